@@ -1,0 +1,37 @@
+# src/<module>/*_test.cpp becomes test program <module>_test; tests/<kind>/*.cpp becomes <kind>_test.
+# Every test is registered with ctest by name and carries the label `fast` unless its folder says else.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+function(estab_test_program name label)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE estab_options GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE ESTAB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(${name} TEST_PREFIX "${name}:" PROPERTIES LABELS ${label} TIMEOUT 120
+    DISCOVERY_MODE PRE_TEST)
+endfunction()
+
+get_property(modules GLOBAL PROPERTY ESTAB_MODULES)
+foreach(module IN LISTS modules)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${module}/*_test.cpp"
+    "${PROJECT_SOURCE_DIR}/src/${module}/*/*_test.cpp")
+  if(sources)
+    estab_test_program(${module}_test fast ${sources})
+    target_link_libraries(${module}_test PRIVATE estab_${module})
+  endif()
+endforeach()
+
+foreach(kind conversation conformance simulation)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/*.cpp")
+  if(sources)
+    estab_test_program(${kind}_test fast ${sources})
+    target_link_libraries(${kind}_test PRIVATE estab_sim estab_runtime)
+    target_include_directories(${kind}_test PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  endif()
+endforeach()
+
+foreach(extra fuzz interop install)
+  if(EXISTS "${PROJECT_SOURCE_DIR}/tests/${extra}/CMakeLists.txt")
+    add_subdirectory("${PROJECT_SOURCE_DIR}/tests/${extra}" "tests/${extra}")
+  endif()
+endforeach()

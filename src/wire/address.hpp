@@ -1,0 +1,82 @@
+// Addresses of both families in one 16-byte form: IPv4 is kept as ::ffff:a.b.c.d.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+
+namespace estab::wire {
+
+class Address {
+public:
+    constexpr Address() = default;  // :: (unspecified)
+    static constexpr Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+        Address x;
+        x.octets_ = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d};
+        return x;
+    }
+    static Address from_v4(const std::uint8_t* four_octets);
+    static Address from_v6(const std::uint8_t* sixteen_octets);
+
+    // "192.0.2.1", "2001:db8::1"; nothing else (no port, no zone).
+    static std::optional<Address> parse(std::string_view text);
+
+    bool is_v4() const;
+    bool is_v6() const { return !is_v4(); }
+    bool is_unspecified() const;  // 0.0.0.0 or ::
+    bool is_loopback() const;     // 127/8 or ::1
+    bool is_multicast() const;    // 224/4 or ff00::/8
+    bool is_broadcast() const;    // 255.255.255.255
+    bool is_link_local() const;   // 169.254/16 or fe80::/10
+
+    const std::array<std::uint8_t, 16>& octets() const { return octets_; }
+    Bytes bytes() const;  // 4 or 16 octets, as on the wire
+    std::string text() const;  // RFC 5952 for IPv6
+
+    friend constexpr auto operator<=>(const Address&, const Address&) = default;
+
+private:
+    std::array<std::uint8_t, 16> octets_{};
+};
+
+// An address and the length of its network part, in bits of its own family (0..32 or 0..128).
+struct Prefix {
+    Address address;
+    std::uint8_t length = 0;
+
+    static std::optional<Prefix> parse(std::string_view text);  // "10.77.0.0/24"; no length: a host
+    bool contains(const Address&) const;
+    bool is_broadcast(const Address&) const;  // the directed broadcast of an IPv4 prefix of at most /30
+    std::string text() const;
+    friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
+};
+
+struct Endpoint {
+    Address address;
+    std::uint16_t port = 0;
+    std::string text() const;  // "192.0.2.1:80", "[2001:db8::1]:80"
+    static std::optional<Endpoint> parse(std::string_view text);
+    friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+// A connection's name. `local` is ours.
+struct FourTuple {
+    Endpoint local;
+    Endpoint remote;
+    friend constexpr auto operator<=>(const FourTuple&, const FourTuple&) = default;
+};
+
+struct Mac {
+    std::array<std::uint8_t, 6> octets{};
+    static std::optional<Mac> parse(std::string_view text);
+    std::string text() const;
+    bool is_broadcast() const;
+    friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
+};
+
+}  // namespace estab::wire

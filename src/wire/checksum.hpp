@@ -1,0 +1,46 @@
+// The internet checksum (RFC 1071) at memory speed. A `Sum` is a partial ones'-complement sum of
+// big-endian words, 64 bits wide so that adding is cheap; fold() brings it to the 16 bits on the wire.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "wire/address.hpp"
+
+namespace estab::wire {
+
+class Sum {
+public:
+    constexpr Sum() = default;
+
+    // Adds bytes that begin at an even (default) or odd distance from the start of the whole.
+    void add(Bytes bytes, bool at_odd_offset = false);
+    void add_be16(std::uint16_t value);  // a field by its value
+    void add_be32(std::uint32_t value);
+    void add(const Sum& other) { add_folded(other.folded()); }
+
+    // Copies from `from` to `to` (same size) and adds what was copied, in one pass.
+    void add_copying(Bytes from, std::uint8_t* to, bool at_odd_offset = false);
+
+    std::uint16_t folded() const;                   // the sum itself
+    std::uint16_t checksum() const {                // what goes into a checksum field: ~folded()
+        return static_cast<std::uint16_t>(~folded());
+    }
+    bool is_valid() const { return folded() == 0xffff; }  // after summing a field that was already there
+
+private:
+    void add_folded(std::uint16_t value) { add_be16(value); }
+    std::uint64_t native_ = 0;  // in the machine's byte order; ones'-complement sums do not mind (RFC 1071 2(B))
+};
+
+// RFC 9293 3.1 and RFC 8200 8.1: source, destination, protocol and upper-layer length.
+Sum pseudo_header(const Address& source, const Address& destination, std::uint8_t protocol,
+                  std::uint32_t length);
+
+std::uint16_t checksum(Bytes bytes);
+
+// RFC 1624: the checksum after one 16-bit word of what it covers has changed.
+std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word, std::uint16_t new_word);
+
+}  // namespace estab::wire

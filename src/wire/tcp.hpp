@@ -1,0 +1,118 @@
+// TCP on the wire (RFC 9293 3.1): a checked view for reading, one function for writing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "wire/address.hpp"
+#include "wire/checksum.hpp"
+
+namespace estab::wire {
+
+inline constexpr std::uint8_t protocol_tcp = 6;
+
+// 32 raw bits. Order has no meaning here; tcp::Seq is what can be compared.
+struct SeqNum {
+    std::uint32_t raw = 0;
+    friend constexpr bool operator==(SeqNum, SeqNum) = default;
+};
+
+// Bits 8..0 of the flags: AE CWR ECE URG ACK PSH RST SYN FIN (AE: RFC 9768).
+struct Flags {
+    static constexpr std::uint16_t fin = 0x001, syn = 0x002, rst = 0x004, psh = 0x008, ack = 0x010,
+                                   urg = 0x020, ece = 0x040, cwr = 0x080, ae = 0x100;
+    std::uint16_t bits = 0;
+    constexpr bool has(std::uint16_t which) const { return (bits & which) != 0; }
+    friend constexpr bool operator==(Flags, Flags) = default;
+};
+
+struct Timestamps {  // RFC 7323
+    std::uint32_t val = 0;
+    std::uint32_t ecr = 0;
+    friend constexpr bool operator==(const Timestamps&, const Timestamps&) = default;
+};
+
+struct SackBlock {  // RFC 2018
+    SeqNum begin, end;
+    friend constexpr bool operator==(SackBlock, SackBlock) = default;
+};
+
+// What the options say, in any order. An unknown option is skipped by its length (MUST-6); an illegal
+// length ends the list and is counted (MUST-7). Where an option is there twice the first counts.
+struct TcpOptions {
+    std::optional<std::uint16_t> mss;
+    std::optional<std::uint8_t> window_scale;  // as sent; above 14 is the receiver's affair (RFC 7323 2.3)
+    bool sack_permitted = false;
+    std::optional<Timestamps> timestamps;
+    std::uint8_t sack_count = 0;
+    std::array<SackBlock, 4> sack{};
+    std::optional<Bytes> fast_open;  // cookie, possibly empty (RFC 7413); points into the segment when read
+    std::uint8_t unknown_count = 0;
+    bool malformed = false;
+
+    std::span<const SackBlock> sack_blocks() const { return {sack.data(), sack_count}; }
+};
+
+enum class OptionOrder : std::uint8_t {
+    linux_,   // mss, sackOK, TS, nop, wscale (sackOK absent: nop,nop,TS)
+    freebsd,  // mss, nop, wscale, sackOK, TS
+};
+
+struct TcpHeader {
+    std::uint16_t source_port = 0;
+    std::uint16_t destination_port = 0;
+    SeqNum seq, ack;
+    Flags flags;
+    std::uint16_t window = 0;  // as on the wire, unscaled
+    std::uint16_t urgent = 0;
+    TcpOptions options;
+};
+
+// Exists only if the data offset is legal and inside the bytes (20..60).
+class TcpView {
+public:
+    static Result<TcpView> parse(Bytes segment);
+
+    std::uint16_t source_port() const { return load_be16(bytes_.data()); }
+    std::uint16_t destination_port() const { return load_be16(bytes_.data() + 2); }
+    SeqNum seq() const { return {load_be32(bytes_.data() + 4)}; }
+    SeqNum ack() const { return {load_be32(bytes_.data() + 8)}; }
+    Flags flags() const { return {static_cast<std::uint16_t>(load_be16(bytes_.data() + 12) & 0x1ff)}; }
+    std::uint16_t window() const { return load_be16(bytes_.data() + 14); }
+    std::uint16_t checksum() const { return load_be16(bytes_.data() + 16); }
+    std::uint16_t urgent() const { return load_be16(bytes_.data() + 18); }
+    std::size_t header_bytes() const { return header_bytes_; }
+    Bytes option_bytes() const { return bytes_.subspan(20, header_bytes_ - 20); }
+    Bytes payload() const { return bytes_.subspan(header_bytes_); }
+    Bytes all() const { return bytes_; }
+    TcpOptions options() const;  // parses; cheap for the common forms
+    bool checksum_is_valid(const Address& source, const Address& destination) const;
+
+private:
+    TcpView(Bytes bytes, std::size_t header_bytes) : bytes_(bytes), header_bytes_(header_bytes) {}
+    Bytes bytes_;
+    std::size_t header_bytes_;
+};
+
+TcpOptions parse_tcp_options(Bytes options);
+
+// Header bytes that these options will take, padded to 4: 20..60. SACK blocks that do not fit beside the
+// rest are left off by the writer (RFC 2018: as many as fit), so the result never exceeds 60.
+std::size_t tcp_header_bytes(const TcpOptions& options, OptionOrder order = OptionOrder::linux_);
+
+struct TcpWrite {
+    Address source, destination;          // for the pseudo-header
+    std::span<const Bytes> payload;       // copied after the header
+    OptionOrder order = OptionOrder::linux_;
+    bool partial_checksum = false;        // leave the folded pseudo-header sum in the field, for the device
+};
+
+// Writes header, options, payload and checksum in one pass; how many bytes. `room` must hold
+// tcp_header_bytes() + payload.
+std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what);
+
+}  // namespace estab::wire
