@@ -1,0 +1,64 @@
+// A TUN (IP packets) or TAP (Ethernet frames) interface of the kernel as a Device. With the virtio header
+// the kernel and we exchange frames of up to 64 KB with checksums left open, which is what makes it fast.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "device/device.hpp"
+#include "drivers/send_slot.hpp"
+#include "drivers/system.hpp"
+#include "wire/address.hpp"
+
+namespace estab::drivers {
+
+struct TunOptions {
+    std::string path = "/dev/net/tun";
+    std::string name;       // empty or "tun%d": the kernel chooses
+    bool tap = false;
+    bool offloads = true;   // false: frames of at most the MTU, checksums complete
+    std::size_t batch = 32; // frames lent at a time; 64 KiB of address space each
+};
+
+class TunDevice {
+public:
+    // Both throw SystemError. `open` makes the interface, or attaches to it if it exists and is ours.
+    static TunDevice open(const TunOptions& options);
+    // Takes a descriptor on which TUNSETIFF has been done, perhaps in another namespace. The MTU is
+    // asked of the kernel unless given: from another namespace it cannot be asked.
+    static TunDevice adopt(Fd fd, std::optional<std::uint32_t> mtu = {}, std::size_t batch = 32);
+
+    const device::Caps& caps() const { return caps_; }
+    std::size_t receive(Instant now, std::span<device::Frame> batch);
+    MutableBytes reserve(std::size_t size) { return send_.reserve(size); }
+    void commit(Instant now, std::size_t size, const device::Offload& offload) {
+        send_.commit(*fd_, now, size, offload);
+    }
+    void flush(Instant now) { send_.flush(*fd_, now); }
+    Instant deadline() const { return send_.deadline(); }
+
+    int fd() const { return *fd_; }  // readable when a frame waits
+    int release() { return fd_.release(); }
+    const std::string& name() const { return name_; }
+    bool has_offloads() const { return vnet_; }
+    // The kernel's own address on a TAP; ours must differ from it.
+    const std::optional<wire::Mac>& peer_mac() const { return peer_mac_; }
+    const Counters& counters() const { return send_.counters; }
+    void set_mtu(std::uint32_t mtu);  // after the interface's MTU has been changed
+
+private:
+    TunDevice(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch);
+
+    Fd fd_;
+    std::string name_;
+    bool vnet_ = false;
+    device::Caps caps_;
+    std::optional<wire::Mac> peer_mac_;
+    std::size_t batch_;
+    std::unique_ptr<std::uint8_t[]> slots_;  // batch_ of them
+    SendSlot send_;
+};
+
+}  // namespace estab::drivers
