@@ -1,0 +1,173 @@
+// Congestion control behind one concept. An algorithm is told what happened, in values, and answers with
+// numbers; it never sees a segment, a buffer or a timer. It is checked at compile time against the
+// concept and lowered to a table of functions over a slot of fixed size, so that a connection can change
+// algorithms while it lives and a user's own is as good as ours. Loss recovery decides *what* is lost;
+// this decides *how much* may be in flight.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string_view>
+#include <type_traits>
+
+#include "base/time.hpp"
+
+namespace estab::congestion {
+
+inline constexpr std::uint64_t infinite = std::uint64_t{1} << 62;
+
+// All sizes are octets of TCP payload.
+struct Start {               // a new connection, or one whose algorithm is exchanged
+    Instant now{};
+    std::uint32_t mss = 0;
+    std::uint64_t cwnd = 0;      // the initial window, or where the last algorithm stood
+    std::uint64_t ssthresh = infinite;
+};
+struct Acked {               // new data was acknowledged
+    Instant now{};
+    std::uint64_t bytes = 0;         // newly acknowledged or selectively acknowledged
+    std::uint64_t in_flight = 0;     // before this acknowledgment
+    Duration rtt{-1};                // this acknowledgment's sample, negative: none
+    Duration srtt{0};
+    std::uint32_t mss = 0;
+    bool cwnd_limited = true;        // the sender had more to send than cwnd let it (RFC 7661)
+    bool in_recovery = false;
+};
+struct Congested {           // a loss episode or an ECN signal, at most once a window of data
+    Instant now{};
+    std::uint64_t in_flight = 0;     // FlightSize (RFC 5681 2)
+    std::uint32_t mss = 0;
+    bool ecn = false;
+};
+struct TimedOut {            // the retransmission timer ran out
+    Instant now{};
+    std::uint64_t in_flight = 0;
+    std::uint32_t mss = 0;
+    bool repeated = false;           // the same data timed out before: ssthresh stays (RFC 5681 3.1)
+};
+struct Recovered {           // the episode is over
+    Instant now{};
+    std::uint64_t in_flight = 0;
+    std::uint32_t mss = 0;
+};
+struct Undone {              // the episode was spurious: what was in force before it
+    Instant now{};
+    std::uint64_t cwnd = 0;
+    std::uint64_t ssthresh = 0;
+};
+struct Restarted {           // the connection was idle for more than an RTO (RFC 5681 4.1)
+    Instant now{};
+    std::uint64_t restart_window = 0;
+};
+struct MssChanged {
+    std::uint32_t from = 0;
+    std::uint32_t to = 0;
+};
+
+template <class A>
+concept Algorithm = std::is_trivially_copyable_v<A> && requires(A a, const A& c) {
+    { A::name } -> std::convertible_to<std::string_view>;
+    a.on(Start{});
+    a.on(Acked{});
+    a.on(Congested{});
+    a.on(TimedOut{});
+    a.on(Recovered{});
+    a.on(Undone{});
+    a.on(Restarted{});
+    a.on(MssChanged{});
+    { c.cwnd() } -> std::same_as<std::uint64_t>;          // at least one MSS, whatever happens
+    { c.ssthresh() } -> std::same_as<std::uint64_t>;
+    { c.pacing_rate() } -> std::same_as<std::uint64_t>;   // octets per second; 0: not paced
+};
+
+// The slot that holds an algorithm's state inside a connection.
+struct Slot {
+    static constexpr std::size_t size = 128;
+    alignas(16) std::array<std::byte, size> room;
+};
+
+struct Table {
+    std::string_view name;
+    void (*start)(Slot&, const Start&);
+    void (*acked)(Slot&, const Acked&);
+    void (*congested)(Slot&, const Congested&);
+    void (*timed_out)(Slot&, const TimedOut&);
+    void (*recovered)(Slot&, const Recovered&);
+    void (*undone)(Slot&, const Undone&);
+    void (*restarted)(Slot&, const Restarted&);
+    void (*mss_changed)(Slot&, const MssChanged&);
+    std::uint64_t (*cwnd)(const Slot&);
+    std::uint64_t (*ssthresh)(const Slot&);
+    std::uint64_t (*pacing_rate)(const Slot&);
+};
+
+template <Algorithm A>
+    requires(sizeof(A) <= Slot::size)
+struct Lowered {
+    static A& of(Slot& s) { return *std::launder(reinterpret_cast<A*>(s.room.data())); }
+    static const A& of(const Slot& s) {
+        return *std::launder(reinterpret_cast<const A*>(s.room.data()));
+    }
+    static void start(Slot& s, const Start& e) { (::new (s.room.data()) A())->on(e); }
+    template <class E>
+    static void on(Slot& s, const E& e) {
+        of(s).on(e);
+    }
+    static std::uint64_t cwnd(const Slot& s) { return of(s).cwnd(); }
+    static std::uint64_t ssthresh(const Slot& s) { return of(s).ssthresh(); }
+    static std::uint64_t pacing_rate(const Slot& s) { return of(s).pacing_rate(); }
+
+    static constexpr Table table{
+        .name = A::name,
+        .start = start,
+        .acked = on<Acked>,
+        .congested = on<Congested>,
+        .timed_out = on<TimedOut>,
+        .recovered = on<Recovered>,
+        .undone = on<Undone>,
+        .restarted = on<Restarted>,
+        .mss_changed = on<MssChanged>,
+        .cwnd = cwnd,
+        .ssthresh = ssthresh,
+        .pacing_rate = pacing_rate,
+    };
+};
+template <Algorithm A>
+inline constexpr Table table_of = Lowered<A>::table;
+
+// An algorithm at work.
+class Control {
+public:
+    Control(const Table& table, const Start& start) : table_(&table) { table_->start(slot_, start); }
+
+    void on(const Acked& e) { table_->acked(slot_, e); }
+    void on(const Congested& e) { table_->congested(slot_, e); }
+    void on(const TimedOut& e) { table_->timed_out(slot_, e); }
+    void on(const Recovered& e) { table_->recovered(slot_, e); }
+    void on(const Undone& e) { table_->undone(slot_, e); }
+    void on(const Restarted& e) { table_->restarted(slot_, e); }
+    void on(const MssChanged& e) { table_->mss_changed(slot_, e); }
+    std::uint64_t cwnd() const { return table_->cwnd(slot_); }
+    std::uint64_t ssthresh() const { return table_->ssthresh(slot_); }
+    std::uint64_t pacing_rate() const { return table_->pacing_rate(slot_); }
+    std::string_view name() const { return table_->name; }
+
+    // Goes on with another algorithm from the same window.
+    void exchange(const Table& table, Instant now, std::uint32_t mss) {
+        const Start from{.now = now, .mss = mss, .cwnd = cwnd(), .ssthresh = ssthresh()};
+        table_ = &table;
+        table_->start(slot_, from);
+    }
+
+private:
+    const Table* table_;
+    Slot slot_;
+};
+
+// The built-in ones by name ("reno", "fixed"), or nullptr.
+const Table* find(std::string_view name);
+
+}  // namespace estab::congestion

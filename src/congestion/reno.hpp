@@ -1,0 +1,55 @@
+// Slow start, congestion avoidance and multiplicative decrease (RFC 5681), counted in octets, so that an
+// acknowledgment for many segments opens the window as many would have (RFC 3465 without its limit, as
+// Linux does; a burst is bounded elsewhere).
+#pragma once
+
+#include "congestion/algorithm.hpp"
+
+namespace estab::congestion {
+
+class Reno {
+public:
+    static constexpr std::string_view name = "reno";
+
+    void on(const Start& e);
+    void on(const Acked& e);
+    void on(const Congested& e);
+    void on(const TimedOut& e);
+    void on(const Recovered& e);
+    void on(const Undone& e);
+    void on(const Restarted& e);
+    void on(const MssChanged& e);
+
+    std::uint64_t cwnd() const { return cwnd_; }
+    std::uint64_t ssthresh() const { return ssthresh_; }
+    std::uint64_t pacing_rate() const { return 0; }
+
+private:
+    std::uint64_t cwnd_ = 0;
+    std::uint64_t ssthresh_ = infinite;
+    std::uint64_t acked_ = 0;  // octets acknowledged since the window last grew by one MSS
+};
+
+// A window that never moves: for tests, and to see what a path does by itself.
+class Fixed {
+public:
+    static constexpr std::string_view name = "fixed";
+
+    void on(const Start& e) { cwnd_ = e.cwnd; }
+    void on(const Acked&) {}
+    void on(const Congested&) {}
+    void on(const TimedOut&) {}
+    void on(const Recovered&) {}
+    void on(const Undone&) {}
+    void on(const Restarted&) {}
+    void on(const MssChanged& e) { cwnd_ = cwnd_ < e.to ? e.to : cwnd_; }
+
+    std::uint64_t cwnd() const { return cwnd_; }
+    std::uint64_t ssthresh() const { return infinite; }
+    std::uint64_t pacing_rate() const { return 0; }
+
+private:
+    std::uint64_t cwnd_ = 0;
+};
+
+}  // namespace estab::congestion

@@ -1,0 +1,130 @@
+// Every constant of TCP in one struct. A profile is a value of it; a connection points at one and gets a
+// copy of its own when its owner changes something. Names are RFC 9293's or Linux's; config_fields.hpp
+// lists them for people.
+#pragma once
+
+#include <cstdint>
+
+#include "base/time.hpp"
+#include "congestion/algorithm.hpp"
+#include "wire/tcp.hpp"
+
+namespace estab::tcp {
+
+enum class ProbeForm : std::uint8_t {
+    zero_length,  // an ACK at SND.UNA - 1, as Linux
+    one_octet,    // one octet of new data (RFC 9293 3.8.6.1)
+};
+enum class EcnMode : std::uint8_t {
+    off,
+    on,       // asked for and accepted
+    passive,  // accepted when the peer asks (Linux's default)
+};
+
+struct Config {
+    // Retransmission timer: RFC 6298. rto_initial >= 1 s there.
+    Duration rto_initial = 1s;
+    Duration rto_min = 200ms;
+    Duration rto_max = 120s;
+    bool rto_min_above_srtt = true;      // as Linux: SRTT + max(rto_min, 4 RTTVAR); else max(rto_min, sum)
+    Duration clock_granularity = 1us;    // G of RFC 6298 2.3: how exact the caller's `now` is
+
+    // Handshake. Retries double the time-out; 7 give up after 255 s (MUST-23: at least 180 s).
+    std::uint8_t syn_retries = 7;
+    std::uint8_t syn_linear_timeouts = 0;  // the first so many retries wait rto_initial each
+    std::uint8_t synack_retries = 5;
+    std::uint16_t mss = 0;               // advertised at most; 0: what the interface allows
+    std::uint16_t mss_min = 48;          // a smaller value from the peer counts as this (a peer's MSS of 0)
+    bool window_scaling = true;          // RFC 7323 2
+    bool timestamps = true;              // RFC 7323 3
+    bool sack = true;                    // RFC 2018
+    bool dsack = true;                   // RFC 2883
+    EcnMode ecn = EcnMode::passive;      // RFC 3168
+    wire::OptionOrder option_order = wire::OptionOrder::linux_;
+    Duration timestamp_tick = 1ms;       // 1 ms to 1 s (RFC 7323 5.4)
+    bool require_timestamps = false;     // drop segments without once agreed (RFC 7323 3.2 SHOULD)
+
+    // Buffers, octets. Receive buffers start at recv_buffer and grow to recv_buffer_max when the
+    // application keeps up; the window offered first is recv_window_initial (0: all of the buffer).
+    std::uint32_t recv_buffer = 65'535;
+    std::uint32_t recv_buffer_max = 6 * 1024 * 1024;
+    std::uint32_t recv_window_initial = 0;
+    std::uint32_t send_buffer = 87'380;
+    std::uint32_t send_buffer_max = 4 * 1024 * 1024;
+    bool recv_autotune = true;
+    bool send_autotune = true;
+    std::uint32_t notsent_lowat = 0xffff'ffff;  // writable only below so much unsent
+
+    // Congestion control: RFC 5681, 6928.
+    const congestion::Table* congestion_control = nullptr;  // nullptr: reno
+    std::uint32_t initial_window = 10;              // segments
+    std::uint32_t initial_ssthresh = 0xffff'ffff;   // octets; 0xffffffff: infinite
+    bool slow_start_after_idle = true;
+    std::uint8_t dupack_threshold = 3;
+    bool limited_transmit = true;                   // RFC 3042
+    std::uint32_t fixed_window = 10;                // segments, for congestion control "fixed"
+
+    // Sending.
+    bool nagle = true;                   // RFC 9293 3.7.4
+    bool nagle_minshall = true;          // hold only behind an unacknowledged small segment
+    Duration cork_max = 200ms;
+    Duration sws_override = 500ms;       // RFC 9293 3.8.6.2.1: 0.1 to 1 s
+
+    // Acknowledging.
+    Duration delayed_ack = 40ms;         // MUST-40: below 0.5 s
+    std::uint8_t ack_every = 2;          // full-sized segments (SHLD-19)
+    std::uint8_t quick_acks = 16;        // segments acknowledged at once when a connection starts
+    bool delay_fin_ack = true;           // let the ACK of a FIN wait for our own, as Linux
+
+    // Persist and keepalive: RFC 9293 3.8.6.1, 3.8.4.
+    ProbeForm probe_form = ProbeForm::zero_length;
+    Duration persist_max = 120s;
+    bool keepalive = false;
+    Duration keepalive_idle = 7200s;
+    Duration keepalive_interval = 75s;
+    std::uint8_t keepalive_probes = 9;
+
+    // Giving up: RFC 9293 3.8.3.
+    std::uint8_t retries1 = 3;           // R1: tell the user and the routing
+    std::uint8_t retries2 = 15;          // R2
+    std::uint8_t orphan_retries = 8;     // R2 when nobody owns the connection any more
+    Duration user_timeout = 0s;          // replaces R2 where not 0; Duration::max(): never
+
+    // Closing.
+    Duration fin_wait_2 = 60s;           // an orphan waits so long for the peer's FIN
+    Duration time_wait = 60s;            // 2 MSL
+    bool rfc1337 = true;                 // a RST does not end TIME-WAIT
+    bool time_wait_reuse = true;         // RFC 6191
+
+    // Robustness: RFC 5961.
+    bool rfc5961 = true;
+    std::uint32_t challenge_ack_limit = 1000;   // a second, for the whole stack
+    Duration invalid_ratelimit = 500ms;         // between ACKs of one connection for bad segments
+
+    // IP.
+    std::uint8_t hop_limit = 64;         // MUST-49
+    std::uint8_t dscp = 0;               // MUST-48
+    bool path_mtu_discovery = true;
+
+    // Listeners.
+    std::uint32_t backlog = 4096;        // at most; listen() may ask for less
+    std::uint32_t syn_queue_max = 4096;  // half-open records of one listener
+    bool syn_cookies = true;             // when the SYN queue is full
+    bool syn_cookies_always = false;
+    bool abort_on_overflow = false;      // RST instead of silence when the accept queue is full
+
+    // The stack as a whole.
+    std::uint32_t time_wait_max = 262'144;
+    std::uint32_t held_syns_max = 1024;
+    Duration held_syn_timeout = 30s;
+    std::uint32_t orphans_max = 65'536;
+};
+
+namespace profile {
+Config linux_();    // the default
+Config rfc();       // RTO minimum 1 s, 2 MSL = 240 s, probes of one octet, ...
+Config freebsd();
+Config tutorial();  // the textbook's numbers: 5 SYN retries, IW 1, keepalive 10 x 75 s, persist to 60 s
+}  // namespace profile
+
+}  // namespace estab::tcp
