@@ -43,4 +43,8 @@ std::uint16_t checksum(Bytes bytes);
 // RFC 1624: the checksum after one 16-bit word of what it covers has changed.
 std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word, std::uint16_t new_word);
 
+// Completes a partial checksum: the field at packet[start + offset] holds the folded pseudo-header sum;
+// everything from `start` on is summed and the result stored there. False when the field is outside.
+bool complete_checksum(MutableBytes packet, std::size_t start, std::size_t offset);
+
 }  // namespace estab::wire

@@ -23,7 +23,8 @@ struct Fragment {           // where a piece belongs; whole packets have none
 };
 
 // A packet of either family, ready for the layer above. Exists only if all lengths agree, the IPv4
-// header checksum is right and every extension header was inside the packet.
+// header checksum is right, no IPv6 address is a mapped IPv4 one, every extension header was inside the
+// packet and none of its options says "discard if unknown".
 struct IpPacket {
     Address source, destination;
     std::uint8_t protocol = 0;       // after IPv6 extension headers
@@ -31,9 +32,12 @@ struct IpPacket {
     std::uint8_t dscp = 0;           // upper six bits of the traffic class
     Ecn ecn = Ecn::not_ect;
     bool dont_fragment = false;      // IPv4 DF; true for IPv6
-    bool source_routed = false;      // IPv4 LSRR/SSRR or IPv6 routing type 0: dropped by default (RFC 7126)
+    bool source_routed = false;      // IPv4 LSRR/SSRR, IPv6 routing type 0 or segments left: dropped by
+                                     // default (RFC 7126, RFC 5095)
     std::optional<Fragment> fragment;
-    Bytes header;                    // with options or extension headers
+    Bytes header;                    // with options or extension headers; of an IPv6 fragment its
+                                     // last 8 bytes are the fragment header, and protocol and payload
+                                     // are those of the fragmentable part, not looked into
     Bytes payload;                   // padding after the total length is cut off
     std::uint32_t flow_label = 0;    // IPv6
 

@@ -41,8 +41,10 @@ struct SackBlock {  // RFC 2018
     friend constexpr bool operator==(SackBlock, SackBlock) = default;
 };
 
-// What the options say, in any order. An unknown option is skipped by its length (MUST-6); an illegal
-// length ends the list and is counted (MUST-7). Where an option is there twice the first counts.
+// What the options say, in any order, on any segment (MUST-5). An option that is unknown, or known but
+// not of a length it may have, is skipped by its length and counted in unknown_count (MUST-6). A length of
+// 0 or 1, or one past the header, ends the list: malformed (MUST-7); what came before it stands. Where
+// an option is there twice the first counts.
 struct TcpOptions {
     std::optional<std::uint16_t> mss;
     std::optional<std::uint8_t> window_scale;  // as sent; above 14 is the receiver's affair (RFC 7323 2.3)
@@ -51,6 +53,7 @@ struct TcpOptions {
     std::uint8_t sack_count = 0;
     std::array<SackBlock, 4> sack{};
     std::optional<Bytes> fast_open;  // cookie, possibly empty (RFC 7413); points into the segment when read
+    bool fast_open_experimental = false;  // as kind 254 with 0xF989 instead of kind 34
     std::uint8_t unknown_count = 0;
     bool malformed = false;
 

@@ -1,0 +1,151 @@
+#include "wire/checksum.hpp"
+
+#include "base/check.hpp"
+
+namespace estab::wire {
+namespace {
+
+constexpr std::uint64_t add_with_carry(std::uint64_t a, std::uint64_t b) {
+    const std::uint64_t sum = a + b;
+    return sum + (sum < a ? 1 : 0);
+}
+
+constexpr std::uint16_t fold(std::uint64_t sum) {
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<std::uint16_t>(sum);
+}
+
+// A vector of four lanes in the compiler's own notation: two SSE2 registers, one of AVX2, or whatever
+// another machine has.
+using Lanes = std::uint64_t __attribute__((vector_size(32)));
+constexpr std::size_t block_bytes = 2 * sizeof(Lanes);
+
+// Sums whole blocks and advances `from` and `to`. Each 32-bit half is added to a 64-bit lane, so no
+// carry can be lost before 2^32 additions, and the lanes do not wait for each other.
+template <bool copy>
+[[gnu::always_inline]] inline std::uint64_t sum_blocks(const std::uint8_t*& from, std::uint8_t*& to,
+                                                       std::size_t blocks) {
+    Lanes low0{}, low1{}, high0{}, high1{};
+    for (; blocks != 0; --blocks) {
+        Lanes a, b;
+        std::memcpy(&a, from, sizeof a);
+        std::memcpy(&b, from + sizeof a, sizeof b);
+        from += block_bytes;
+        if constexpr (copy) {
+            std::memcpy(to, &a, sizeof a);
+            std::memcpy(to + sizeof a, &b, sizeof b);
+            to += block_bytes;
+        }
+        low0 += a & 0xffffffff;
+        high0 += a >> 32;
+        low1 += b & 0xffffffff;
+        high1 += b >> 32;
+    }
+    low0 += low1;
+    high0 += high1;
+    std::uint64_t sum = 0;
+    for (int lane = 0; lane < 4; ++lane) {
+        sum = add_with_carry(sum, low0[lane]);
+        sum = add_with_carry(sum, high0[lane]);
+    }
+    return sum;
+}
+
+template <class Word, bool copy>
+[[gnu::always_inline]] inline std::uint64_t one_word(const std::uint8_t*& from, std::uint8_t*& to) {
+    Word word;
+    std::memcpy(&word, from, sizeof word);
+    from += sizeof word;
+    if constexpr (copy) {
+        std::memcpy(to, &word, sizeof word);
+        to += sizeof word;
+    }
+    return word;
+}
+
+template <bool copy>
+[[gnu::always_inline]] inline std::uint64_t sum_all(const std::uint8_t* from, std::uint8_t* to,
+                                                    std::size_t size) {
+    std::uint64_t sum = 0;
+    if (size >= block_bytes) sum = sum_blocks<copy>(from, to, size / block_bytes);
+    size %= block_bytes;
+    for (; size >= 8; size -= 8) sum = add_with_carry(sum, one_word<std::uint64_t, copy>(from, to));
+    if ((size & 4) != 0) sum = add_with_carry(sum, one_word<std::uint32_t, copy>(from, to));
+    if ((size & 2) != 0) sum = add_with_carry(sum, one_word<std::uint16_t, copy>(from, to));
+    if ((size & 1) != 0) sum = add_with_carry(sum, one_word<std::uint8_t, copy>(from, to));
+    return sum;
+}
+
+#if defined(__x86_64__)
+template <bool copy>
+[[gnu::target("avx2"), gnu::noinline]] std::uint64_t sum_avx2(const std::uint8_t* from, std::uint8_t* to,
+                                                              std::size_t size) {
+    return sum_all<copy>(from, to, size);
+}
+#endif
+
+template <bool copy>
+std::uint64_t sum_bytes(const std::uint8_t* from, std::uint8_t* to, std::size_t size) {
+#if defined(__x86_64__)
+    // Below this the call costs more than the wider registers save.
+    if (size >= 2 * block_bytes && __builtin_cpu_supports("avx2")) return sum_avx2<copy>(from, to, size);
+#endif
+    return sum_all<copy>(from, to, size);
+}
+
+// Bytes at an odd offset sit in the other half of every word: the sum is that of the even case with
+// its two bytes exchanged (RFC 1071 2(B)).
+std::uint64_t at_offset(std::uint64_t sum, bool odd) { return odd ? to_big(fold(sum)) : sum; }
+
+}  // namespace
+
+void Sum::add(Bytes bytes, bool at_odd_offset) {
+    const std::uint64_t sum = sum_bytes<false>(bytes.data(), nullptr, bytes.size());
+    native_ = add_with_carry(native_, at_offset(sum, at_odd_offset));
+}
+
+void Sum::add_copying(Bytes from, std::uint8_t* to, bool at_odd_offset) {
+    const std::uint64_t sum = sum_bytes<true>(from.data(), to, from.size());
+    native_ = add_with_carry(native_, at_offset(sum, at_odd_offset));
+}
+
+void Sum::add_be16(std::uint16_t value) { native_ = add_with_carry(native_, to_big(value)); }
+
+void Sum::add_be32(std::uint32_t value) { native_ = add_with_carry(native_, to_big(value)); }
+
+std::uint16_t Sum::folded() const { return to_big(fold(native_)); }
+
+Sum pseudo_header(const Address& source, const Address& destination, std::uint8_t protocol,
+                  std::uint32_t length) {
+    Sum sum;
+    sum.add(source.bytes());
+    sum.add(destination.bytes());
+    sum.add_be16(protocol);
+    sum.add_be32(length);
+    return sum;
+}
+
+std::uint16_t checksum(Bytes bytes) {
+    Sum sum;
+    sum.add(bytes);
+    return sum.checksum();
+}
+
+std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word, std::uint16_t new_word) {
+    // HC' = ~(~HC + ~m + m'): unlike RFC 1141's form it never makes 0xffff out of 0. RFC 1624 3.
+    const std::uint64_t sum = std::uint64_t{static_cast<std::uint16_t>(~old_checksum)} +
+                              static_cast<std::uint16_t>(~old_word) + new_word;
+    return static_cast<std::uint16_t>(~fold(sum));
+}
+
+bool complete_checksum(MutableBytes packet, std::size_t start, std::size_t offset) {
+    if (start > packet.size() || packet.size() - start < 2 || offset > packet.size() - start - 2) return false;
+    const MutableBytes covered = packet.subspan(start);
+    store_be16(covered.data() + offset, checksum(covered));
+    return true;
+}
+
+}  // namespace estab::wire

@@ -1,0 +1,97 @@
+#include "wire/tcp.hpp"
+
+#include "base/check.hpp"
+#include "wire/tcp_options.hpp"
+
+namespace estab::wire {
+namespace {
+
+constexpr std::size_t fixed_bytes = 20;
+constexpr std::size_t checksum_offset = 16;
+
+std::size_t write_options(std::uint8_t* room, const TcpOptions& options, OptionOrder order) {
+    if (has_none(options)) return 0;
+    if (!has_timestamps_only(options)) return write_tcp_options(room, options, order);
+    store_be32(room, timestamps_head);
+    store_be32(room + 4, options.timestamps->val);
+    store_be32(room + 8, options.timestamps->ecr);
+    return timestamps_bytes;
+}
+
+void write_fixed(std::uint8_t* p, const TcpHeader& header, std::size_t header_bytes) {
+    store_be16(p, header.source_port);
+    store_be16(p + 2, header.destination_port);
+    store_be32(p + 4, header.seq.raw);
+    store_be32(p + 8, header.ack.raw);
+    store_be16(p + 12, static_cast<std::uint16_t>(header_bytes / 4 << 12 | (header.flags.bits & 0x1ff)));
+    store_be16(p + 14, header.window);
+    store_be16(p + checksum_offset, 0);
+    store_be16(p + 18, header.urgent);
+}
+
+}  // namespace
+
+Result<TcpView> TcpView::parse(Bytes segment) {
+    if (segment.size() < fixed_bytes) return fail(Error::malformed);
+    const std::size_t header_bytes = std::size_t{segment[12]} / 16 * 4;
+    if (header_bytes < fixed_bytes || header_bytes > segment.size()) return fail(Error::malformed);
+    return TcpView(segment, header_bytes);
+}
+
+TcpOptions TcpView::options() const {
+    const Bytes bytes = option_bytes();
+    if (bytes.empty()) return {};
+    if (bytes.size() != timestamps_bytes || load_be32(bytes.data()) != timestamps_head) {
+        return parse_tcp_options(bytes);
+    }
+    TcpOptions options;
+    options.timestamps = Timestamps{load_be32(bytes.data() + 4), load_be32(bytes.data() + 8)};
+    return options;
+}
+
+bool TcpView::checksum_is_valid(const Address& source, const Address& destination) const {
+    Sum sum = pseudo_header(source, destination, protocol_tcp, static_cast<std::uint32_t>(bytes_.size()));
+    sum.add(bytes_);
+    return sum.is_valid();
+}
+
+std::size_t tcp_header_bytes(const TcpOptions& options, OptionOrder order) {
+    std::array<std::uint8_t, tcp_options_max + 4> scratch;
+    return fixed_bytes + write_options(scratch.data(), options, order);
+}
+
+std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what) {
+    std::size_t payload_bytes = 0;
+    for (const Bytes part : what.payload) payload_bytes += part.size();
+    CHECK(room.size() >= fixed_bytes + payload_bytes);
+
+    // The longest list may be longer than the room; whoever gave the room has asked tcp_header_bytes().
+    std::array<std::uint8_t, tcp_options_max + 4> options;
+    const std::size_t option_bytes = write_options(options.data(), header.options, what.order);
+    const std::size_t header_bytes = fixed_bytes + option_bytes;
+    const std::size_t total = header_bytes + payload_bytes;
+    CHECK(room.size() >= total);
+
+    std::uint8_t* p = room.data();
+    write_fixed(p, header, header_bytes);
+    std::memcpy(p + fixed_bytes, options.data(), option_bytes);
+    Sum sum = pseudo_header(what.source, what.destination, protocol_tcp, static_cast<std::uint32_t>(total));
+    std::size_t at = header_bytes;
+    if (what.partial_checksum) {
+        for (const Bytes part : what.payload) {
+            if (!part.empty()) std::memcpy(p + at, part.data(), part.size());
+            at += part.size();
+        }
+        store_be16(p + checksum_offset, sum.folded());
+        return total;
+    }
+    sum.add(room.first(header_bytes));
+    for (const Bytes part : what.payload) {
+        sum.add_copying(part, p + at, at % 2 != 0);
+        at += part.size();
+    }
+    store_be16(p + checksum_offset, sum.checksum());
+    return total;
+}
+
+}  // namespace estab::wire
