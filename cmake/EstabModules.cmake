@@ -11,6 +11,15 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
 endif()
 set_property(GLOBAL PROPERTY ESTAB_MODULES "")
+set_property(GLOBAL PROPERTY ESTAB_USES "")
+
+if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(ESTAB_CCACHE ccache)
+  mark_as_advanced(ESTAB_CCACHE)
+  if(ESTAB_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${ESTAB_CCACHE}")
+  endif()
+endif()
 
 add_library(estab_options INTERFACE)
 target_include_directories(estab_options INTERFACE
@@ -21,6 +30,11 @@ if(ESTAB_SANITIZE)
   target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-fsanitize=${ESTAB_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer>)
   target_link_options(estab_options INTERFACE -fsanitize=${ESTAB_SANITIZE})
+endif()
+
+if(ESTAB_FUZZ)
+  target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-fsanitize=fuzzer-no-link>)
+  target_link_options(estab_options INTERFACE $<BUILD_INTERFACE:-fsanitize=fuzzer-no-link>)
 endif()
 
 function(estab_module name)
@@ -39,6 +53,21 @@ function(estab_module name)
   set_target_properties(estab_${name} PROPERTIES EXPORT_NAME ${name})
   add_library(estab::${name} ALIAS estab_${name})
   set_property(GLOBAL APPEND PROPERTY ESTAB_MODULES ${name})
+  include("${PROJECT_SOURCE_DIR}/src/${name}/module.cmake" OPTIONAL)
+endfunction()
+
+# estab_uses(observe fmt fmt::fmt fmt): the module needs a library from outside. Written in the module's
+# own module.cmake; the installed package asks for it only where a component that has the module is
+# asked for. The last argument is the library's name for pkg-config, empty if it has none.
+function(estab_uses module package target pkgconfig)
+  find_package(${package} REQUIRED)
+  get_target_property(type estab_${module} TYPE)
+  if(type STREQUAL "STATIC_LIBRARY")
+    target_link_libraries(estab_${module} PUBLIC $<BUILD_INTERFACE:${target}>)
+  else()
+    target_link_libraries(estab_${module} INTERFACE $<BUILD_INTERFACE:${target}>)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY ESTAB_USES "${module}|${package}|${target}|${pkgconfig}")
 endfunction()
 
 function(estab_core_module name)

@@ -3,10 +3,14 @@
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
+# Builds every test program and nothing else.
+add_custom_target(estab_tests)
+
 function(estab_test_program name label)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE estab_options GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ESTAB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_dependencies(estab_tests ${name})
   gtest_discover_tests(${name} TEST_PREFIX "${name}:" PROPERTIES LABELS ${label} TIMEOUT 120
     DISCOVERY_MODE PRE_TEST)
 endfunction()
@@ -35,3 +39,15 @@ foreach(extra fuzz interop install)
     add_subdirectory("${PROJECT_SOURCE_DIR}/tests/${extra}" "tests/${extra}")
   endif()
 endforeach()
+
+# What is checked by a program rather than by a C++ test: the source tree, and the checkers themselves.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_test(NAME tidy COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/tidy"
+  --root "${PROJECT_SOURCE_DIR}")
+file(GLOB tool_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/*_test.py")
+foreach(tool_test IN LISTS tool_tests)
+  get_filename_component(name "${tool_test}" NAME_WE)
+  add_test(NAME ${name} COMMAND Python3::Interpreter -B "${tool_test}")
+  set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT 120)
+endforeach()
+set_tests_properties(tidy PROPERTIES LABELS fast TIMEOUT 120)
