@@ -1,0 +1,49 @@
+#include "tcp/segment.hpp"
+
+#include "tcp/tcb.hpp"
+
+namespace estab::tcp {
+
+using wire::Flags;
+
+// RFC 9293 3.10.7.1: to one that carries an ACK, a RST that looks acceptable; to one that does not, a RST
+// that acknowledges it.
+bool answer_reset(const Segment& in, Segment& out) {
+    if (in.has(Flags::rst)) return false;
+    if (in.has(Flags::ack)) {
+        out.seq = in.ack;
+        out.flags = {Flags::rst};
+    } else {
+        out.seq = Seq(0);
+        out.ack = in.end();
+        out.flags = {Flags::rst | Flags::ack};
+    }
+    out.wnd = 0;
+    out.window_field = 0;
+    out.payload.clear();
+    return true;
+}
+
+void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
+    const bool syn = view.flags().has(Flags::syn);
+    // Before the peer's SYN nothing is near: its number starts a new space.
+    out.seq = rcv.irs == Seq() ? Seq::initial(view.seq()) : Seq::extend(view.seq(), rcv.nxt);
+    out.ack = Seq::extend(view.ack(), snd.nxt);
+    out.flags = view.flags();
+    out.wnd = std::uint32_t{view.window()} << (syn ? 0 : snd.shift);  // RFC 7323 2.2
+    out.urgent = view.urgent();
+    out.options = view.options();
+    out.ecn = ecn;
+    out.payload.clear();
+    out.payload.add(view.payload());
+    out.segments = 1;
+    out.segment_size = out.payload.size();
+}
+
+Segment Tcb::read(const wire::TcpView& view, wire::Ecn ecn) const {
+    Segment out;
+    read(view, ecn, out);
+    return out;
+}
+
+}  // namespace estab::tcp
