@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """tools/tidy finds a planted violation of each kind, and leaves alone what only looks like one."""
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import pathlib
-import subprocess
-import sys
 import tempfile
 import unittest
 
-TIDY = pathlib.Path(__file__).resolve().parent / "tidy"
+# A program, so its name has no ending that import would know.
+LOADER = importlib.machinery.SourceFileLoader("tidy", str(pathlib.Path(__file__).resolve().parent / "tidy"))
+TIDY = importlib.util.module_from_spec(importlib.util.spec_from_loader("tidy", LOADER))
+LOADER.exec_module(TIDY)
 
 
 def tidy(files, *arguments):
@@ -18,9 +23,10 @@ def tidy(files, *arguments):
                 path.write_bytes(text)
             else:
                 path.write_text(text)
-        done = subprocess.run([sys.executable, "-B", str(TIDY), "--root", root, *arguments],
-                              capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            status = TIDY.main(["--root", root, *arguments])
+        return status, output.getvalue()
 
 
 class Tidy(unittest.TestCase):
