@@ -1,0 +1,132 @@
+#include "drivers/spawn.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace estab::drivers {
+namespace {
+
+enum class Stage : int { namespaces, descriptors, exec };
+
+struct Failure {
+    Stage stage;
+    int error;
+};
+
+[[noreturn]] void give_up(int pipe, Stage stage) {
+    const Failure failure{stage, errno};
+    [[maybe_unused]] const ssize_t n = ::write(pipe, &failure, sizeof failure);
+    ::_exit(125);
+}
+
+// A program expects the dispositions and the mask of a fresh shell, not those of our event loop.
+void reset_signals() {
+    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void drop_capabilities() {
+    for (unsigned long capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;) ++capability;
+}
+
+[[noreturn]] void become(char* const* argv, const SpawnOptions& options, int parent, int pipe) {
+    const bool entered =
+        (options.user_namespace < 0 || ::setns(options.user_namespace, CLONE_NEWUSER) == 0)
+        && (options.network_namespace < 0 || ::setns(options.network_namespace, CLONE_NEWNET) == 0);
+    if (!entered) give_up(pipe, Stage::namespaces);
+    if (options.drop_capabilities) drop_capabilities();
+    die_with(parent);  // after setns(), which gains capabilities and so clears it
+    for (int fd = 0; fd < 3; ++fd) {
+        const int from = options.standard[static_cast<std::size_t>(fd)];
+        if (from >= 0 && ::dup2(from, fd) < 0) give_up(pipe, Stage::descriptors);
+    }
+    reset_signals();
+    ::execvp(argv[0], argv);
+    give_up(pipe, Stage::exec);
+}
+
+}  // namespace
+
+Child spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
+    if (argv.empty()) throw SpawnError("no command given", EINVAL, 125);
+    std::vector<char*> words;
+    words.reserve(argv.size() + 1);
+    for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+        throw SpawnError("cannot make a pipe: " + error_text(errno), errno, 125);
+    const Fd read_end(ends[0]);
+    Fd write_end(ends[1]);
+    const pid_t parent = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) throw SpawnError("cannot fork: " + error_text(errno), errno, 125);
+    if (pid == 0) become(words.data(), options, parent, *write_end);
+
+    write_end.reset();
+    Child child(pid, Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))));
+    Failure failure{};
+    ssize_t n;
+    do n = ::read(*read_end, &failure, sizeof failure);
+    while (n < 0 && errno == EINTR);
+    if (n == 0) return child;  // closed by exec()
+    const std::string why = ": " + error_text(failure.error);
+    switch (failure.stage) {
+    case Stage::namespaces:
+        throw SpawnError("cannot enter the private network" + why, failure.error, 125);
+    case Stage::descriptors:
+        throw SpawnError("cannot redirect the streams of " + argv[0] + why, failure.error, 125);
+    case Stage::exec: break;
+    }
+    throw SpawnError("cannot run " + argv[0] + why, failure.error, failure.error == ENOENT ? 127 : 126);
+}
+
+int exit_code(int wait_status) {
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+Child& Child::operator=(Child&& other) noexcept {
+    if (this == &other) return *this;
+    abandon();
+    pid_ = std::exchange(other.pid_, -1);
+    pidfd_ = std::move(other.pidfd_);
+    status_ = other.status_;
+    return *this;
+}
+
+int Child::wait() {
+    int status = 0;
+    while (!status_) {
+        const pid_t ended = ::waitpid(pid_, &status, 0);
+        if (ended == pid_) status_ = status;
+        else if (errno != EINTR) throw_system("cannot wait for a child");
+    }
+    return *status_;
+}
+
+std::optional<int> Child::poll() {
+    int status = 0;
+    if (!status_ && ::waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
+    return status_;
+}
+
+void Child::signal(int number) const {
+    if (pid_ > 0 && !status_) ::kill(pid_, number);
+}
+
+void Child::abandon() {
+    if (pid_ <= 0 || status_) return;
+    signal(SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+    pid_ = -1;
+}
+
+}  // namespace estab::drivers
