@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <array>
+
+#include "observe/dump_parts.hpp"
+
+namespace estab::observe::dump {
+namespace {
+
+using Words = std::span<const std::string_view>;
+
+constexpr std::array<std::string_view, 37> http_methods = {
+    "GET", "PUT", "COPY", "HEAD", "LOCK", "MOVE", "POLL", "POST", "BCOPY", "BMOVE", "MKCOL",
+    "TRACE", "LABEL", "MERGE", "DELETE", "SEARCH", "UNLOCK", "REPORT", "UPDATE", "NOTIFY",
+    "BDELETE", "CONNECT", "OPTIONS", "CHECKIN", "PROPFIND", "CHECKOUT", "CCM_POST", "SUBSCRIBE",
+    "PROPPATCH", "BPROPFIND", "BPROPPATCH", "UNCHECKOUT", "MKACTIVITY", "MKWORKSPACE",
+    "UNSUBSCRIBE", "RPC_CONNECT", "VERSION-CONTROL"};
+constexpr std::array<std::string_view, 33> ftp_commands = {
+    "ACCT", "ALLO", "APPE", "CWD", "DELE", "EPRT", "EPSV", "HELP", "LIST", "MODE", "NLST",
+    "NOOP", "PASS", "PASV", "PORT", "QUIT", "REIN", "REST", "RETR", "RNFR", "RNTO", "SITE",
+    "SMNT", "STAT", "STOR", "STOU", "STRU", "TYPE", "USER", "MKD", "PWD", "RMD", "SYST"};
+constexpr std::array<std::string_view, 11> rtsp_methods = {
+    "ANNOUNCE", "DESCRIBE", "OPTIONS", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER",
+    "RECORD", "REDIRECT", "SET_PARAMETER"};
+
+bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_print(std::uint8_t c) { return c >= 0x20 && c < 0x7f; }
+char upper(std::uint8_t c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); }
+
+struct Token {
+    Bytes text;            // empty: there is none
+    std::size_t next = 0;  // where the following one begins
+};
+
+Token token(Part part, std::size_t at) {
+    constexpr std::size_t token_max = 127;
+    const std::size_t begin = at;
+    for (; at < part.length; ++at) {
+        if (!part.has(at + 1)) return {};
+        const std::uint8_t c = part.bytes[at];
+        if (is_space(c)) break;
+        if (!is_print(c) || at - begin >= token_max) return {};
+    }
+    Token found{part.bytes.subspan(begin, at - begin), at};
+    while (part.has(found.next + 1) && part.bytes[found.next] == ' ') ++found.next;
+    return found;
+}
+
+bool is_one_of(Bytes word, Words words) {
+    return std::ranges::any_of(words, [&](std::string_view candidate) {
+        return std::ranges::equal(word, candidate,
+                                  [](std::uint8_t a, char b) { return upper(a) == b; });
+    });
+}
+
+bool is_code(Bytes word) {
+    return word.size() == 3 &&
+           std::ranges::all_of(word, [](std::uint8_t c) { return c >= '0' && c <= '9'; });
+}
+
+// A request by its name or a response by its three digits, which HTTP and RTSP have second.
+bool begins_message(Part part, Words words, bool code_is_second) {
+    Token word = token(part, 0);
+    if (word.text.empty()) return false;
+    if (is_one_of(word.text, words)) return true;
+    if (code_is_second) word = token(part, word.next);
+    return is_code(word.text);
+}
+
+struct Line {
+    Bytes text;
+    bool whole = false;   // its end was seen
+    bool usable = false;
+};
+
+Line first_line(Part part) {
+    std::size_t at = 0;
+    for (; at < part.length && part.has(at + 1); ++at) {
+        const std::uint8_t c = part.bytes[at];
+        if (c == '\n') return {part.bytes.first(at), true, true};
+        if (c == '\r') {
+            if (at + 1 >= part.length) return {};
+            if (!part.has(at + 2)) break;
+            if (part.bytes[at + 1] != '\n') return {};
+            return {part.bytes.first(at), true, true};
+        }
+        if (!is_print(c) && c != '\t') return {};
+    }
+    return {part.bytes.first(at), false, true};
+}
+
+void add_text(TextBuffer& out, Bytes text) {
+    out.add(std::string_view{reinterpret_cast<const char*>(text.data()), text.size()});
+}
+
+struct Protocol {
+    std::string_view name, cut;
+    Words words;  // empty: every line is a message
+    bool code_is_second = false;
+};
+
+void print_lines(TextBuffer& out, Part part, const Protocol& protocol) {
+    out.add(": ");
+    out.add(protocol.name);
+    if (!protocol.words.empty() && !begins_message(part, protocol.words, protocol.code_is_second)) {
+        return;
+    }
+    const Line line = first_line(part);
+    if (!line.usable) return;
+    out.add(": ");
+    add_text(out, line.text);
+    if (!line.whole) add_cut(out, protocol.cut);
+}
+
+void print_ssh(TextBuffer& out, Part part) {  // RFC 4253 4.2: a version line, later binary packets
+    const Line line = first_line(part);
+    if (!line.whole) return;
+    constexpr std::string_view version = "SSH-";
+    if (line.text.size() < version.size() ||
+        !std::equal(version.begin(), version.end(), line.text.begin())) {
+        return;
+    }
+    out.add(": SSH: ");
+    add_text(out, line.text);
+}
+
+void print_dns(TextBuffer& out, Part part) {  // RFC 1035 4.2.2: two octets of length first
+    if (part.length <= 2 || !part.has(2)) return;
+    const std::uint32_t prefix = load_be16(part.bytes.data());
+    if (prefix == part.length - 2) return;
+    out.add(" [prefix length(");
+    out.decimal(prefix);
+    out.add(") != length(");
+    out.decimal(part.length - 2);
+    out.add(")] (invalid)");
+}
+
+}  // namespace
+
+void print_application(TextBuffer& out, Part text, Ports ports) {
+    if (ports.source >= 1024 && ports.source != 8080 && ports.source != 8554 &&
+        ports.destination >= 1024 && ports.destination != 8080 && ports.destination != 8554) {
+        return;
+    }
+    if (ports.either(23)) return;
+    if (ports.either(25)) return print_lines(out, text, {"SMTP", "smtp", {}});
+    if (ports.either(43)) return print_lines(out, text, {"WHOIS", "whois", {}});
+    if (ports.either(22)) return print_ssh(out, text);
+    if (ports.either(21)) return print_lines(out, text, {"FTP", "ftp", ftp_commands});
+    if (ports.either(80) || ports.either(8080)) {
+        return print_lines(out, text, {"HTTP", "http", http_methods, true});
+    }
+    if (ports.either(554) || ports.either(8554)) {
+        return print_lines(out, text, {"RTSP", "rtsp", rtsp_methods, true});
+    }
+    if (ports.either(53)) print_dns(out, text);
+}
+
+}  // namespace estab::observe::dump

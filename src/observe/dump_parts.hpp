@@ -1,0 +1,78 @@
+// The pieces of the dump printer: one function per protocol. Everything here reads bytes that may be cut
+// off anywhere, by the capture or by a header that lies.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.hpp"
+#include "observe/dump.hpp"
+#include "observe/text.hpp"
+
+namespace estab::observe::dump {
+
+// Something that was `length` bytes long, as far as it is there.
+struct Part {
+    Bytes bytes;
+    std::uint32_t length = 0;
+
+    bool has(std::size_t count) const { return bytes.size() >= count; }
+    Part from(std::uint32_t offset) const {
+        return {offset <= bytes.size() ? bytes.subspan(offset) : Bytes{},
+                offset <= length ? length - offset : 0};
+    }
+    Part cut(std::uint32_t to) const {  // the first `to` bytes
+        return {to < bytes.size() ? bytes.first(to) : bytes, to};
+    }
+};
+
+// What the layers above IP need to know of it.
+struct Ip {
+    const std::uint8_t* source;
+    const std::uint8_t* destination;
+    bool v6 = false;
+    bool names_printed = false;  // "source > destination: " stands there already
+};
+
+struct Tcp {  // what print_tcp works with
+    const DumpOptions& options;
+    RelativeNumbers& numbers;
+};
+
+void add_v4(TextBuffer& out, const std::uint8_t* four);
+void add_v6(TextBuffer& out, const std::uint8_t* sixteen);
+void add_address(TextBuffer& out, bool v6, const std::uint8_t* octets);
+void add_mac(TextBuffer& out, const std::uint8_t* six);
+void add_pair(TextBuffer& out, const Ip& ip);  // "source > destination"
+void add_ports(TextBuffer& out, const Ip& ip, std::uint16_t source, std::uint16_t destination);
+inline void add_cut(TextBuffer& out, std::string_view protocol) {
+    out.add(" [|");
+    out.add(protocol);
+    out.add(']');
+}
+
+void print_v4(TextBuffer& out, Part packet, const Tcp& tcp);
+void print_v6(TextBuffer& out, Part packet, const Tcp& tcp);
+void print_arp(TextBuffer& out, Part packet);
+void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp);
+void print_udp(TextBuffer& out, Part datagram, const Ip& ip);
+void print_icmp(TextBuffer& out, Part message);
+void print_icmpv6(TextBuffer& out, Part message);
+
+// What is subtracted from the numbers in SACK blocks.
+struct OptionContext {
+    std::uint32_t sack_base = 0;
+    std::uint8_t flags = 0;
+};
+// " options [...]"'s inside and its end. False: the line ends here, without a length.
+bool print_tcp_options(TextBuffer& out, Bytes captured, std::uint32_t length, OptionContext context);
+// After "mptcp": false when the option is not what its subtype says.
+bool print_mptcp(TextBuffer& out, Bytes option, std::uint8_t flags);
+
+struct Ports {
+    std::uint16_t source, destination;
+    bool either(std::uint16_t port) const { return source == port || destination == port; }
+};
+// What follows "length N": the application's first line, for ports known for it.
+void print_application(TextBuffer& out, Part text, Ports ports);
+
+}  // namespace estab::observe::dump

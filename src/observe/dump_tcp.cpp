@@ -1,0 +1,135 @@
+#include <cstring>
+#include <utility>
+
+#include "observe/dump_parts.hpp"
+
+namespace estab::observe::dump {
+namespace {
+
+constexpr std::uint8_t fin = 0x01, syn = 0x02, rst = 0x04, ack_flag = 0x10, urg = 0x20;
+constexpr std::uint32_t header_bytes_min = 20;
+
+void add_flags(TextBuffer& out, std::uint8_t flags, bool ae) {
+    static constexpr char letters[] = "FSRP.UEW";
+    out.add("Flags [");
+    if (flags == 0 && !ae) out.add("none");
+    for (unsigned bit = 0; bit < 8; ++bit) {
+        if ((flags >> bit & 1) != 0) out.add(letters[bit]);
+    }
+    if (ae) out.add('e');
+    out.add(']');
+}
+
+struct Numbers {
+    std::uint32_t seq, ack;
+    std::uint32_t sack_base = 0;
+};
+
+// The two halves of an address for comparison and storage; an IPv4 address is all in the second.
+std::array<std::uint64_t, 2> halves(bool v6, const std::uint8_t* octets) {
+    if (v6) return {load_be64(octets), load_be64(octets + 8)};
+    return {0, load_be32(octets)};
+}
+
+Numbers relative(Numbers wire, const Ip& ip, Ports ports, std::uint8_t flags,
+                 RelativeNumbers& table) {
+    RelativeNumbers::Key key{halves(ip.v6, ip.source), halves(ip.v6, ip.destination),
+                             std::uint32_t{ports.source} << 16 | ports.destination, ip.v6};
+    const bool reversed = ports.source > ports.destination ||
+                          (ports.source == ports.destination && key.source > key.destination);
+    if (reversed) {
+        std::swap(key.source, key.destination);
+        key.ports = std::uint32_t{ports.destination} << 16 | ports.source;
+    }
+    // The sender's first byte counts as 1, hence ack - 1 for the side that spoke before.
+    const RelativeNumbers::Base fresh = reversed
+                                            ? RelativeNumbers::Base{wire.ack - 1, wire.seq}
+                                            : RelativeNumbers::Base{wire.seq, wire.ack - 1};
+    RelativeNumbers::Base* known = table.find(key);
+    Numbers shown = wire;
+    RelativeNumbers::Base base = fresh;
+    if (known == nullptr) {
+        table.add(key, fresh);
+    } else if ((flags & syn) != 0) {
+        *known = fresh;
+    } else {
+        base = *known;
+        shown.seq -= reversed ? base.ack : base.seq;
+        shown.ack -= reversed ? base.seq : base.ack;
+    }
+    shown.sack_base = reversed ? base.seq : base.ack;
+    return shown;
+}
+
+void add_numbers(TextBuffer& out, const Numbers& n, std::uint8_t flags, std::uint32_t length) {
+    if (length > 0 || (flags & (syn | fin | rst)) != 0) {
+        out.add(", seq ");
+        out.decimal(n.seq);
+        if (length > 0) {
+            out.add(':');
+            out.decimal(n.seq + length);
+        }
+    }
+    if ((flags & ack_flag) != 0) {
+        out.add(", ack ");
+        out.decimal(n.ack);
+    }
+}
+
+}  // namespace
+
+void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp) {
+    if (!segment.has(4)) {
+        if (!ip.names_printed) {
+            add_pair(out, ip);
+            out.add(':');
+        }
+        return add_cut(out, "tcp");
+    }
+    const std::uint8_t* header = segment.bytes.data();
+    const Ports ports{load_be16(header), load_be16(header + 2)};
+    add_ports(out, ip, ports.source, ports.destination);
+    if (!segment.has(header_bytes_min)) return add_cut(out, "tcp");
+
+    const std::uint32_t header_bytes = (header[12] >> 4) * 4U;
+    if (header_bytes < header_bytes_min) {
+        out.add(" tcp ");
+        out.decimal(segment.length - header_bytes);
+        out.add(" [bad hdr length ");
+        out.decimal(header_bytes);
+        out.add(" - too short, < 20]");
+        return;
+    }
+    const std::uint8_t flags = header[13];
+    add_flags(out, flags, tcp.options.accurate_ecn && (header[12] & 1) != 0);
+    Numbers numbers{load_be32(header + 4), load_be32(header + 8)};
+    if (!tcp.options.absolute_numbers && (flags & ack_flag) != 0) {
+        numbers = relative(numbers, ip, ports, flags, tcp.numbers);
+    }
+    if (header_bytes > segment.length) {
+        out.add(" [bad hdr length ");
+        out.decimal(header_bytes);
+        out.add(" - too long, > ");
+        out.decimal(segment.length);
+        out.add(']');
+        return;
+    }
+    const Part text = segment.from(header_bytes);
+    add_numbers(out, numbers, flags, text.length);
+    out.add(", win ");
+    out.decimal(load_be16(header + 14));
+    if ((flags & urg) != 0) {
+        out.add(", urg ");
+        out.decimal(load_be16(header + 18));
+    }
+    if (header_bytes > header_bytes_min) {
+        const Part options = segment.cut(header_bytes).from(header_bytes_min);
+        out.add(", options [");
+        if (!print_tcp_options(out, options.bytes, options.length, {numbers.sack_base, flags})) return;
+    }
+    out.add(", length ");
+    out.decimal(text.length);
+    if (text.length > 0 && (flags & rst) == 0) print_application(out, text, ports);
+}
+
+}  // namespace estab::observe::dump
