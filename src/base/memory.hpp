@@ -67,6 +67,7 @@ public:
 
     static constexpr std::size_t per_slab() { return (Memory::slab_bytes - first_offset) / slot_bytes; }
     std::size_t in_use() const { return in_use_; }
+    Memory& memory() const { return memory_; }
 
     template <class... Args>
     T* make(Args&&... args) {
