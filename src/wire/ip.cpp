@@ -2,19 +2,13 @@
 
 #include "base/check.hpp"
 #include "wire/checksum.hpp"
+#include "wire/ip_extensions.hpp"
 
 namespace estab::wire {
 namespace {
 
 constexpr std::size_t v4_fixed = 20;
 constexpr std::size_t v6_fixed = 40;
-
-constexpr std::uint8_t hop_by_hop = 0;
-constexpr std::uint8_t routing = 43;
-constexpr std::uint8_t fragment_header = 44;
-constexpr std::uint8_t authentication = 51;
-constexpr std::uint8_t destination_options = 60;
-constexpr int extension_headers_max = 16;  // more is an attack: malformed
 
 bool ends_inside(const Fragment& fragment, std::size_t payload_bytes) {
     return fragment.offset + payload_bytes <= 0xffff;
@@ -91,19 +85,16 @@ bool scan_v6_options(Bytes options) {
 // or must not be accepted.
 bool take_extension(IpPacket& packet) {
     const Bytes rest = packet.payload;
-    if (rest.size() < 8) return false;
     const std::uint8_t kind = packet.protocol;
-    std::size_t length = (std::size_t{rest[1]} + 1) * 8;
-    if (kind == authentication) length = (std::size_t{rest[1]} + 2) * 4;  // RFC 4302 2.2
-    if (kind == fragment_header) length = 8;
-    if (length > rest.size()) return false;
+    const std::size_t length = ipv6_extension_bytes(kind, rest);
+    if (length == 0) return false;
 
-    if (kind == hop_by_hop || kind == destination_options) {
+    if (kind == ipv6_hop_by_hop || kind == ipv6_destination_options) {
         if (!scan_v6_options(rest.subspan(2, length - 2))) return false;
-    } else if (kind == routing) {
+    } else if (kind == ipv6_routing) {
         // Type 0 is deprecated (RFC 5095); another that still has a way to go is not for us (RFC 8200 4.4).
         if (rest[2] == 0 || rest[3] != 0) packet.source_routed = true;
-    } else if (kind == fragment_header) {
+    } else if (kind == ipv6_fragment_header) {
         const std::uint16_t where = load_be16(rest.data() + 2);
         // An atomic fragment is a whole packet. RFC 6946 4.
         if ((where & 0xfff9) != 0) {
@@ -115,11 +106,6 @@ bool take_extension(IpPacket& packet) {
     packet.protocol = rest[0];
     packet.payload = rest.subspan(length);
     return true;
-}
-
-bool is_extension(std::uint8_t protocol) {
-    return protocol == hop_by_hop || protocol == routing || protocol == fragment_header ||
-           protocol == authentication || protocol == destination_options;
 }
 
 Result<IpPacket> parse_v6(Bytes bytes) {
@@ -141,9 +127,9 @@ Result<IpPacket> parse_v6(Bytes bytes) {
     if (packet.source.is_v4() || packet.destination.is_v4()) return fail(Error::malformed);
 
     packet.payload = bytes.subspan(v6_fixed, payload_bytes);
-    for (int n = 0; is_extension(packet.protocol) && !packet.fragment; ++n) {
-        if (n == extension_headers_max) return fail(Error::malformed);
-        if (packet.protocol == hop_by_hop && n != 0) return fail(Error::malformed);  // only first: RFC 8200 4.1
+    for (int n = 0; is_ipv6_extension(packet.protocol) && !packet.fragment; ++n) {
+        if (n == ipv6_extensions_max) return fail(Error::malformed);
+        if (packet.protocol == ipv6_hop_by_hop && n != 0) return fail(Error::malformed);  // only first: RFC 8200 4.1
         if (!take_extension(packet)) return fail(Error::malformed);
     }
     if (packet.fragment && !ends_inside(*packet.fragment, packet.payload.size())) return fail(Error::malformed);
