@@ -1,0 +1,127 @@
+// One direction of a path. Frames go in with push() and come out of pop() when they are due, some of them
+// late, twice, changed or not at all. No clock and no device: a simulator and a decorator share it.
+//
+//   push -> drop -> queue and rate -> delay and jitter -> reorder -> duplicate -> corrupt -> pop
+//
+// Each stage has a random stream of its own, so what one stage decides does not depend on another's
+// settings, and nothing depends on the time at which pop() is called.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/rng.hpp"
+#include "base/time.hpp"
+#include "device/device.hpp"
+#include "link/path_spec.hpp"
+
+namespace estab::link {
+
+class Lane {
+public:
+    struct Settings {
+        Direction direction;
+        std::uint64_t seed = 1;
+        Duration round_trip{};           // what a queue in BDPs is measured by
+        device::LinkType link = device::LinkType::ip;
+        std::uint32_t frame_max = 1500;
+        std::size_t bytes_max = std::size_t{64} << 20;  // buffers on the way; a frame that finds none is dropped
+    };
+    struct Counters {
+        std::uint64_t entered = 0;
+        std::uint64_t entered_bytes = 0;
+        std::uint64_t dropped_by_script = 0;
+        std::uint64_t dropped_by_loss = 0;    // loss and burst loss
+        std::uint64_t dropped_by_queue = 0;
+        std::uint64_t dropped_by_memory = 0;  // bytes_max
+        std::uint64_t reordered = 0;          // picked to be overtaken
+        std::uint64_t duplicated = 0;
+        std::uint64_t corrupted = 0;
+        std::uint64_t left = 0;               // came out of pop(), copies included
+        std::uint64_t left_bytes = 0;
+        friend bool operator==(const Counters&, const Counters&) = default;
+    };
+    struct Delivery {
+        Bytes bytes;  // lent until release()
+        Instant at;   // when it came out; never after the `now` of pop()
+    };
+
+    explicit Lane(const Settings& settings);
+
+    void push(Instant now, Bytes frame);      // frame.size() <= frame_max
+    std::optional<Delivery> pop(Instant now);  // the next frame that is due
+    void release();                            // all that pop() has lent
+    Instant deadline() const;                  // when pop() is worth a call
+
+    void change(const Direction& direction);  // for what enters a stage from now on
+    const Counters& counters() const { return counters_; }
+    std::size_t queued_packets() const { return queue_.count; }
+    std::uint64_t queued_bytes() const { return queued_bytes_; }
+    std::uint64_t queue_bytes_max() const { return queue_bytes_max_; }  // resolved from bytes or BDPs
+
+private:
+    using Index = std::uint32_t;
+    static constexpr Index none = UINT32_MAX;
+    static constexpr std::size_t held_max = 64;  // a packet picked when so many are held is not held
+
+    struct Packet {
+        Index next = none;
+        std::uint32_t size = 0;
+        std::uint32_t overtakers_left = 0;
+        Instant at{};
+    };
+    struct Fifo {
+        Index head = none;
+        Index tail = none;
+        std::size_t count = 0;
+    };
+
+    bool is_dropped();
+    bool has_queue_room(std::size_t size) const;
+    void start_sending(Instant now, Index packet);
+    void advance_queue(Instant now);
+    void start_transit(Instant now, Index packet);
+    void arrive(Index packet);
+    void let_go(std::size_t held, Instant at);
+    void deliver(Index packet, Instant at);
+    void make_ready(Index packet, Instant at);
+    void corrupt(Index packet);
+    std::size_t first_held() const;
+
+    Index take_packet();  // or none
+    std::uint8_t* bytes(Index packet);
+    void append(Fifo& fifo, Index packet);
+    Index take_first(Fifo& fifo);
+
+    Settings settings_;
+    Direction direction_;
+    std::uint64_t queue_bytes_max_ = 0;
+    Counters counters_;
+    Rng loss_random_, burst_random_, jitter_random_, reorder_random_, duplicate_random_, corrupt_random_;
+
+    Instant now_ = Instant::min();  // never goes back
+    bool is_bad_ = false;           // Gilbert and Elliott's state
+    Index sending_ = none;          // on the wire until sent_at_
+    Instant sent_at_{};
+    Fifo queue_;                    // behind it
+    std::uint64_t queued_bytes_ = 0;
+    Fifo transit_;                  // in order of `at`
+    Instant last_due_ = Instant::min();
+    std::array<Index, held_max> held_{};
+    std::size_t held_count_ = 0;
+    Fifo ready_;
+    Fifo lent_;
+    Fifo free_;
+
+    std::size_t stride_;
+    std::size_t packets_max_;
+    std::vector<Packet> packets_;
+    std::vector<std::unique_ptr<std::uint8_t[]>> chunks_;
+};
+
+}  // namespace estab::link

@@ -1,0 +1,123 @@
+// A network path as a decorator: between us and the device below, frames are lost, queued, delayed,
+// reordered, duplicated and corrupted as a PathSpec says. Only wire-size frames with complete checksums
+// pass it: big ones are cut before, in both directions, so that one lost packet is one lost packet.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/check.hpp"
+#include "base/time.hpp"
+#include "device/device.hpp"
+#include "link/lane.hpp"
+#include "link/path_spec.hpp"
+#include "link/segment.hpp"
+#include "link/segmenter.hpp"
+
+namespace estab::link {
+
+// Both lanes and the way into them; what of a Path does not depend on the device.
+class PathLanes {
+public:
+    struct Settings {
+        PathSpec spec;
+        std::size_t bytes_max = std::size_t{64} << 20;  // of buffers in each direction; beyond: dropped
+    };
+
+    PathLanes(const Settings& settings, const device::Caps& below);
+
+    MutableBytes room(std::size_t size) {
+        CHECK(size <= big_frame_max_);
+        return {big_frame_.get(), size};
+    }
+    void send(Instant now, std::size_t size, const device::Offload& offload);  // what is in room()
+    void arrive(Instant now, const device::Frame& frame);
+    std::size_t receive(Instant now, std::span<device::Frame> batch);
+
+    Lane& up() { return up_; }
+    Lane& down() { return down_; }
+    const Lane& up() const { return up_; }
+    const Lane& down() const { return down_; }
+    std::size_t frame_max() const { return frame_max_; }
+    std::uint64_t malformed() const { return malformed_; }
+
+private:
+    void push(Lane& lane, Instant now, Bytes frame, const device::Offload& offload);
+
+    device::LinkType link_;
+    std::size_t frame_max_;      // on the wire
+    std::size_t big_frame_max_;  // in room()
+    std::unique_ptr<std::uint8_t[]> big_frame_;
+    std::unique_ptr<std::uint8_t[]> piece_;
+    Lane up_;
+    Lane down_;
+    std::uint64_t malformed_ = 0;
+};
+
+template <device::Device D>
+class Path {
+public:
+    Path(D& below, const PathLanes::Settings& settings)
+        : below_(below), caps_(with_offloads(below.caps())), lanes_(settings, below.caps()) {}
+
+    const device::Caps& caps() const { return caps_; }
+
+    std::size_t receive(Instant now, std::span<device::Frame> batch) {
+        std::array<device::Frame, 32> frames;
+        std::size_t count;
+        do {
+            count = below_.receive(now, frames);
+            for (std::size_t i = 0; i < count; ++i) lanes_.arrive(now, frames[i]);
+        } while (count == frames.size());
+        return lanes_.receive(now, batch);
+    }
+
+    MutableBytes reserve(std::size_t size) { return lanes_.room(size); }  // a path drops, it does not refuse
+    void commit(Instant now, std::size_t size, const device::Offload& offload) {
+        if (size != 0) lanes_.send(now, size, offload);
+    }
+
+    void flush(Instant now) {
+        retry_at_ = never;
+        while (lanes_.up().deadline() <= now) {
+            const MutableBytes room = below_.reserve(lanes_.frame_max());
+            if (room.empty()) {
+                retry_at_ = after(now, retry_after);
+                break;
+            }
+            const std::optional<Lane::Delivery> frame = lanes_.up().pop(now);
+            if (frame) std::copy(frame->bytes.begin(), frame->bytes.end(), room.begin());
+            below_.commit(now, frame ? frame->bytes.size() : 0, device::Offload{});
+            lanes_.up().release();
+        }
+        below_.flush(now);
+    }
+
+    // A device that is full is asked again after a moment: its own deadline does not tell when.
+    Instant deadline() const {
+        const Instant up = retry_at_ != never ? retry_at_ : lanes_.up().deadline();
+        return std::min({up, lanes_.down().deadline(), below_.deadline()});
+    }
+
+    const Lane::Counters& up() const { return lanes_.up().counters(); }
+    const Lane::Counters& down() const { return lanes_.down().counters(); }
+    std::uint64_t malformed() const { return lanes_.malformed(); }  // dropped because it could not be cut
+    PathLanes& lanes() { return lanes_; }
+    D& below() { return below_; }
+
+private:
+    static constexpr Duration retry_after = 1ms;
+
+    D& below_;
+    device::Caps caps_;
+    PathLanes lanes_;
+    Instant retry_at_ = never;
+};
+
+}  // namespace estab::link
