@@ -76,7 +76,7 @@ public:
     std::size_t link_header() const { return device_.caps().link == LinkType::ethernet ? 14 : 0; }
 
     std::optional<Received> next(const std::function<bool(Bytes)>& wanted) {
-        std::array<Frame, 8> frames;
+        std::array<Frame, 1> frames;  // the rest stays in the device for the next call
         for (;;) {
             const std::size_t count = device_.receive(Instant{}, frames);
             std::optional<Received> found;
@@ -325,6 +325,32 @@ TEST_P(EachBackend, CommandHasNoCapabilities) {
     const PrivateNetwork network = start();
     const std::string script = "grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/self/status";
     EXPECT_EQ(exit_code(network.spawn({"sh", "-c", script}).wait()), 0);
+}
+
+TEST_P(EachBackend, CommandMayServeOnLowPorts) {
+    if (::access("/proc/sys/net/ipv4/ip_unprivileged_port_start", W_OK) != 0) GTEST_SKIP() << "read-only";
+    const PrivateNetwork network = start();
+    const std::string script = "test $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) = 0";
+    EXPECT_EQ(exit_code(network.spawn({"sh", "-c", script}).wait()), 0);
+}
+
+// More than the packet ring has slots for, so that it wraps; in order, none lost.
+TEST_P(EachBackend, ManyFramesInOrder) {
+    PrivateNetwork network = start();
+    Station station(network.take_device());
+    const Fd socket = network.socket(AF_INET, SOCK_DGRAM);
+    const sockaddr_in to = v4("10.77.0.2", 9);
+    for (std::uint32_t i = 0; i < 2'000; ++i) {
+        ASSERT_EQ(::sendto(*socket, &i, sizeof i, 0, generic(to), sizeof to), 4);
+        if (i % 50 != 0) continue;  // the first answers ARP
+        for (std::uint32_t expected = i == 0 ? 0 : i - 49; expected <= i; ++expected) {
+            const auto got = station.next([](Bytes ip) { return ip[9] == IPPROTO_UDP; });
+            ASSERT_TRUE(got);
+            std::uint32_t number;
+            std::memcpy(&number, &got->ip[28], sizeof number);
+            ASSERT_EQ(number, expected);
+        }
+    }
 }
 
 // estab's own death, however sudden, must end CMD.

@@ -24,9 +24,10 @@ struct Failure {
     ::_exit(125);
 }
 
-// A program expects the dispositions and the mask of a fresh shell, not those of our event loop.
+// What our event loop blocks and what network programs ignore is not for CMD to inherit. Other ignored
+// signals are (nohup); handlers end with exec().
 void reset_signals() {
-    for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+    ::signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
