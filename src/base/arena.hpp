@@ -1,0 +1,178 @@
+// Objects of one type that are named by a 32-bit index, in slabs from a Memory. Like a Pool, for
+// what is kept in tables and lists by the million: an index is half a pointer and can carry a tag.
+#pragma once
+
+#include <bit>
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/memory.hpp"
+
+namespace estab {
+
+template <class T>
+class Arena {
+public:
+    static constexpr std::uint32_t none = 0xffffffff;
+
+    explicit Arena(Memory& memory) : memory_(memory) {}
+    ~Arena() {
+        CHECK(in_use_ == 0);
+        give_directory();
+    }
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+
+    static constexpr std::uint32_t per_slab() { return slots; }
+    std::uint32_t in_use() const { return in_use_; }
+
+    // The index of a new object, one that was freed lately where there is room in its slab. `none`
+    // when the budget is used up: the caller has the policy.
+    template <class... Args>
+    std::uint32_t make(Args&&... args) {
+        if (partial_ == none && !add_slab()) return none;
+        const std::uint32_t number = partial_;
+        Slab& slab = directory_[number];
+        std::uint32_t slot = slab.free;
+        if (slot != no_slot) {
+            slab.free = next_free(slab, slot);
+        } else {
+            slot = slab.fresh++;
+        }
+        ++in_use_;
+        if (++slab.used == slots) unlink(number);
+        ::new (address(slab, slot)) T(std::forward<Args>(args)...);
+        return number * slots + slot;
+    }
+
+    T& operator[](std::uint32_t index) {
+        return *std::launder(reinterpret_cast<T*>(address(directory_[index / slots], index % slots)));
+    }
+    const T& operator[](std::uint32_t index) const { return const_cast<Arena&>(*this)[index]; }
+
+    void free(std::uint32_t index) {
+        const std::uint32_t number = index / slots;
+        const std::uint32_t slot = index % slots;
+        CHECK(number < numbers_ && directory_[number].used != 0);
+        (*this)[index].~T();
+        Slab& slab = directory_[number];
+        if (slab.used == slots) link(number);
+        ::new (address(slab, slot)) std::uint16_t(slab.free);
+        slab.free = static_cast<std::uint16_t>(slot);
+        --in_use_;
+        if (--slab.used == 0) give_slab(number);
+    }
+
+    // fn(index, object), by ascending index. It may free the object that it is given and make
+    // others (which are visited or not), but free no other.
+    template <class Fn>
+    void for_each(Fn&& fn) {
+        for (std::uint32_t number = 0; number < numbers_; ++number) {
+            if (directory_[number].octets == nullptr) continue;
+            const auto used = used_slots(directory_[number]);
+            for (std::uint32_t slot = 0; slot != slots; ++slot) {
+                if (used[slot]) fn(number * slots + slot, (*this)[number * slots + slot]);
+            }
+        }
+    }
+
+private:
+    struct Slab {
+        std::byte* octets;         // nullptr: a hole in the directory, `next` is another
+        std::uint32_t prev, next;  // among those with room
+        std::uint16_t free;        // the slot freed last; in it is the number of the one before
+        std::uint16_t fresh;       // slots never used yet begin here
+        std::uint16_t used;
+    };
+    static constexpr std::size_t align = alignof(T) > 4 ? alignof(T) : 4;
+    static constexpr std::size_t slot_bytes = (sizeof(T) + align - 1) / align * align;
+    static_assert(slot_bytes <= Memory::slab_bytes);
+
+    // A power of two, which makes the way from an index to an address shorter, if it wastes little.
+    static constexpr std::uint32_t fitting = Memory::slab_bytes / slot_bytes;
+    static constexpr std::uint32_t slots =
+        fitting - std::bit_floor(fitting) <= fitting / 16 ? std::bit_floor(fitting) : fitting;
+    static constexpr std::uint16_t no_slot = 0xffff;
+    static constexpr std::uint32_t numbers_max = none / slots;  // `none` is never an index
+    static constexpr std::uint32_t numbers_first = 16;
+
+    static std::byte* address(const Slab& slab, std::uint32_t slot) {
+        return slab.octets + slot * slot_bytes;
+    }
+    static std::uint16_t next_free(const Slab& slab, std::uint32_t slot) {
+        return *std::launder(reinterpret_cast<std::uint16_t*>(address(slab, slot)));
+    }
+    static std::bitset<slots> used_slots(const Slab& slab) {
+        std::bitset<slots> used;
+        for (std::uint32_t slot = 0; slot != slab.fresh; ++slot) used[slot] = true;
+        for (std::uint32_t slot = slab.free; slot != no_slot; slot = next_free(slab, slot)) {
+            used[slot] = false;
+        }
+        return used;
+    }
+
+    bool add_slab() {
+        if (hole_ == none && numbers_ == capacity_ && !grow()) return false;
+        auto* octets = static_cast<std::byte*>(memory_.take_slab());
+        if (octets == nullptr) return false;
+        std::uint32_t number = hole_;
+        if (number != none) {
+            hole_ = directory_[number].next;
+        } else {
+            number = numbers_++;
+        }
+        directory_[number] = {octets, none, none, no_slot, 0, 0};
+        link(number);
+        return true;
+    }
+    void give_slab(std::uint32_t number) {
+        unlink(number);
+        memory_.give_slab(directory_[number].octets);
+        directory_[number].octets = nullptr;
+        directory_[number].next = hole_;
+        hole_ = number;
+    }
+    bool grow() {
+        const std::uint32_t wanted = capacity_ == 0 ? numbers_first : capacity_ * 2;
+        if (wanted > numbers_max || !memory_.take(wanted * sizeof(Slab))) return false;
+        auto* larger = static_cast<Slab*>(::operator new(wanted * sizeof(Slab), std::nothrow));
+        if (larger == nullptr) {
+            memory_.give(wanted * sizeof(Slab));
+            return false;
+        }
+        for (std::uint32_t i = 0; i != numbers_; ++i) ::new (&larger[i]) Slab(directory_[i]);
+        give_directory();
+        directory_ = larger;
+        capacity_ = wanted;
+        return true;
+    }
+    void give_directory() {
+        ::operator delete(directory_);
+        memory_.give(capacity_ * sizeof(Slab));
+    }
+    void link(std::uint32_t number) {
+        directory_[number].prev = none;
+        directory_[number].next = partial_;
+        if (partial_ != none) directory_[partial_].prev = number;
+        partial_ = number;
+    }
+    void unlink(std::uint32_t number) {
+        const Slab& slab = directory_[number];
+        (slab.prev != none ? directory_[slab.prev].next : partial_) = slab.next;
+        if (slab.next != none) directory_[slab.next].prev = slab.prev;
+    }
+
+    Memory& memory_;
+    Slab* directory_ = nullptr;  // grows by doubling, stays until the end
+    std::uint32_t numbers_ = 0;
+    std::uint32_t capacity_ = 0;
+    std::uint32_t partial_ = none;  // slabs with room
+    std::uint32_t hole_ = none;
+    std::uint32_t in_use_ = 0;
+};
+
+}  // namespace estab
