@@ -4,11 +4,11 @@
 
 #include "base/check.hpp"
 #include "wire/checksum.hpp"
+#include "wire/ip_extensions.hpp"
 
 namespace estab::ip {
 namespace {
 
-constexpr std::uint8_t v6_fragment_header = 44;
 constexpr std::size_t v6_fixed = 40;
 constexpr std::size_t v6_fragment_bytes = 8;
 constexpr std::size_t length_max = 0xffff;  // of an IPv4 packet, or of what follows the 40 bytes of IPv6
@@ -19,7 +19,7 @@ bool is_sound(const wire::IpPacket& packet) {
     const wire::Fragment& fragment = *packet.fragment;
     if (packet.payload.empty()) return false;
     if (fragment.more && packet.payload.size() % 8 != 0) return false;
-    if (packet.source.is_v6() && fragment.offset == 0 && packet.protocol == v6_fragment_header) return false;
+    if (packet.source.is_v6() && fragment.offset == 0 && packet.protocol == wire::ipv6_fragment_header) return false;
     const std::size_t in_front = packet.source.is_v4() ? packet.header.size()
                                                        : packet.header.size() - v6_fixed - v6_fragment_bytes;
     return in_front + fragment.offset + packet.payload.size() <= length_max;
@@ -27,16 +27,14 @@ bool is_sound(const wire::IpPacket& packet) {
 
 // Takes the fragment header, the last eight bytes, out of the chain.
 void cut_v6_fragment_header(std::vector<std::uint8_t>& header) {
-    constexpr std::uint8_t authentication = 51;
     const std::size_t fragment_at = header.size() - v6_fragment_bytes;
     std::size_t next_at = 6;  // where the kind of the header at `at` is written
     std::size_t at = v6_fixed;
     while (at < fragment_at) {
-        const std::uint8_t kind = header[next_at];
+        const std::size_t length = wire::ipv6_extension_bytes(header[next_at], Bytes(header).subspan(at));
+        CHECK(length != 0);
         next_at = at;
-        if (kind == v6_fragment_header) at += v6_fragment_bytes;
-        else if (kind == authentication) at += (std::size_t{header[at + 1]} + 2) * 4;  // RFC 4302 2.2
-        else at += (std::size_t{header[at + 1]} + 1) * 8;
+        at += length;
     }
     CHECK(at == fragment_at);  // IpPacket::parse has followed the same chain
     header[next_at] = header[fragment_at];
