@@ -25,7 +25,7 @@ namespace estab::link {
 class Lane {
 public:
     struct Settings {
-        Direction direction;
+        Direction direction{};
         std::uint64_t seed = 1;
         Duration round_trip{};           // what a queue in BDPs is measured by
         device::LinkType link = device::LinkType::ip;

@@ -62,7 +62,7 @@ private:
 class MemoryLink {
 public:
     struct Settings {
-        device::Caps caps;             // of both ends; caps.frame_max is the size of each buffer
+        device::Caps caps{};           // of both ends; caps.frame_max is the size of each buffer
         std::size_t frames_max = 256;  // in each direction
     };
 

@@ -26,7 +26,7 @@ namespace estab::link {
 class PathLanes {
 public:
     struct Settings {
-        PathSpec spec;
+        PathSpec spec{};
         std::size_t bytes_max = std::size_t{64} << 20;  // of buffers in each direction; beyond: dropped
     };
 

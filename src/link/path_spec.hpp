@@ -55,21 +55,21 @@ struct Direction {
     static constexpr std::size_t drops_max = 64;
 
     Ppm loss = 0;
-    BurstLoss burst_loss;
-    std::vector<PacketRange> drops;  // these very packets; at most drops_max ranges
+    BurstLoss burst_loss{};
+    std::vector<PacketRange> drops{};  // these very packets; at most drops_max ranges
     std::uint64_t rate_bits = 0;     // per second; 0: unlimited
-    Queue queue;
+    Queue queue{};
     Duration delay{};                // one way
     Duration jitter{};               // uniform in delay ± jitter, never below 0; order is kept
-    Reorder reorder;
+    Reorder reorder{};
     Ppm duplicate = 0;
     Ppm corrupt = 0;                 // one bit of the IP packet
     friend bool operator==(const Direction&, const Direction&) = default;
 };
 
 struct PathSpec {
-    Direction up;    // what we send
-    Direction down;  // what we receive
+    Direction up{};    // what we send
+    Direction down{};  // what we receive
     std::uint64_t seed = 1;
     friend bool operator==(const PathSpec&, const PathSpec&) = default;
 
