@@ -17,6 +17,7 @@ Config rfc() {
     c.probe_form = ProbeForm::one_octet;
     c.persist_max = 60s;
     c.time_wait = 240s;
+    c.hard_icmp_aborts = true;
     return c;
 }
 

@@ -105,6 +105,7 @@ struct Config {
     std::uint8_t hop_limit = 64;         // MUST-49
     std::uint8_t dscp = 0;               // MUST-48
     bool path_mtu_discovery = true;
+    bool hard_icmp_aborts = false;       // SHLD-26 also when established; RFC 5927 advises against it
 
     // Listeners.
     std::uint32_t backlog = 4096;        // at most; listen() may ask for less

@@ -1,0 +1,246 @@
+#include "tcp/connection.hpp"
+
+#include <algorithm>
+
+#include "congestion/reno.hpp"
+
+namespace estab::tcp {
+
+Connection::Connection(const wire::FourTuple& tuple, const Config& config, std::uint32_t id,
+                       std::uint16_t interface_mtu)
+    : config_(&config),
+      tuple_(tuple),
+      id_(id),
+      quick_acks_left_(config.quick_acks),
+      path_mtu_(interface_mtu),
+      interface_mtu_(interface_mtu),
+      recv_buffer_(config.recv_buffer),
+      send_buffer_(config.send_buffer) {
+    nodelay_ = !config.nagle;
+    peer_mss_ = tuple.remote.address.is_v4() ? 536 : 1220;  // MUST-15
+}
+
+void Connection::enter(Environment& env, Instant now, State state) {
+    if (state == state_) return;
+    note(env, now, event::Kind::state, static_cast<std::uint64_t>(state_),
+         static_cast<std::uint64_t>(state));
+    const auto counts = [](State s) { return s == State::established || s == State::close_wait; };
+    if (counts(state) && !counts(state_)) ++env.counters.Tcp_CurrEstab;
+    if (!counts(state) && counts(state_)) --env.counters.Tcp_CurrEstab;
+    state_ = state;
+}
+
+// The connection is over. What the peer sent before a FIN stays readable; after a reset or a time-out the
+// queues are flushed (RFC 9293 3.10.7.4, second), except that the owner learns why.
+void Connection::finish(Environment& env, Instant now, std::optional<Error> error) {
+    if (state_ == State::closed) return;
+    if (error) {
+        has_error_ = true;
+        error_ = *error;
+    }
+    note(env, now, event::Kind::closed, error ? static_cast<std::uint64_t>(*error) + 1 : 0, icmp_type_,
+         icmp_code_);
+    enter(env, now, State::closed);
+    const bool keep_unread = !error && !orphan_ && unread() != 0;
+    if (active_ != nullptr && !keep_unread) {
+        env.actives.free(active_);
+        active_ = nullptr;
+    }
+    retransmit_at_ = ack_at_ = keepalive_at_ = misc_at_ = never;
+    const bool reset = owed_.reset;
+    owed_ = {};
+    owed_.reset = reset;
+    notice_.closed = notice_.readable = notice_.writable = true;
+}
+
+void Connection::time_wait(Environment& env, Instant now) {
+    enter(env, now, State::time_wait);
+    retransmit_at_ = keepalive_at_ = never;
+    persisting_ = false;
+    misc_at_ = after(now, config_->time_wait);  // MUST-13
+    if (active_ != nullptr) active_->sent.clear();
+    deactivate_if_idle(env);
+}
+
+bool Connection::activate(Environment& env) {
+    if (active_ != nullptr) return true;
+    const Seq snd = fin_sent_ ? std::min(tcb_.snd.una, fin_seq_) : tcb_.snd.una;
+    const congestion::Start start{
+        .now = {}, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_};
+    active_ = env.actives.make(env.chunks, env.sent, snd, tcb_.rcv.nxt,
+                               congestion::Control(table(), start));
+    if (active_ == nullptr) {
+        ++env.counters.TcpExt_TCPMemoryPressures;
+        return false;
+    }
+    active_->recover = tcb_.snd.una;
+    active_->small_end = tcb_.snd.una;
+    active_->round_end = tcb_.rcv.nxt;
+    return true;
+}
+
+// An idle connection holds nothing from the pools but itself.
+void Connection::deactivate_if_idle(Environment& env) {
+    if (active_ == nullptr || active_->recovery != Recovery::open || !active_->sent.empty() ||
+        active_->send.size() != 0 || !active_->recv.empty() || fin_waiting_) {
+        return;
+    }
+    idle_cwnd_ = active_->control.cwnd();
+    idle_ssthresh_ = active_->control.ssthresh();
+    env.actives.free(active_);
+    active_ = nullptr;
+}
+
+void Connection::release(Environment& env) {
+    enter(env, last_sent_, State::closed);
+    if (active_ != nullptr) env.actives.free(active_);
+    active_ = nullptr;
+    if (own_config_) env.configs.free(const_cast<Config*>(config_));
+    own_config_ = false;
+}
+
+std::uint64_t Connection::in_flight() const {
+    const std::uint64_t outstanding = distance(tcb_.snd.una, tcb_.snd.nxt);
+    if (active_ == nullptr) return outstanding;
+    const std::uint64_t gone = active_->sent.lost_bytes() + active_->left_network;
+    return outstanding > gone ? outstanding - gone : 0;
+}
+
+const congestion::Table& Connection::table() const {
+    return config_->congestion_control != nullptr ? *config_->congestion_control
+                                                   : congestion::table_of<congestion::Reno>;
+}
+
+Seq Connection::data_end() const {
+    if (active_ != nullptr) return active_->send.end();
+    return fin_sent_ ? std::min(tcb_.snd.nxt, fin_seq_) : tcb_.snd.nxt;
+}
+
+std::uint32_t Connection::ts_now(Instant now) const {
+    return static_cast<std::uint32_t>(now.time_since_epoch() / config_->timestamp_tick) + ts_offset_;
+}
+
+std::uint16_t Connection::max_payload() const {
+    const std::uint32_t headers = tuple_.remote.address.is_v4() ? 40 : 60;
+    const std::uint32_t path = path_mtu_ > headers + 8 ? path_mtu_ - headers : 8;
+    return static_cast<std::uint16_t>(std::min<std::uint32_t>(peer_mss_, path));
+}
+
+std::uint16_t Connection::send_mss() const {
+    return static_cast<std::uint16_t>(max_payload() - (timestamps_ ? 12 : 0));
+}
+
+std::uint64_t Connection::write_room() const {
+    if (!can_send(state_) || fin_queued_) return 0;
+    const std::uint64_t queued = active_ != nullptr ? active_->send.size() : 0;
+    if (queued >= send_buffer_) return 0;
+    const std::uint64_t not_sent =
+        active_ != nullptr ? distance(std::min(tcb_.snd.nxt, active_->send.end()), active_->send.end()) : 0;
+    if (not_sent >= config_->notsent_lowat) return 0;
+    return send_buffer_ - queued;
+}
+
+std::optional<std::uint64_t> Connection::urgent_ahead() const {
+    const Seq reader = active_ != nullptr ? active_->recv.begin() : tcb_.rcv.nxt;
+    if (tcb_.rcv.up <= reader) return std::nullopt;
+    return distance(reader, tcb_.rcv.up);
+}
+
+Notice Connection::take_notice() {
+    const Notice taken = notice_;
+    notice_ = {};
+    return taken;
+}
+
+void Connection::note(Environment& env, Instant now, event::Kind kind, std::uint64_t a, std::uint64_t b,
+                      std::uint64_t c, std::uint64_t d) const {
+    env.log.count(kind);
+    if (!env.log.wants(kind)) return;
+    env.log.keep({.at = now, .kind = kind, .connection = id_, .tuple = tuple_, .values = {a, b, c, d}});
+}
+
+void Connection::note_window(Environment& env, Instant now, event::Cause cause) const {
+    note(env, now, event::Kind::congestion_window, cwnd(), ssthresh(), static_cast<std::uint64_t>(cause),
+         in_flight());
+}
+
+std::uint64_t Connection::drop_out_of_order(Environment& env) {
+    if (active_ == nullptr) return 0;
+    const std::uint64_t octets = active_->recv.drop_out_of_order();
+    if (octets != 0) {
+        ++env.counters.TcpExt_OfoPruned;
+        active_->sack_recent_count = 0;
+        fin_waiting_ = false;
+    }
+    return octets;
+}
+
+std::uint64_t Connection::memory_bytes() const {
+    std::uint64_t bytes = sizeof *this + (own_config_ ? sizeof(Config) : 0);
+    if (active_ != nullptr) bytes += sizeof *active_ + active_->send.size() + active_->recv.held();
+    return bytes;
+}
+
+void Connection::check_invariants() const {
+    CHECK(tcb_.snd.una <= tcb_.snd.nxt);
+    CHECK(state_ == State::closed || state_ == State::syn_sent || tcb_.rcv.nxt <= tcb_.rcv.edge);
+    CHECK(!fin_sent_ || tcb_.snd.nxt == fin_seq_ + 1);
+    if (active_ == nullptr) return;
+    CHECK(active_->sent.lost_bytes() <= distance(tcb_.snd.una, tcb_.snd.nxt));
+    CHECK(active_->control.cwnd() >= 1);
+    CHECK(active_->sent.empty() || active_->sent.first()->begin == tcb_.snd.una);
+    CHECK(active_->sent.empty() || active_->sent.last()->end == std::min(tcb_.snd.nxt, data_end()));
+}
+
+Info Connection::info(Instant now) const {
+    Info i;
+    i.state = state_;
+    i.rto_us = static_cast<std::uint32_t>(to_us(current_rto()));
+    i.rtt_us = static_cast<std::uint32_t>(to_us(rtt_.srtt()));
+    i.rttvar_us = static_cast<std::uint32_t>(to_us(rtt_.rttvar()));
+    i.rtt_min_us = static_cast<std::uint32_t>(to_us(rtt_.rtt_min()));
+    i.snd_mss = send_mss();
+    i.rcv_mss = rcv_mss_;
+    i.path_mtu = path_mtu_;
+    i.snd_shift = tcb_.snd.shift;
+    i.rcv_shift = tcb_.rcv.shift;
+    i.sack = sack_;
+    i.timestamps = timestamps_;
+    i.ecn = ecn_;
+    i.scaling = scaling_;
+    i.cwnd = cwnd();
+    i.ssthresh = ssthresh();
+    i.unacked = distance(tcb_.snd.una, tcb_.snd.nxt);
+    i.not_sent = active_ != nullptr ? distance(std::min(tcb_.snd.nxt, data_end()), data_end()) : 0;
+    i.unread = unread();
+    i.in_flight = in_flight();
+    i.lost = active_ != nullptr ? active_->sent.lost_bytes() : 0;
+    i.snd_wnd = tcb_.snd.wnd;
+    i.rcv_wnd = static_cast<std::uint32_t>(tcb_.rcv.wnd());
+    i.rcv_space = recv_buffer_;
+    i.snd_buffer = send_buffer_;
+    i.backoff = backoff_;
+    i.retries = retries_;
+    i.probes = probes_;
+    i.recovery = active_ != nullptr ? active_->recovery : Recovery::open;
+    if (state_ == State::time_wait) {
+        i.timer = Info::Timer::timewait;
+        i.timer_left = misc_at_ - now;
+    } else if (retransmit_at_ != never) {
+        i.timer = persisting_ ? Info::Timer::persist : Info::Timer::on;
+        i.timer_left = retransmit_at_ - now;
+    } else if (config_->keepalive && keepalive_at_ != never) {
+        i.timer = Info::Timer::keepalive;
+        i.timer_left = keepalive_at_ - now;
+    } else if (misc_at_ != never) {
+        i.timer = Info::Timer::timewait;  // FIN-WAIT-2, as Linux shows it
+        i.timer_left = misc_at_ - now;
+    }
+    i.since_sent = now - last_sent_;
+    i.since_received = i.since_ack = now - last_received_;
+    i.congestion_control = active_ != nullptr ? active_->control.name() : table().name;
+    i.statistics = stats_;
+    return i;
+}
+
+}  // namespace estab::tcp

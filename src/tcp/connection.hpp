@@ -1,0 +1,359 @@
+// A TCP connection as a value. Segments, deadlines and user calls go in, each with the time at which it
+// happened; segments are pulled out of next_segment(). There is no clock, no I/O and no thread inside,
+// and the memory that it needs is lent with every call.
+//
+// Input never makes a segment: it changes the TCB and notes what is owed. RFC 9293 3.10.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/result.hpp"
+#include "tcp/active.hpp"
+#include "tcp/config.hpp"
+#include "tcp/environment.hpp"
+#include "tcp/rtt.hpp"
+#include "tcp/segment.hpp"
+#include "tcp/state.hpp"
+#include "tcp/tcb.hpp"
+
+namespace estab::tcp {
+
+// What a handshake has agreed on. A listener makes it from a SYN, keeps it in a half-open record or gets
+// it back from a cookie.
+struct Handshake {
+    Seq iss, irs;
+    std::uint16_t peer_mss = 536;
+    std::uint8_t snd_shift = 0, rcv_shift = 0;
+    bool scaling = false, sack = false, timestamps = false, ecn = false;
+    std::uint32_t ts_recent = 0;
+    std::uint32_t ts_offset = 0;
+    std::uint32_t syn_window = 0;    // the window that the peer's SYN offered, octets
+    std::uint32_t rcv_window = 0;    // the window that our SYN-ACK offered, octets
+    Instant syn_ack_sent{};          // when it went out first
+    std::uint8_t retransmits = 0;    // of the SYN-ACK
+};
+
+// What changed since the owner last asked. All may be set at once.
+struct Notice {
+    bool connected : 1 = false;   // the handshake is complete
+    bool readable : 1 = false;    // octets or the end of the stream arrived
+    bool writable : 1 = false;    // the send buffer has room again
+    bool urgent : 1 = false;      // the urgent mark moved (MUST-32)
+    bool trouble : 1 = false;     // R1 retransmissions or a soft ICMP error (SHLD-9, MUST-47)
+    bool closed : 1 = false;      // it is over: error() says how
+    bool any() const { return connected || readable || writable || urgent || trouble || closed; }
+};
+
+struct IcmpError {               // already matched to this connection's 4-tuple
+    enum class Kind : std::uint8_t { soft, hard, too_big } kind{};
+    std::uint8_t type = 0, code = 0;
+    wire::SeqNum seq;            // of the segment that it quotes
+    std::uint32_t mtu = 0;       // too_big: of the next hop, 0 unknown
+    Error error = Error::host_unreachable;  // what a user would be told
+};
+
+struct Statistics {              // counts since the connection began
+    std::uint64_t octets_sent = 0, octets_acked = 0, octets_received = 0, octets_retransmitted = 0;
+    std::uint32_t segments_in = 0, segments_out = 0, data_in = 0, data_out = 0;
+    std::uint32_t retransmits = 0, timeouts = 0, fast_retransmits = 0;
+    std::uint32_t duplicates_in = 0, out_of_order_in = 0, dsacks_in = 0, probes_out = 0;
+};
+
+struct Info {                    // what `ss -i` shows; sizes in octets
+    State state{};
+    std::uint32_t rto_us = 0, rtt_us = 0, rttvar_us = 0, rtt_min_us = 0;
+    std::uint16_t snd_mss = 0, rcv_mss = 0, path_mtu = 0;
+    std::uint8_t snd_shift = 0, rcv_shift = 0;
+    bool sack = false, timestamps = false, ecn = false, scaling = false;
+    std::uint64_t cwnd = 0, ssthresh = 0;
+    std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
+    std::uint32_t snd_wnd = 0, rcv_wnd = 0, rcv_space = 0, snd_buffer = 0;
+    std::uint8_t backoff = 0, retries = 0, probes = 0;
+    Recovery recovery{};
+    enum class Timer : std::uint8_t { off, on, keepalive, timewait, persist } timer{};
+    Duration timer_left{};
+    Duration since_sent{}, since_received{}, since_ack{};
+    std::string_view congestion_control;
+    Statistics statistics;
+};
+
+// How much one call of next_segment() may produce.
+struct Room {
+    std::uint32_t segment_max = 1460 + 60;  // octets of TCP header and payload in one frame
+    bool gso = false;                        // the device cuts; segment_max is then a frame's
+};
+
+class Connection {
+public:
+    // `interface_mtu` bounds segments of both directions: IP packet octets.
+    Connection(const wire::FourTuple& tuple, const Config& config, std::uint32_t id,
+               std::uint16_t interface_mtu);
+
+    // --- Opening ---------------------------------------------------------------------------------
+    // Active OPEN: a SYN is owed. `ts_offset` hides the clock behind the timestamps.
+    void open(Environment& env, Instant now, wire::SeqNum iss, std::uint32_t ts_offset);
+    // Becomes the SYN-RECEIVED connection that a half-open record or a cookie stood for; its SYN-ACK is
+    // with the listener, so nothing is owed.
+    void resume(Environment& env, Instant now, const Handshake& agreed);
+    // Becomes the TIME-WAIT connection that a packed record stood for.
+    void resume_time_wait(Instant now, Seq snd_nxt, Seq rcv_nxt, std::uint32_t rcv_wnd,
+                          std::optional<std::uint32_t> ts_recent, std::uint32_t ts_offset,
+                          Instant ends_at);
+
+    // --- Input -----------------------------------------------------------------------------------
+    enum class Verdict : std::uint8_t {
+        done,
+        reset,  // answer the segment with a RST (answer_reset) without touching the connection
+    };
+    // `arrived` <= `now`: when the segment came off the wire.
+    Verdict on_segment(Environment& env, Instant now, Instant arrived, Segment& seg);
+    void on_icmp(Environment& env, Instant now, const IcmpError& error);
+    void on_deadline(Environment& env, Instant now);
+    Instant deadline() const;                 // `never`: none
+    // The path carries packets of at most `mtu` octets from now on.
+    void on_path_mtu(Environment& env, Instant now, std::uint32_t mtu);
+
+    // --- Output ----------------------------------------------------------------------------------
+    // The next segment, complete but for ports; false: nothing to say now. Its payload points into the
+    // send buffer and is valid until the next call that changes this connection.
+    bool next_segment(Environment& env, Instant now, const Room& room, Segment& out);
+
+    // --- The user's calls (RFC 9293 3.9.1) ---------------------------------------------------------
+    Result<std::size_t> write(Environment& env, Instant now, Bytes octets);
+    Result<std::size_t> write_urgent(Environment& env, Instant now, Bytes octets);
+    // 0: the peer has finished (FIN). would_block: nothing there.
+    Result<std::size_t> read(Environment& env, Instant now, MutableBytes into);
+    Result<std::size_t> peek(std::size_t offset, MutableBytes into) const;
+    Bytes peek() const;                       // the first run of unread octets, lent
+    void consume(Environment& env, Instant now, std::size_t octets);
+    Result<void> shutdown_write(Environment& env, Instant now);  // half-close: our FIN
+    // The owner lets go: FIN after what is queued, or RST if octets are unread (SHLD-3). The connection
+    // ends by itself.
+    void close(Environment& env, Instant now);
+    void abort(Environment& env, Instant now);  // RST; what was queued is gone
+
+    void set_nodelay(bool on) { nodelay_ = on; }
+    void set_cork(bool on, Instant now) { cork_until_ = on ? after(now, config_->cork_max) : Instant::min(); }
+    void set_quick_ack(bool on) { quick_acks_left_ = on ? 255 : 0; }
+    // A private copy of the configuration, to change while the connection lives; nullptr: no memory.
+    Config* own_config(Environment& env);
+    void apply_config(Instant now);  // after own_config() was changed: timers that depend on it
+    void set_congestion_control(Environment& env, Instant now, const congestion::Table& table);
+
+    // --- Questions -------------------------------------------------------------------------------
+    State state() const { return state_; }
+    const wire::FourTuple& tuple() const { return tuple_; }
+    std::uint32_t id() const { return id_; }
+    const Config& config() const { return *config_; }
+    const Tcb& tcb() const { return tcb_; }
+    bool is_orphan() const { return orphan_; }
+    bool has_failed() const { return has_error_; }
+    Error error() const { return error_; }                 // meaningful if has_failed()
+    bool was_reset() const { return has_error_ && error_ == Error::reset; }  // MUST-12
+    bool peer_finished() const { return fin_received_; }
+    std::optional<Error> soft_error() const {              // SHLD-25
+        return has_soft_error_ ? std::optional(soft_error_) : std::nullopt;
+    }
+    std::uint8_t icmp_type() const { return icmp_type_; }  // of the error that ended or troubled it
+    std::uint8_t icmp_code() const { return icmp_code_; }
+    bool active_open() const { return active_open_; }
+    std::uint64_t unread() const { return active_ ? active_->recv.unread() : 0; }
+    bool can_read() const { return unread() != 0 || fin_consumable() || state_ == State::closed; }
+    std::uint64_t write_room() const;
+    // MUST-33: unread octets up to the urgent mark; nothing when there is none ahead.
+    std::optional<std::uint64_t> urgent_ahead() const;
+    // Over, and nothing left to say: the record can go once its owner has let go of it.
+    bool is_finished() const { return state_ == State::closed && !owed_.reset; }
+    // In TIME-WAIT with nothing unread and no owner: a packed record can take over.
+    bool can_pack() const { return state_ == State::time_wait && orphan_ && active_ == nullptr; }
+    Instant time_wait_end() const { return misc_at_; }
+    Notice take_notice();
+    Info info(Instant now) const;
+    std::uint64_t memory_bytes() const;
+    std::uint32_t ts_offset() const { return ts_offset_; }
+    bool has_timestamps() const { return timestamps_; }
+    std::uint32_t ts_recent() const { return ts_recent_; }
+    bool has_ts_recent() const { return ts_recent_valid_; }
+    std::uint16_t send_mss() const;           // effective: options counted (MUST-16)
+    // Gives back everything borrowed; the connection is dead afterwards.
+    void release(Environment& env);
+    // What arrived out of order, given up under memory pressure; octets.
+    std::uint64_t drop_out_of_order(Environment& env);
+    // What must hold between any two calls; CHECKs it.
+    void check_invariants() const;
+
+private:
+    enum class Step : std::uint8_t { next, stop, reset };
+
+    // handshake.cpp
+    Verdict on_syn_sent(Environment& env, Instant now, Segment& seg);
+    void negotiate(const Segment& seg);
+    void learn_window_scale(const Segment& syn);
+    void become_established(Environment& env, Instant now);
+    bool make_syn(Environment& env, Instant now, Segment& out);
+    std::uint32_t initial_window_bytes() const;
+    std::uint16_t advertised_mss() const;
+    std::uint8_t wanted_shift() const;
+    // segment_arrives.cpp: RFC 9293 3.10.7.4, in its order
+    Step first_check_sequence(Environment& env, Instant now, Segment& seg);
+    Step second_check_rst(Environment& env, Instant now, const Segment& seg);
+    Step fourth_check_syn(Environment& env, Instant now, const Segment& seg);
+    Step fifth_check_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
+    void sixth_check_urg(Environment& env, Instant now, const Segment& seg);
+    void seventh_text(Environment& env, Instant now, Segment& seg);
+    void eighth_check_fin(Environment& env, Instant now);
+    bool is_acceptable(const Segment& seg) const;
+    bool fails_paws(Instant now, const Segment& seg) const;
+    void trim(Segment& seg);
+    void challenge(Environment& env, Instant now, const Segment& seg);
+    void refuse(Environment& env, Instant now, const Segment& seg);
+    // ack.cpp
+    void on_new_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
+    void on_duplicate_ack(Environment& env, Instant now, const Segment& seg);
+    Duration take_rtt(Environment& env, Instant now, Instant arrived, const Segment& seg,
+                      const SentQueue::Acked& acked);
+    void advance_recovery(Environment& env, Instant now, std::uint64_t newly_acked);
+    void enter_fast_recovery(Environment& env, Instant now);
+    void take_window(Environment& env, Instant now, const Segment& seg);
+    void take_ecn_echo(Environment& env, Instant now, const Segment& seg);
+    void on_fin_acked(Environment& env, Instant now);
+    bool is_duplicate_ack(const Segment& seg) const;
+    // text.cpp
+    void store(Environment& env, Instant now, Segment& seg);
+    void owe_ack_for_text(Instant now, const Segment& seg, const RecvBuffer::Inserted& what);
+    void note_sack(const RecvBuffer::Inserted& what);
+    void report_duplicate(Environment& env, Seq begin, Seq end);
+    void fill_sack(Segment& out);
+    std::uint16_t window_to_offer();
+    void grow_receive_window(Instant now, std::uint64_t octets);
+    void after_read(Environment& env, Instant now, std::size_t octets);
+    // output.cpp
+    bool plan_retransmission(Environment& env, Instant now, const Room& room, Segment& out);
+    bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out);
+    bool plan_fin(Environment& env, Instant now, Segment& out);
+    bool plan_ack(Environment& env, Instant now, Segment& out);
+    bool plan_probe(Environment& env, Instant now, Segment& out);
+    bool make_reset(Environment& env, Segment& out);
+    void start_segment(Instant now, Seq seq, std::uint16_t flags, Segment& out);
+    void finish_segment(Segment& out);
+    std::uint32_t new_data_allowance(Instant now, std::uint32_t mss, std::uint32_t payload_max);
+    bool holds_small(Instant now) const;
+    std::uint32_t wire_payload_max(const Segment& out) const;
+    void send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss, Segment& out);
+    void arm_persist_if_stuck(Instant now);
+    // timers.cpp
+    void on_retransmit_timer(Environment& env, Instant now);
+    void on_persist_timer(Environment& env, Instant now);
+    void on_keepalive_timer(Environment& env, Instant now);
+    void on_misc_timer(Environment& env, Instant now);
+    bool gives_up(Instant now) const;
+    void give_up(Environment& env, Instant now);
+    void time_out_data(Environment& env, Instant now);
+    Duration current_rto() const;
+    void arm_retransmit(Instant now);
+    void rearm_keepalive(Instant now);
+    // connection.cpp
+    void enter(Environment& env, Instant now, State state);
+    void finish(Environment& env, Instant now, std::optional<Error> error);
+    void time_wait(Environment& env, Instant now);
+    bool activate(Environment& env);
+    void deactivate_if_idle(Environment& env);
+    std::uint64_t in_flight() const;
+    std::uint64_t cwnd() const { return active_ ? active_->control.cwnd() : idle_cwnd_; }
+    std::uint64_t ssthresh() const { return active_ ? active_->control.ssthresh() : idle_ssthresh_; }
+    const congestion::Table& table() const;
+    Seq data_end() const;              // one past the last octet written
+    bool fin_in_flight() const { return fin_sent_ && tcb_.snd.una <= fin_seq_; }
+    bool fin_consumable() const { return fin_received_ && unread() == 0; }
+    std::uint32_t ts_now(Instant now) const;
+    void note(Environment& env, Instant now, event::Kind kind, std::uint64_t a = 0, std::uint64_t b = 0,
+              std::uint64_t c = 0, std::uint64_t d = 0) const;
+    void note_window(Environment& env, Instant now, event::Cause cause) const;
+    std::uint16_t max_payload() const;  // of one wire segment without options: peer's MSS and path
+    friend struct ConnectionProbe;      // unit tests of this class
+
+    Tcb tcb_;
+    Active* active_ = nullptr;
+    const Config* config_;
+    wire::FourTuple tuple_;
+    std::uint32_t id_;
+    State state_ = State::closed;
+
+    struct Owed {
+        bool syn : 1 = false;        // SYN or, in SYN-RECEIVED, SYN-ACK
+        bool ack : 1 = false;        // now
+        bool reset : 1 = false;
+        bool challenge : 1 = false;
+        bool probe : 1 = false;      // window probe
+        bool keepalive : 1 = false;
+        bool fin : 1 = false;        // retransmission of our FIN
+        bool dsack : 1 = false;
+        std::uint8_t duplicate_acks = 0;  // one for each out-of-order segment, when the peer lacks SACK
+    } owed_;
+    Notice notice_;
+
+    bool orphan_ : 1 = false;
+    bool own_config_ : 1 = false;
+    bool active_open_ : 1 = false;
+    bool sack_ : 1 = false;
+    bool timestamps_ : 1 = false;
+    bool scaling_ : 1 = false;
+    bool ecn_ : 1 = false;
+    bool ecn_echo_ : 1 = false;          // a CE mark has arrived and the peer's CWR has not
+    bool cwr_owed_ : 1 = false;          // tell the peer that its ECE was heard
+    bool ts_recent_valid_ : 1 = false;
+    bool fin_queued_ : 1 = false;        // the user has no more to send
+    bool fin_sent_ : 1 = false;
+    bool fin_received_ : 1 = false;      // and in order: RCV.NXT is past it
+    bool fin_waiting_ : 1 = false;       // received behind a hole
+    bool persisting_ : 1 = false;        // retransmit_at_ is the persist timer
+    bool nodelay_ : 1 = false;
+    bool has_error_ : 1 = false;
+    bool announced_zero_ : 1 = false;    // we have offered a closed window
+    bool write_blocked_ : 1 = false;     // tell the user when there is room
+    bool sws_override_ : 1 = false;      // the sender's silly-window timer has run out
+    bool syn_lost_ : 1 = false;          // our SYN or SYN-ACK had to be sent again
+    bool has_soft_error_ : 1 = false;
+
+    Error error_{};
+    Error soft_error_{};                 // the last soft ICMP error (RFC 5461): told when all else fails
+    std::uint8_t icmp_type_ = 0, icmp_code_ = 0;
+    std::uint8_t backoff_ = 0;           // doublings of the RTO in force
+    std::uint8_t retries_ = 0;           // since the last progress
+    std::uint8_t probes_ = 0;            // unanswered keepalives or window probes
+    std::uint8_t quick_acks_left_ = 0;
+    std::uint8_t ack_pending_ = 0;       // full-sized segments not acknowledged yet
+    std::uint16_t peer_mss_ = 536;
+    std::uint16_t path_mtu_ = 1500;
+    std::uint16_t interface_mtu_ = 1500;
+    std::uint16_t rcv_mss_ = 536;        // what the peer seems to send
+    std::uint32_t ts_recent_ = 0;
+    std::uint32_t ts_offset_ = 0;
+    Instant ts_recent_at_{};
+    Seq last_ack_sent_;
+    Seq fin_seq_;                        // where our FIN is, once sent
+    Seq fin_wait_seq_;                   // where the peer's FIN is, while it waits
+    Seq ecn_recover_;                    // one reaction per window
+    Seq dsack_begin_, dsack_end_;
+    std::uint32_t ack_pending_octets_ = 0;
+    std::uint32_t recv_buffer_ = 0;      // limits in force
+    std::uint32_t recv_window_ = 0;      // what the window may be at most for now
+    std::uint32_t send_buffer_ = 0;
+    std::uint64_t idle_cwnd_ = 0;        // while no Active is borrowed
+    std::uint64_t idle_ssthresh_ = congestion::infinite;
+    RttEstimator rtt_;
+
+    Instant retransmit_at_ = never;      // or persist
+    Instant ack_at_ = never;
+    Instant keepalive_at_ = never;
+    Instant misc_at_ = never;            // FIN-WAIT-2, TIME-WAIT
+    Instant cork_until_ = Instant::min();
+    Instant last_sent_{};                // data
+    Instant last_received_{};            // anything acceptable
+    Instant last_refused_ = Instant::min();  // ACK for an unacceptable segment (rate limit)
+    Instant trouble_since_ = never;      // first retransmission of what is outstanding
+    Statistics stats_;
+};
+
+}  // namespace estab::tcp

@@ -1,0 +1,245 @@
+// Opening: RFC 9293 3.5, 3.10.7.3 (SYN-SENT), and what the two SYNs agree on (3.7.1, RFC 7323, 2018, 3168).
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace estab::tcp {
+
+using wire::Flags;
+
+void Connection::open(Environment& env, Instant now, wire::SeqNum iss, std::uint32_t ts_offset) {
+    CHECK(state_ == State::closed);
+    active_open_ = true;
+    ts_offset_ = ts_offset;
+    tcb_.snd.iss = tcb_.snd.una = tcb_.snd.nxt = tcb_.snd.up = Seq::initial(iss);
+    tcb_.rcv.shift = wanted_shift();
+    owed_.syn = true;
+    ++env.counters.Tcp_ActiveOpens;
+    enter(env, now, State::syn_sent);
+}
+
+void Connection::resume(Environment& env, Instant now, const Handshake& agreed) {
+    CHECK(state_ == State::closed);
+    ts_offset_ = agreed.ts_offset;
+    tcb_.snd.iss = tcb_.snd.una = tcb_.snd.up = agreed.iss;
+    tcb_.snd.nxt = agreed.iss + 1;
+    tcb_.snd.shift = agreed.snd_shift;
+    tcb_.snd.wnd = tcb_.snd.wnd_max = agreed.syn_window;
+    tcb_.snd.wl1 = agreed.irs;
+    tcb_.snd.wl2 = agreed.iss;
+    tcb_.rcv.irs = tcb_.rcv.up = agreed.irs;
+    tcb_.rcv.nxt = agreed.irs + 1;
+    tcb_.rcv.shift = agreed.rcv_shift;
+    tcb_.rcv.edge = tcb_.rcv.nxt + agreed.rcv_window;
+    recv_window_ = agreed.rcv_window;
+    scaling_ = agreed.scaling;
+    sack_ = agreed.sack;
+    timestamps_ = agreed.timestamps;
+    ecn_ = agreed.ecn;
+    peer_mss_ = std::max(agreed.peer_mss, config_->mss_min);
+    if (agreed.timestamps) {
+        ts_recent_ = agreed.ts_recent;
+        ts_recent_valid_ = true;
+        ts_recent_at_ = now;
+    }
+    last_ack_sent_ = tcb_.rcv.nxt;
+    last_sent_ = agreed.syn_ack_sent;
+    retries_ = agreed.retransmits;
+    stats_.segments_in = stats_.segments_out = 1;
+    enter(env, now, State::syn_received);
+}
+
+void Connection::resume_time_wait(Instant now, Seq snd_nxt, Seq rcv_nxt, std::uint32_t rcv_wnd,
+                                  std::optional<std::uint32_t> ts_recent, std::uint32_t ts_offset,
+                                  Instant ends_at) {
+    CHECK(state_ == State::closed);
+    tcb_.snd.iss = tcb_.snd.up = snd_nxt - 1;
+    tcb_.snd.una = tcb_.snd.nxt = snd_nxt;
+    tcb_.rcv.irs = tcb_.rcv.up = rcv_nxt - 1;
+    tcb_.rcv.nxt = rcv_nxt;
+    tcb_.rcv.edge = rcv_nxt + rcv_wnd;
+    fin_queued_ = fin_sent_ = fin_received_ = orphan_ = true;
+    fin_seq_ = snd_nxt - 1;
+    timestamps_ = ts_recent.has_value();
+    ts_recent_valid_ = timestamps_;
+    ts_recent_ = ts_recent.value_or(0);
+    ts_recent_at_ = now;
+    ts_offset_ = ts_offset;
+    last_ack_sent_ = rcv_nxt;
+    misc_at_ = ends_at;
+    state_ = State::time_wait;  // not an entry: it has been there all along
+}
+
+std::uint16_t Connection::advertised_mss() const {
+    const std::uint16_t headers = tuple_.remote.address.is_v4() ? 40 : 60;
+    const auto fits = static_cast<std::uint16_t>(interface_mtu_ - headers);  // MUST-67
+    return config_->mss != 0 ? std::min(config_->mss, fits) : fits;
+}
+
+// Large enough for the largest receive buffer that autotuning may reach (RFC 7323 2.3: at most 14).
+std::uint8_t Connection::wanted_shift() const {
+    const std::uint32_t most = config_->recv_autotune
+                                   ? std::max(config_->recv_buffer, config_->recv_buffer_max)
+                                   : config_->recv_buffer;
+    std::uint8_t shift = 0;
+    while (shift < 14 && (most >> shift) > 65'535) ++shift;
+    return shift;
+}
+
+std::uint32_t Connection::initial_window_bytes() const {
+    const std::uint32_t segments =
+        table().name == "fixed" ? config_->fixed_window : config_->initial_window;
+    return std::max<std::uint32_t>(segments, 1) * send_mss();
+}
+
+// What a SYN or SYN-ACK says about the peer.
+void Connection::negotiate(const Segment& seg) {
+    const wire::TcpOptions& o = seg.options;
+    if (o.mss) peer_mss_ = std::max(*o.mss, config_->mss_min);
+    learn_window_scale(seg);
+    sack_ = config_->sack && o.sack_permitted;
+    timestamps_ = config_->timestamps && o.timestamps.has_value();
+    if (timestamps_) {
+        ts_recent_ = o.timestamps->val;
+        ts_recent_valid_ = true;
+    }
+}
+
+void Connection::learn_window_scale(const Segment& syn) {
+    scaling_ = config_->window_scaling && syn.options.window_scale.has_value();
+    // More than 14 is used as 14 (RFC 7323 2.3).
+    tcb_.snd.shift = scaling_ ? std::min<std::uint8_t>(*syn.options.window_scale, 14) : 0;
+    if (!scaling_) tcb_.rcv.shift = 0;
+}
+
+void Connection::become_established(Environment& env, Instant now) {
+    idle_cwnd_ = initial_window_bytes();
+    syn_lost_ = retries_ != 0;
+    if (syn_lost_) idle_cwnd_ = std::min<std::uint64_t>(idle_cwnd_, send_mss());  // RFC 5681 3.1
+    idle_ssthresh_ = config_->initial_ssthresh == 0xffff'ffff ? congestion::infinite
+                                                              : config_->initial_ssthresh;
+    if (active_ != nullptr) {
+        active_->control = congestion::Control(
+            table(), {.now = now, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_});
+    }
+    rcv_mss_ = std::min<std::uint16_t>(advertised_mss(), peer_mss_);
+    retries_ = backoff_ = 0;
+    retransmit_at_ = never;
+    trouble_since_ = never;
+    last_received_ = now;
+    rearm_keepalive(now);
+    notice_.connected = notice_.writable = true;
+    enter(env, now, State::established);
+    note(env, now, event::Kind::connected, static_cast<std::uint64_t>(rtt_.srtt().count()));
+    note_window(env, now, event::Cause::open);
+    if (fin_queued_) enter(env, now, State::fin_wait_1);  // shutdown() came before the handshake's end
+}
+
+// RFC 9293 3.10.7.3. Returns the segment to the common steps when text or a FIN came with the SYN.
+Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segment& seg) {
+    // First: an ACK must be for our SYN. "=<", not "==": a SYN may carry data (RFC 7413).
+    const bool ack = seg.has(Flags::ack);
+    if (ack && (seg.ack <= tcb_.snd.iss || seg.ack > tcb_.snd.nxt)) return Verdict::reset;
+    // RFC 7323 3.2: an echo of what we never sent belongs to someone else.
+    if (seg.has(Flags::rst)) {  // second; without an ACK it proves nothing
+        if (ack) {
+            note(env, now, event::Kind::reset_received, seg.seq.wire().raw,
+                 static_cast<std::uint64_t>(state_));
+            ++env.counters.Tcp_AttemptFails;
+            finish(env, now, Error::refused);
+        }
+        return Verdict::done;
+    }
+    if (!seg.has(Flags::syn)) return Verdict::done;  // fifth: neither SYN nor RST
+    // Fourth.
+    tcb_.rcv.irs = tcb_.rcv.up = seg.seq;
+    tcb_.rcv.nxt = seg.seq + 1;
+    tcb_.snd.wl1 = seg.seq;
+    tcb_.snd.wl2 = ack ? seg.ack : tcb_.snd.iss;
+    tcb_.snd.wnd = tcb_.snd.wnd_max = seg.wnd;  // a SYN's window is never scaled
+    negotiate(seg);
+    ts_recent_at_ = now;
+    if (config_->ecn == EcnMode::on) {
+        ecn_ = ack ? seg.has(Flags::ece) && !seg.has(Flags::cwr)  // RFC 3168 6.1.1: SYN-ACK has ECE only
+                   : seg.has(Flags::ece) && seg.has(Flags::cwr);
+    }
+    last_ack_sent_ = tcb_.rcv.nxt;
+    last_received_ = now;
+    if (tcb_.rcv.edge < tcb_.rcv.nxt) tcb_.rcv.edge = tcb_.rcv.nxt + recv_window_;
+    if (ack) {
+        tcb_.snd.una = seg.ack;
+        const bool once = stats_.retransmits == 0;
+        if (once || (timestamps_ && seg.options.timestamps->ecr != 0)) {
+            const Duration rtt =
+                once ? now - last_sent_
+                     : (ts_now(now) - seg.options.timestamps->ecr) * config_->timestamp_tick;
+            if (rtt >= 0s && rtt < 1h) rtt_.add(rtt);
+        }
+        become_established(env, now);
+        owed_.ack = true;  // it may carry data (U-4)
+        owed_.syn = false;
+    } else {  // simultaneous open (MUST-10)
+        enter(env, now, State::syn_received);
+        owed_.syn = true;
+        retransmit_at_ = never;
+        retries_ = backoff_ = 0;
+    }
+    // "Continue processing at the sixth step": text and FIN that came along.
+    seg.seq += 1;
+    seg.flags.bits &= static_cast<std::uint16_t>(~Flags::syn);
+    if (state_ == State::established && seg.length() != 0) {
+        trim(seg);
+        sixth_check_urg(env, now, seg);
+        seventh_text(env, now, seg);
+        eighth_check_fin(env, now);
+    }
+    return Verdict::done;
+}
+
+// SYN, or SYN-ACK after a simultaneous open, with everything that a handshake offers.
+bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
+    const bool reply = state_ == State::syn_received;
+    start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
+    wire::TcpOptions& o = out.options;
+    o.mss = advertised_mss();  // SHLD-5, MAY-3
+    if (reply ? sack_ : config_->sack) o.sack_permitted = true;
+    if (reply ? scaling_ : config_->window_scaling) o.window_scale = tcb_.rcv.shift;
+    if (reply ? timestamps_ : config_->timestamps) {
+        o.timestamps = wire::Timestamps{ts_now(now), reply ? ts_recent_ : 0};
+    }
+    if (!reply && config_->ecn == EcnMode::on && retries_ == 0) {
+        out.flags.bits |= Flags::ece | Flags::cwr;
+    } else if (reply && ecn_) {
+        out.flags.bits |= Flags::ece;
+    }
+    if (recv_window_ == 0) {
+        const std::uint32_t mss = advertised_mss() - (reply && timestamps_ ? 12u : 0u);
+        const std::uint32_t wanted =
+            config_->recv_window_initial != 0 ? config_->recv_window_initial : recv_buffer_;
+        recv_window_ = std::min<std::uint32_t>(wanted, 65'535);
+        if (recv_window_ > mss) recv_window_ -= recv_window_ % mss;  // whole segments
+    }
+    if (reply) {
+        tcb_.rcv.edge = std::max(tcb_.rcv.edge, tcb_.rcv.nxt + recv_window_);
+        out.wnd = static_cast<std::uint32_t>(tcb_.rcv.wnd());
+    } else {
+        out.wnd = recv_window_;
+    }
+    out.window_field = static_cast<std::uint16_t>(std::min<std::uint32_t>(out.wnd, 65'535));
+    if (tcb_.snd.nxt == tcb_.snd.iss) {
+        tcb_.snd.nxt = tcb_.snd.iss + 1;  // S0-7: the SYN is one number
+    } else if (retries_ != 0) {
+        ++stats_.retransmits;
+        ++env.counters.Tcp_RetransSegs;
+        ++env.counters.TcpExt_TCPSynRetrans;
+        note(env, now, event::Kind::retransmit, out.seq.wire().raw, out.seq.wire().raw + 1,
+             static_cast<std::uint64_t>(event::Cause::timeout), retries_);
+    }
+    if (retries_ == 0) last_sent_ = now;
+    owed_.syn = owed_.ack = false;
+    arm_retransmit(now);
+    ++stats_.segments_out;
+    return true;
+}
+
+}  // namespace estab::tcp

@@ -1,0 +1,305 @@
+// The one place where a connection makes segments. In this order: reset, SYN, retransmission, new data,
+// FIN, ACK, probes. RFC 9293 3.7 and 3.8; RFC 5681; RFC 896.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace estab::tcp {
+
+using wire::Flags;
+
+bool Connection::next_segment(Environment& env, Instant now, const Room& room, Segment& out) {
+    if (owed_.reset) return make_reset(env, out);
+    switch (state_) {
+    case State::closed:
+    case State::listen: return false;
+    case State::syn_sent: return owed_.syn && make_syn(env, now, out);
+    case State::syn_received:
+        if (owed_.syn) return make_syn(env, now, out);
+        return plan_ack(env, now, out);
+    case State::established:
+    case State::fin_wait_1:
+    case State::fin_wait_2:
+    case State::close_wait:
+    case State::closing:
+    case State::last_ack:
+    case State::time_wait: break;
+    }
+    if (active_ != nullptr && active_->send.size() != 0) {
+        if (plan_retransmission(env, now, room, out) || plan_new_data(env, now, room, out)) return true;
+    }
+    return plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out);
+}
+
+// Everything that segments of one connection have in common, options included.
+void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segment& out) {
+    out.seq = seq;
+    out.ack = tcb_.rcv.nxt;
+    out.flags = {flags};
+    out.urgent = 0;
+    out.options = {};
+    out.ecn = wire::Ecn::not_ect;
+    out.hop_limit = config_->hop_limit;
+    out.dscp = config_->dscp;
+    out.dont_fragment = config_->path_mtu_discovery;
+    out.gso_size = 0;
+    out.segments = 1;
+    out.payload.clear();
+    if ((flags & Flags::syn) != 0) return;  // a SYN says what it offers by itself
+    if (timestamps_) {
+        out.options.timestamps = wire::Timestamps{ts_now(now), ts_recent_valid_ ? ts_recent_ : 0};
+    }
+    if ((flags & Flags::ack) != 0) fill_sack(out);
+}
+
+// The acknowledgment rides on whatever goes out.
+void Connection::finish_segment(Segment& out) {
+    out.window_field = window_to_offer();
+    out.wnd = static_cast<std::uint32_t>(tcb_.rcv.wnd());
+    if (ecn_echo_) out.flags.bits |= Flags::ece;
+    owed_.ack = owed_.dsack = false;
+    ack_pending_ = 0;
+    ack_pending_octets_ = 0;
+    ack_at_ = never;
+    last_ack_sent_ = tcb_.rcv.nxt;
+    ++stats_.segments_out;
+}
+
+std::uint32_t Connection::wire_payload_max(const Segment& out) const {
+    const auto header =
+        static_cast<std::uint32_t>(wire::tcp_header_bytes(out.options, config_->option_order));
+    return max_payload() + 20u - header;
+}
+
+// Fills in the text [from, from + octets) and what it means for the flags.
+void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss,
+                           Segment& out) {
+    const std::uint32_t got = active_->send.gather(from, octets, out.payload);
+    CHECK(got == octets);
+    const Seq end = from + octets;
+    if (octets > mss) {
+        out.gso_size = static_cast<std::uint16_t>(mss);
+        out.segments = static_cast<std::uint16_t>((octets + mss - 1) / mss);
+    }
+    if (end == active_->send.end()) {
+        out.flags.bits |= Flags::psh;  // MUST-61
+        if (fin_queued_ && (!fin_sent_ || owed_.fin || tcb_.snd.una <= fin_seq_)) {
+            out.flags.bits |= Flags::fin;
+            if (!fin_sent_) {
+                fin_sent_ = true;
+                fin_seq_ = end;
+                tcb_.snd.nxt = end + 1;
+            }
+            owed_.fin = false;
+        }
+    }
+    if (tcb_.snd.up > from) {  // MUST-30, MUST-31, MUST-62
+        out.flags.bits |= Flags::urg;
+        out.urgent = static_cast<std::uint16_t>(std::min<std::uint64_t>(distance(from, tcb_.snd.up), 65'535));
+    }
+    stats_.data_out += out.segments;
+    stats_.octets_sent += octets;
+    last_sent_ = now;
+    if (retransmit_at_ == never || persisting_) arm_retransmit(now);  // RFC 6298 5.1
+    finish_segment(out);
+}
+
+bool Connection::plan_retransmission(Environment& env, Instant now, const Room& room, Segment& out) {
+    Active& a = *active_;
+    Sent* record = a.sent.first_lost();
+    if (record == nullptr || persisting_) return false;
+    start_segment(now, record->begin, Flags::ack, out);
+    const std::uint32_t header = static_cast<std::uint32_t>(
+        wire::tcp_header_bytes(out.options, config_->option_order));
+    const std::uint32_t most = room.segment_max - header;
+    const std::uint32_t mss = std::min(wire_payload_max(out), most);
+    std::uint64_t allowed = mss;  // the one that cwnd does not hold back
+    if (!a.retransmit_now) {
+        const std::uint64_t flight = in_flight();
+        if (flight + std::min<std::uint64_t>(mss, record->size()) > cwnd()) return false;
+        if (room.gso) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
+    }
+    allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
+    const auto octets = static_cast<std::uint32_t>(std::min(allowed, record->size()));
+    const Seq from = record->begin;
+    if (octets < record->size()) a.sent.split(*record, from + octets);
+    a.sent.mark_retransmitted(*record, now);
+    a.retransmit_now = false;
+    send_data(now, from, octets, mss, out);
+    stats_.retransmits += out.segments;
+    stats_.octets_retransmitted += octets;
+    env.counters.Tcp_RetransSegs += out.segments;
+    const bool slow = a.recovery == Recovery::timeout;
+    if (slow) env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
+    note(env, now, event::Kind::retransmit, from.wire().raw, (from + octets).wire().raw,
+         static_cast<std::uint64_t>(slow ? event::Cause::timeout : event::Cause::duplicate_acks),
+         record->retransmitted);
+    return true;
+}
+
+bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, Segment& out) {
+    Active& a = *active_;
+    Tcb::Send& snd = tcb_.snd;
+    if (fin_sent_ || snd.nxt >= a.send.end() || persisting_) return false;
+    start_segment(now, snd.nxt, Flags::ack, out);
+    const std::uint32_t header = static_cast<std::uint32_t>(
+        wire::tcp_header_bytes(out.options, config_->option_order));
+    const std::uint32_t most = room.segment_max - header;
+    const std::uint32_t mss = std::min(wire_payload_max(out), most);
+    // The urgent pointer and CWR belong to one wire segment.
+    const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_;
+    const std::uint32_t octets = new_data_allowance(now, mss, single ? mss : std::max(mss, most));
+    if (octets == 0) {
+        arm_persist_if_stuck(now);
+        return false;
+    }
+    const Seq from = snd.nxt;
+    if (!a.sent.append(from, from + octets, static_cast<std::uint16_t>(mss), now)) {
+        ++env.counters.TcpExt_TCPMemoryPressures;
+        arm_persist_if_stuck(now);  // nothing is outstanding: the timer tries again
+        return false;
+    }
+    snd.nxt += octets;
+    if (octets % mss != 0) a.small_end = snd.nxt;
+    sws_override_ = false;
+    if (ecn_) {
+        out.ecn = wire::Ecn::ect0;
+        if (cwr_owed_) out.flags.bits |= Flags::cwr;
+        cwr_owed_ = false;
+    }
+    send_data(now, from, octets, mss, out);
+    return true;
+}
+
+// How much new data may go now: window, cwnd, Nagle, cork and the sender's silly-window rule
+// (RFC 9293 3.8.6.2.1, MUST-38). Whole segments, with the tail of the queue behind them where it may go.
+std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss, std::uint32_t payload_max) {
+    Active& a = *active_;
+    const Tcb::Send& snd = tcb_.snd;
+    const std::uint64_t queued = distance(snd.nxt, a.send.end());
+    const Seq right = snd.una + snd.wnd;
+    const std::uint64_t usable = right > snd.nxt ? distance(snd.nxt, right) : 0;
+    const std::uint64_t sendable = std::min(queued, usable);
+    if (sendable == 0) return 0;
+    const std::uint64_t flight = in_flight();
+    const std::uint64_t open = cwnd() > flight ? cwnd() - flight : 0;
+    const std::uint64_t tail = sendable == queued ? queued % mss : 0;
+    const std::uint64_t whole = sendable / mss * mss;
+    if (whole != 0) {
+        const std::uint64_t take = std::min({whole, std::uint64_t{payload_max} / mss * mss, open / mss * mss});
+        if (take == 0) {
+            a.cwnd_limited = true;
+            return 0;
+        }
+        const bool with_tail = take == whole && tail != 0 && take + tail <= payload_max &&
+                               take + tail <= open && !holds_small(now);
+        return static_cast<std::uint32_t>(with_tail ? take + tail : take);
+    }
+    if (sendable < queued) {  // the window is smaller than a segment
+        const bool worth = sendable >= std::max<std::uint32_t>(snd.wnd_max / 2, 1) || sws_override_;
+        return worth && sendable <= open ? static_cast<std::uint32_t>(sendable) : 0;
+    }
+    if (holds_small(now)) return 0;
+    if (tail > open && flight != 0) {
+        a.cwnd_limited = true;
+        return 0;
+    }
+    return static_cast<std::uint32_t>(tail);
+}
+
+// RFC 896 and Minshall's refinement; cork; never what is urgent or the last before a FIN.
+bool Connection::holds_small(Instant now) const {
+    if (fin_queued_ || tcb_.snd.up > tcb_.snd.nxt) return false;
+    if (cork_until_ > now) return true;
+    if (nodelay_) return false;
+    if (config_->nagle_minshall) return active_->small_end > tcb_.snd.una;
+    return tcb_.snd.una < tcb_.snd.nxt;
+}
+
+bool Connection::plan_fin(Environment& env, Instant now, Segment& out) {
+    if (!fin_queued_) return false;
+    const bool first = !fin_sent_ && tcb_.snd.nxt >= data_end();
+    if (!first && !(owed_.fin && fin_in_flight())) return false;
+    if (!first && active_ != nullptr && active_->sent.first_lost() != nullptr) return false;
+    const Seq at = first ? tcb_.snd.nxt : fin_seq_;
+    start_segment(now, at, Flags::fin | Flags::ack, out);
+    if (first) {
+        fin_sent_ = true;
+        fin_seq_ = at;
+        tcb_.snd.nxt = at + 1;  // S3-5: the FIN continues the stream and is one number
+    } else {
+        ++stats_.retransmits;
+        ++env.counters.Tcp_RetransSegs;
+        note(env, now, event::Kind::retransmit, at.wire().raw, at.wire().raw + 1,
+             static_cast<std::uint64_t>(event::Cause::timeout), retries_);
+    }
+    owed_.fin = false;
+    last_sent_ = now;
+    if (retransmit_at_ == never || persisting_) arm_retransmit(now);
+    finish_segment(out);
+    return true;
+}
+
+bool Connection::plan_ack(Environment& env, Instant now, Segment& out) {
+    if (!owed_.ack && !owed_.challenge && owed_.duplicate_acks == 0) return false;
+    start_segment(now, tcb_.snd.nxt, Flags::ack, out);
+    if (owed_.challenge) {
+        owed_.challenge = false;
+        ++env.counters.TcpExt_TCPChallengeACK;
+    }
+    if (owed_.duplicate_acks != 0) --owed_.duplicate_acks;
+    finish_segment(out);
+    if (state_ == State::time_wait) deactivate_if_idle(env);
+    return true;
+}
+
+bool Connection::plan_probe(Environment& env, Instant now, Segment& out) {
+    if (!owed_.probe && !owed_.keepalive) return false;
+    const bool window = owed_.probe;
+    owed_.probe = owed_.keepalive = false;
+    ++stats_.probes_out;
+    if (window && config_->probe_form == ProbeForm::one_octet && active_ != nullptr &&
+        active_->send.size() != 0) {
+        const Seq at = tcb_.snd.una;
+        if (tcb_.snd.nxt == at) {
+            if (!active_->sent.append(at, at + 1, 1, now)) return false;
+            tcb_.snd.nxt = at + 1;
+        }
+        start_segment(now, at, Flags::ack, out);
+        CHECK(active_->send.gather(at, 1, out.payload) == 1);
+        if (at + 1 == active_->send.end()) out.flags.bits |= Flags::psh;
+    } else {
+        // A number that was acknowledged long ago draws an ACK from whoever is alive (SHLD-12).
+        start_segment(now, tcb_.snd.una - 1, Flags::ack, out);
+    }
+    if (window) ++env.counters.TcpExt_TCPWinProbe;
+    note(env, now, window ? event::Kind::window_probe : event::Kind::keepalive_probe,
+         window ? out.seq.wire().raw : probes_, retries_);
+    finish_segment(out);
+    return true;
+}
+
+// <SEQ=SND.NXT><CTL=RST,ACK>, RFC 9293 3.10.5.
+bool Connection::make_reset(Environment& env, Segment& out) {
+    owed_.reset = false;
+    start_segment({}, tcb_.snd.nxt, Flags::rst | Flags::ack, out);
+    out.options = {};
+    out.wnd = 0;
+    out.window_field = 0;
+    ++stats_.segments_out;
+    ++env.counters.Tcp_OutRsts;
+    note(env, last_sent_, event::Kind::reset_sent, out.seq.wire().raw, out.flags.bits);
+    return true;
+}
+
+// Data waits, nothing is outstanding and the window is why: nobody but a timer can break the silence
+// (S2-17, MUST-36). The first probe goes after one RTO (SHLD-29).
+void Connection::arm_persist_if_stuck(Instant now) {
+    if (persisting_ || retransmit_at_ != never || tcb_.snd.una != tcb_.snd.nxt) return;
+    if (holds_small(now) && tcb_.snd.wnd != 0) return;  // the cork has a timer of its own
+    persisting_ = true;
+    const Duration wait = tcb_.snd.wnd == 0 ? current_rto() : std::min(current_rto(), config_->sws_override);
+    retransmit_at_ = after(now, wait);
+}
+
+}  // namespace estab::tcp

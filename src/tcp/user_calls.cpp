@@ -1,0 +1,163 @@
+// What the owner of a connection asks of it: RFC 9293 3.9.1 and 3.10.1 to 3.10.5.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace estab::tcp {
+
+Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octets) {
+    if (has_error_) return fail(error_);
+    if (state_ == State::syn_sent || state_ == State::syn_received) return fail(Error::would_block);
+    if (!can_send(state_) || fin_queued_) {
+        return fail(state_ == State::closed ? Error::not_connected : Error::broken_pipe);
+    }
+    if (octets.empty()) return std::size_t{0};
+    const std::uint64_t room = write_room();
+    if (room == 0) {
+        write_blocked_ = true;
+        return fail(Error::would_block);
+    }
+    if (!activate(env)) return fail(Error::no_memory);
+    // RFC 5681 4.1: a long silence makes cwnd stale.
+    if (config_->slow_start_after_idle && tcb_.snd.una == tcb_.snd.nxt && active_->send.size() == 0 &&
+        last_sent_ != Instant{} && now - last_sent_ > current_rto()) {
+        active_->control.on(congestion::Restarted{now, initial_window_bytes()});
+        note_window(env, now, event::Cause::idle);
+    }
+    const std::size_t taken =
+        active_->send.append(octets.first(std::min<std::uint64_t>(octets.size(), room)));
+    if (taken < octets.size()) write_blocked_ = true;
+    if (taken == 0) {
+        deactivate_if_idle(env);
+        return fail(Error::no_memory);
+    }
+    return taken;
+}
+
+Result<std::size_t> Connection::write_urgent(Environment& env, Instant now, Bytes octets) {
+    const auto taken = write(env, now, octets);
+    // The pointer is to the octet behind the urgent data (MUST-62, RFC 6093 3).
+    if (taken && *taken == octets.size()) tcb_.snd.up = active_->send.end();
+    return taken;
+}
+
+Result<std::size_t> Connection::read(Environment& env, Instant now, MutableBytes into) {
+    const std::uint64_t there = unread();
+    if (there != 0) {
+        const std::size_t octets = active_->recv.read(into);
+        after_read(env, now, octets);
+        return octets;
+    }
+    if (fin_received_) return std::size_t{0};
+    if (has_error_) return fail(error_);
+    switch (state_) {
+    case State::closed: return fail(Error::not_connected);
+    case State::listen:
+    case State::syn_sent:
+    case State::syn_received:
+    case State::established:
+    case State::fin_wait_1:
+    case State::fin_wait_2: return fail(Error::would_block);
+    case State::close_wait:
+    case State::closing:
+    case State::last_ack:
+    case State::time_wait: return std::size_t{0};
+    }
+    return fail(Error::would_block);
+}
+
+Result<std::size_t> Connection::peek(std::size_t offset, MutableBytes into) const {
+    if (offset < unread()) return active_->recv.peek(offset, into);
+    if (fin_received_) return std::size_t{0};
+    if (has_error_) return fail(error_);
+    return fail(Error::would_block);
+}
+
+Bytes Connection::peek() const { return active_ != nullptr ? active_->recv.peek() : Bytes{}; }
+
+void Connection::consume(Environment& env, Instant now, std::size_t octets) {
+    if (octets == 0) return;
+    CHECK(octets <= unread());
+    active_->recv.consume(octets);
+    after_read(env, now, octets);
+}
+
+// RFC 9293 3.10.4 CLOSE, and shutdown(SHUT_WR).
+Result<void> Connection::shutdown_write(Environment& env, Instant now) {
+    switch (state_) {
+    case State::closed:
+    case State::listen: return fail(Error::not_connected);
+    case State::syn_sent:
+        finish(env, now, std::nullopt);
+        return {};
+    case State::syn_received:
+    case State::established:
+        fin_queued_ = true;
+        if (state_ == State::established) enter(env, now, State::fin_wait_1);
+        return {};
+    case State::close_wait:
+        fin_queued_ = true;
+        enter(env, now, State::last_ack);
+        return {};
+    case State::fin_wait_1:
+    case State::fin_wait_2:
+    case State::closing:
+    case State::last_ack:
+    case State::time_wait: return {};
+    }
+    return {};
+}
+
+void Connection::close(Environment& env, Instant now) {
+    if (orphan_) return;
+    if (state_ != State::closed && (unread() != 0 || (active_ != nullptr && !active_->recv.empty()))) {
+        // Octets that nobody will read: the peer must learn that they are lost (SHLD-3).
+        ++env.counters.TcpExt_TCPAbortOnClose;
+        orphan_ = true;
+        abort(env, now);
+        return;
+    }
+    orphan_ = true;
+    (void)shutdown_write(env, now);
+    if (state_ == State::fin_wait_2 && misc_at_ == never) misc_at_ = after(now, config_->fin_wait_2);
+    if (state_ == State::closed) deactivate_if_idle(env);
+}
+
+// RFC 9293 3.10.5 ABORT.
+void Connection::abort(Environment& env, Instant now) {
+    switch (state_) {
+    case State::syn_received:
+    case State::established:
+    case State::fin_wait_1:
+    case State::fin_wait_2:
+    case State::close_wait: owed_.reset = true; break;
+    case State::closing:
+    case State::last_ack: owed_.reset = orphan_; break;
+    case State::closed:
+    case State::listen:
+    case State::syn_sent:
+    case State::time_wait: break;
+    }
+    finish(env, now, Error::aborted);
+}
+
+Config* Connection::own_config(Environment& env) {
+    if (!own_config_) {
+        Config* copy = env.configs.make(*config_);
+        if (copy == nullptr) return nullptr;
+        config_ = copy;
+        own_config_ = true;
+    }
+    return const_cast<Config*>(config_);
+}
+
+void Connection::set_congestion_control(Environment& env, Instant now, const congestion::Table& to) {
+    Config* config = own_config(env);
+    if (config != nullptr) config->congestion_control = &to;
+    if (active_ != nullptr) {
+        active_->control.exchange(to, now, send_mss());
+        note_window(env, now, event::Cause::set);
+    }
+}
+
+}  // namespace estab::tcp
