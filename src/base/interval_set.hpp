@@ -25,20 +25,21 @@ public:
     // The merged range that now contains [begin, end), or nothing (size() == 0) when there was no place.
     Interval add(std::uint64_t begin, std::uint64_t end) {
         CHECK(begin < end);
-        auto* first = std::lower_bound(this->begin(), this->end(), begin,
-                                       [](const Interval& i, std::uint64_t b) { return i.end < b; });
-        auto* last = first;
-        while (last != this->end() && last->begin <= end) {
+        Interval* const used_end = ranges_.data() + count_;
+        Interval* first = std::lower_bound(ranges_.data(), used_end, begin,
+                                           [](const Interval& i, std::uint64_t b) { return i.end < b; });
+        Interval* last = first;
+        while (last != used_end && last->begin <= end) {
             begin = std::min(begin, last->begin);
             end = std::max(end, last->end);
             ++last;
         }
         if (first == last) {
             if (count_ == Max) return {};
-            std::move_backward(first, this->end(), this->end() + 1);
+            std::move_backward(first, used_end, used_end + 1);
             ++count_;
         } else {
-            std::move(last, this->end(), first + 1);
+            std::move(last, used_end, first + 1);
             count_ -= static_cast<std::size_t>(last - first) - 1;
         }
         *first = {begin, end};
@@ -47,10 +48,10 @@ public:
 
     // Forgets everything below `floor`.
     void remove_below(std::uint64_t floor) {
-        auto* keep = begin();
-        while (keep != end() && keep->end <= floor) ++keep;
-        std::move(keep, end(), begin());
-        count_ -= static_cast<std::size_t>(keep - begin());
+        std::size_t gone = 0;
+        while (gone != count_ && ranges_[gone].end <= floor) ++gone;
+        std::move(ranges_.data() + gone, ranges_.data() + count_, ranges_.data());
+        count_ -= gone;
         if (count_ != 0 && ranges_[0].begin < floor) ranges_[0].begin = floor;
     }
     void clear() { count_ = 0; }
@@ -68,9 +69,6 @@ public:
     const Interval* end() const { return ranges_.data() + count_; }
 
 private:
-    Interval* begin() { return ranges_.data(); }
-    Interval* end() { return ranges_.data() + count_; }
-
     std::array<Interval, Max> ranges_;
     std::size_t count_ = 0;
 };

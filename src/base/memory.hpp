@@ -29,8 +29,8 @@ public:
     // Accounts for bytes that the caller allocates itself. False, and nothing taken, over the limit.
     [[nodiscard]] bool take(std::size_t bytes) {
         if (!has(bytes)) return false;
-        used_ += bytes;
-        if (used_ > peak_) peak_ = used_;
+        add(bytes);
+        if (spares_count_ * slab_bytes > limit_ - used_) drop_spares();
         return true;
     }
     void give(std::size_t bytes) {
@@ -38,7 +38,8 @@ public:
         used_ -= bytes;
     }
 
-    // A slab aligned to its size, or nullptr over the limit. A few empty ones are kept at hand.
+    // A slab aligned to its size, or nullptr over the limit. A few empty ones are kept at hand, as long
+    // as they and what is used are together within the limit.
     void* take_slab();
     void give_slab(void* slab);
 
@@ -46,13 +47,20 @@ private:
     struct Spare {
         Spare* next;
     };
-    static constexpr int spares_max = 16;
+    static constexpr std::size_t spares_max = 16;
+
+    void add(std::size_t bytes) {
+        used_ += bytes;
+        if (used_ > peak_) peak_ = used_;
+    }
+    void* pop_spare();
+    void drop_spares();
 
     std::size_t limit_;
     std::size_t used_ = 0;
     std::size_t peak_ = 0;
     Spare* spares_ = nullptr;
-    int spares_count_ = 0;
+    std::size_t spares_count_ = 0;
 };
 
 // Objects of one size, in slabs. make() returns nullptr when the budget is used up; the caller has the
