@@ -1,6 +1,6 @@
-// One type for whichever driver was chosen at run time, so that commands need not be templates. A variant
-// and not a base class: the set is closed, and a branch per call costs nothing beside a system call.
-// Decorators (Tap, Path) go around it.
+// One type for whichever driver was chosen at run time, so that commands need not be templates. A
+// variant and not a base class: the set is closed, and a branch per call costs nothing beside a
+// system call. Decorators (Tap, Path) go around it.
 #pragma once
 
 #include <optional>
@@ -52,7 +52,8 @@ public:
         std::optional<wire::Mac> mac = std::get<TunDevice>(device_).peer_mac();
         if (!mac) return {};
         mac->octets[5] ^= 1;
-        mac->octets[0] = static_cast<std::uint8_t>((mac->octets[0] | 2) & 0xfe);  // locally administered
+        // Locally administered, not a group.
+        mac->octets[0] = static_cast<std::uint8_t>((mac->octets[0] | 2) & 0xfe);
         return mac;
     }
 
@@ -60,6 +61,7 @@ private:
     std::variant<TunDevice, PacketDevice> device_;
 };
 
-static_assert(device::Device<AnyDevice> && device::Device<TunDevice> && device::Device<PacketDevice>);
+static_assert(
+    device::Device<AnyDevice> && device::Device<TunDevice> && device::Device<PacketDevice>);
 
 }  // namespace estab::drivers

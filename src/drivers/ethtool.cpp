@@ -45,7 +45,8 @@ bool disable_feature(const std::string& interface, const std::string& feature) {
     if (!ask(*socket, interface, strings.data())) return false;
     const char* names = reinterpret_cast<const char*>(strings.data() + 3);
     for (std::uint32_t i = 0; i < count; ++i) {
-        if (strncmp(names + std::size_t{i} * ETH_GSTRING_LEN, feature.c_str(), ETH_GSTRING_LEN) != 0)
+        if (strncmp(names + std::size_t{i} * ETH_GSTRING_LEN, feature.c_str(), ETH_GSTRING_LEN)
+            != 0)
             continue;
         // ethtool_sfeatures: cmd, blocks, then for each 32 features: which to change, to what.
         const std::uint32_t blocks = (count + 31) / 32;

@@ -40,13 +40,15 @@ State state_of(const std::string& name) {
 }
 
 bool is_on_link(const wire::Address& address, const std::vector<wire::Prefix>& prefixes) {
-    return std::ranges::any_of(prefixes, [&](const wire::Prefix& p) { return p.contains(address); });
+    return std::ranges::any_of(prefixes,
+                               [&](const wire::Prefix& p) { return p.contains(address); });
 }
 
 }  // namespace
 
 TunDevice open_host_tun(const HostTunOptions& options) {
-    TunDevice tun = TunDevice::open({.path = options.path, .name = options.name, .tap = options.tap});
+    TunDevice tun =
+        TunDevice::open({.path = options.path, .name = options.name, .tap = options.tap});
     const std::string& name = tun.name();
     const State state = state_of(name);
     Netlink netlink;

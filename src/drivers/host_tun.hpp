@@ -1,5 +1,5 @@
-// A TUN in the namespace where we are (`--tun NAME --addr A/len --host-addr B/len`): the host's side gets
-// addresses and is set up, the stack's side is ours.
+// A TUN in the namespace where we are (`--tun NAME --addr A/len --host-addr B/len`): the host's
+// side gets addresses and is set up, the stack's side is ours.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,15 @@ struct HostTunOptions {
     std::string path = "/dev/net/tun";
     std::string name = "estab%d";
     bool tap = false;
-    std::uint32_t mtu = 0;            // 0: as it is
-    std::vector<wire::Prefix> own;    // the stack's addresses; the host gets a route to those not on its link
-    std::vector<wire::Prefix> host;   // the host's addresses, IPv4 and IPv6
+    std::uint32_t mtu = 0;  // 0: as it is
+    // The stack's addresses; the host gets a route to those that are not on its link.
+    std::vector<wire::Prefix> own;
+    std::vector<wire::Prefix> host;  // the host's addresses, IPv4 and IPv6
 };
 
-// Makes the interface, which vanishes with the device, or attaches to one that was made for us. What
-// is as wanted already needs no permission: an administrator can prepare it for an ordinary user. Throws
-// SystemError.
+// Makes the interface, which vanishes with the device, or attaches to one that was made for us.
+// What is as wanted already needs no permission: an administrator can prepare it for an ordinary
+// user. Throws SystemError.
 TunDevice open_host_tun(const HostTunOptions& options);
 
 }  // namespace estab::drivers

@@ -10,7 +10,8 @@ namespace estab::drivers {
 namespace {
 
 // First line: the errno of a failure, -1 for success. Then the text.
-[[noreturn]] void report(int socket, int error, const std::string& text, const std::vector<int>& fds) {
+[[noreturn]] void report(int socket, int error, const std::string& text,
+                         const std::vector<int>& fds) {
     send_message(socket, std::to_string(error) + "\n" + text, fds);
     ::_exit(0);
 }
@@ -45,8 +46,9 @@ Answer in_child(const std::function<Answer()>& work) {
     pair.theirs.reset();
     Message message = receive_message(*pair.ours);
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    if (message.ended) throw SystemError("a child that sets up namespaces ended without an answer", 0);
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    if (message.ended)
+        throw SystemError("a child that sets up namespaces ended without an answer", 0);
     const std::size_t line = message.text.find('\n');
     int error = 0;
     std::from_chars(message.text.data(), message.text.data() + line, error);

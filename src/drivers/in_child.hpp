@@ -1,4 +1,5 @@
-// Doing something that changes the process (its namespaces) in a child that lives no longer than that.
+// Doing something that changes the process (its namespaces) in a child that lives no longer than
+// that.
 #pragma once
 
 #include <functional>

@@ -47,7 +47,8 @@ void enter_new_network() {
 void enter(int user_namespace, int network_namespace) {
     if (user_namespace >= 0 && ::setns(user_namespace, CLONE_NEWUSER) != 0)
         throw_system("cannot enter a user namespace");
-    if (::setns(network_namespace, CLONE_NEWNET) != 0) throw_system("cannot enter a network namespace");
+    if (::setns(network_namespace, CLONE_NEWNET) != 0)
+        throw_system("cannot enter a network namespace");
 }
 
 Fd current_namespace(const char* kind) {

@@ -49,7 +49,9 @@ public:
         std::memcpy(room_.data() + at + offsetof(rtattr, rta_len), &length, sizeof length);
     }
     template <class Body>
-    void append_body(const Body& body) { append(&body, sizeof body); }
+    void append_body(const Body& body) {
+        append(&body, sizeof body);
+    }
 
     Bytes finish(std::uint32_t sequence) {
         const auto length = static_cast<std::uint32_t>(size_);
@@ -99,7 +101,8 @@ std::string extended_text(const nlmsghdr& header, Bytes message) {
     while (at + sizeof(nlattr) <= message.size()) {
         nlattr attribute;
         std::memcpy(&attribute, message.data() + at, sizeof attribute);
-        if (attribute.nla_len < sizeof attribute || at + attribute.nla_len > message.size()) return {};
+        if (attribute.nla_len < sizeof attribute || at + attribute.nla_len > message.size())
+            return {};
         const auto* text = reinterpret_cast<const char*>(message.data() + at + NLA_HDRLEN);
         if (attribute.nla_type == NLMSGERR_ATTR_MSG)
             return {text, strnlen(text, attribute.nla_len - std::size_t{NLA_HDRLEN})};
@@ -135,8 +138,8 @@ void Netlink::transact(Request& request, const std::string& purpose, int ignored
         const int error = -negative_error;
         if (error == 0 || error == ignored_error) return;
         const std::string words = extended_text(header, {room.data(), static_cast<std::size_t>(n)});
-        throw SystemError(purpose + ": " + error_text(error) + (words.empty() ? "" : " (" + words + ")"),
-                          error);
+        throw SystemError(
+            purpose + ": " + error_text(error) + (words.empty() ? "" : " (" + words + ")"), error);
     }
 }
 

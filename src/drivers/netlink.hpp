@@ -25,11 +25,12 @@ public:
     void set_up(const std::string& name);
     void set_mtu(const std::string& name, std::uint32_t mtu);
     void set_mac(const std::string& name, const wire::Mac& mac);
-    // Before set_up: no fe80:: address, so nothing waits for duplicate detection and nothing is sent.
+    // Before set_up: no fe80:: address, so nothing waits for duplicate detection and nothing is
+    // sent.
     void no_link_local(const std::string& name);
 
-    // prefix.address is the interface's own address. IPv6 is usable at once (no duplicate detection).
-    // An address that is already there is not an error.
+    // prefix.address is the interface's own address. IPv6 is usable at once (no duplicate
+    // detection). An address that is already there is not an error.
     void add_address(const std::string& name, const wire::Prefix& prefix);
     void add_route(const std::string& name, const wire::Prefix& destination);
     // 0.0.0.0/0 or ::/0 through a gateway that is taken to be on the link.

@@ -32,7 +32,8 @@ int set_option(int fd, int level, int name, const T& value) {
 
 ifreq ask(int fd, unsigned long what, const std::string& interface) {
     ifreq request{};
-    if (interface.size() >= IFNAMSIZ) throw_system("cannot use interface name " + interface, ENAMETOOLONG);
+    if (interface.size() >= IFNAMSIZ)
+        throw_system("cannot use interface name " + interface, ENAMETOOLONG);
     std::memcpy(request.ifr_name, interface.c_str(), interface.size() + 1);
     if (::ioctl(fd, what, &request) != 0) throw_system("cannot ask about " + interface);
     return request;
@@ -94,15 +95,22 @@ PacketSocket open_packet_socket(const std::string& interface) {
     return result;
 }
 
-PacketDevice::PacketDevice(PacketSocket socket) : socket_(std::move(socket)), send_(true, frame_max) {
+PacketDevice::PacketDevice(PacketSocket socket)
+    : socket_(std::move(socket)), send_(true, frame_max) {
     const unsigned blocks = ring_blocks(socket_);
     ring_size_ = std::size_t{blocks} * block_size;
-    void* const memory = ::mmap(nullptr, ring_size_, PROT_READ | PROT_WRITE, MAP_SHARED, *socket_.fd, 0);
+    void* const memory =
+        ::mmap(nullptr, ring_size_, PROT_READ | PROT_WRITE, MAP_SHARED, *socket_.fd, 0);
     if (memory == MAP_FAILED) throw_system("cannot map a packet ring");
     ring_ = static_cast<std::uint8_t*>(memory);
     slots_ = blocks * slots_per_block;
-    caps_ = {.link = device::LinkType::ethernet, .mtu = socket_.mtu, .frame_max = frame_max,
-             .tso4 = true, .tso6 = true, .gso_ecn = true, .checksum = true};
+    caps_ = {.link = device::LinkType::ethernet,
+             .mtu = socket_.mtu,
+             .frame_max = frame_max,
+             .tso4 = true,
+             .tso6 = true,
+             .gso_ecn = true,
+             .checksum = true};
 }
 
 PacketDevice::PacketDevice(PacketDevice&& other) noexcept
@@ -137,12 +145,13 @@ void PacketDevice::unmap() {
 
 std::uint8_t* PacketDevice::slot(std::uint32_t index) const {
     return ring_ + std::size_t{index / slots_per_block} * block_size
-         + std::size_t{index % slots_per_block} * slot_size;
+        + std::size_t{index % slots_per_block} * slot_size;
 }
 
 void PacketDevice::give_back() {
     for (; lent_ != 0; --lent_) {
-        auto* const header = reinterpret_cast<tpacket2_hdr*>(slot((next_ + slots_ - lent_) % slots_));
+        auto* const header =
+            reinterpret_cast<tpacket2_hdr*>(slot((next_ + slots_ - lent_) % slots_));
         __atomic_store_n(&header->tp_status, std::uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
     }
 }
@@ -168,7 +177,8 @@ std::size_t PacketDevice::receive(Instant now, std::span<device::Frame> batch) {
         send_.counters.rx_bytes += frame.size();
         batch[count++] = {.bytes = frame, .arrived = now, .offload = from.offload};
     }
-    if (count == 0) {  // an interface that went down leaves an error behind, which keeps poll() busy
+    // An interface that went down leaves an error behind, which keeps poll() busy.
+    if (count == 0) {
         int error = 0;
         socklen_t size = sizeof error;
         if (::getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)

@@ -1,7 +1,7 @@
-// A network interface seen through an AF_PACKET socket as a Device: Ethernet frames of up to 64 KB, with
-// checksums and segmentation left open (PACKET_VNET_HDR). Frames arrive in a ring that the kernel
-// fills and we read in place, because the socket's own queue may hold only a few frames of 64 KB
-// where net.core.rmem_max cannot be raised. Needs CAP_NET_RAW in the interface's namespace.
+// A network interface seen through an AF_PACKET socket as a Device: Ethernet frames of up to 64 KB,
+// with checksums and segmentation left open (PACKET_VNET_HDR). Frames arrive in a ring that the
+// kernel fills and we read in place, because the socket's own queue may hold only a few frames of
+// 64 KB where net.core.rmem_max cannot be raised. Needs CAP_NET_RAW in the interface's namespace.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace estab::drivers {
 struct PacketSocket {
     Fd fd;
     std::string name;
-    wire::Mac mac;  // the interface's own: we use it as ours, so the interface need not be promiscuous
+    // The interface's own: we use it as ours, so the interface need not be promiscuous.
+    wire::Mac mac;
     std::uint32_t mtu = 1500;
 };
 // Makes and binds the socket in the current namespace. Throws SystemError.

@@ -27,7 +27,7 @@ struct Made {
 
 std::string to_text(const Made& made, bool has_user_namespace) {
     return std::string(to_string(made.backend)) + "\n" + (has_user_namespace ? "1" : "0") + "\n"
-         + made.interface + "\n" + made.mac.text() + "\n" + made.reason;
+        + made.interface + "\n" + made.mac.text() + "\n" + made.reason;
 }
 
 std::string take_line(std::string& text) {
@@ -49,7 +49,8 @@ void number(Netlink& netlink, const PrivateNetworkOptions& options, std::string&
     netlink.no_link_local(name);
     netlink.set_up(name);
     try {
-        for (const wire::Prefix& prefix : options.addresses.command) netlink.add_address(name, prefix);
+        for (const wire::Prefix& prefix : options.addresses.command)
+            netlink.add_address(name, prefix);
         for (const wire::Address& gateway : options.addresses.gateways)
             netlink.add_default_route(name, gateway);
     } catch (const SystemError& e) {
@@ -59,19 +60,29 @@ void number(Netlink& netlink, const PrivateNetworkOptions& options, std::string&
 }
 
 Made make_tun(const PrivateNetworkOptions& options) {
-    TunDevice tun = TunDevice::open(
-        {.path = options.tun_path, .name = options.interface, .tap = false, .offloads = true, .batch = 1});
-    Made made{.backend = Backend::tun, .interface = tun.name(), .mac = {}, .reason = "netns+tun", .device = {}};
+    TunDevice tun = TunDevice::open({.path = options.tun_path,
+                                     .name = options.interface,
+                                     .tap = false,
+                                     .offloads = true,
+                                     .batch = 1});
+    Made made{.backend = Backend::tun,
+              .interface = tun.name(),
+              .mac = {},
+              .reason = "netns+tun",
+              .device = {}};
     Netlink netlink;
     number(netlink, options, made.reason);
     made.device.reset(tun.release());
     return made;
 }
 
-// The far interface lives in a second namespace, so that CMD sees only its own and the kernel does not
-// answer for us there: it has no address, and IPv6 is off.
+// The far interface lives in a second namespace, so that CMD sees only its own and the kernel does
+// not answer for us there: it has no address, and IPv6 is off.
 Made make_veth(const PrivateNetworkOptions& options) {
-    Made made{.backend = Backend::veth, .interface = far_interface, .mac = {}, .reason = "netns+veth",
+    Made made{.backend = Backend::veth,
+              .interface = far_interface,
+              .mac = {},
+              .reason = "netns+veth",
               .device = {}};
     const Fd near = current_namespace("net");
     enter_new_network();
@@ -85,7 +96,8 @@ Made make_veth(const PrivateNetworkOptions& options) {
 
     enter(-1, *far);
     Netlink beyond;
-    write_file((std::string("/proc/sys/net/ipv6/conf/") + far_interface + "/disable_ipv6").c_str(), "1");
+    write_file((std::string("/proc/sys/net/ipv6/conf/") + far_interface + "/disable_ipv6").c_str(),
+               "1");
     beyond.set_mtu(far_interface, options.mtu);
     beyond.no_link_local(far_interface);
     beyond.set_up(far_interface);
@@ -162,7 +174,8 @@ std::optional<Backend> parse_backend(std::string_view text) {
 
 PrivateAddresses PrivateAddresses::standard() {
     const auto v6 = [](std::uint8_t high, std::uint8_t low) {
-        const std::array<std::uint8_t, 16> octets{0xfd, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low};
+        const std::array<std::uint8_t, 16> octets{0xfd, 0x77, 0, 0, 0, 0, 0,    0,
+                                                  0,    0,    0, 0, 0, 0, high, low};
         return wire::Address::from_v6(octets.data());
     };
     return {.command = {{wire::Address::v4(10, 77, 0, 100), 24}, {v6(1, 0), 64}},
@@ -177,7 +190,8 @@ PrivateNetwork PrivateNetwork::start(const PrivateNetworkOptions& options) {
     } catch (const SystemError& e) {
         throw SystemError(std::string("cannot make a private network: ") + e.what(), e.error());
     }
-    if (answer.fds.size() != 3) throw SystemError("cannot make a private network: descriptors lost", 0);
+    if (answer.fds.size() != 3)
+        throw SystemError("cannot make a private network: descriptors lost", 0);
 
     PrivateNetwork network;
     network.addresses_ = options.addresses;
@@ -204,12 +218,15 @@ AnyDevice PrivateNetwork::take_device() {
     return device;
 }
 
-Child PrivateNetwork::spawn(const std::vector<std::string>& argv, std::array<int, 3> standard) const {
-    return drivers::spawn(argv, {.user_namespace = *user_namespace_,
-                                 .network_namespace = *network_namespace_,
-                                 // Without a user namespace of its own CMD is the real root.
-                                 .drop_capabilities = !keep_capabilities_ && static_cast<bool>(user_namespace_),
-                                 .standard = standard});
+Child PrivateNetwork::spawn(const std::vector<std::string>& argv,
+                            std::array<int, 3> standard) const {
+    return drivers::spawn(
+        argv,
+        {.user_namespace = *user_namespace_,
+         .network_namespace = *network_namespace_,
+         // Without a user namespace of its own CMD is the real root.
+         .drop_capabilities = !keep_capabilities_ && static_cast<bool>(user_namespace_),
+         .standard = standard});
 }
 
 Fd PrivateNetwork::socket(int domain, int type, int protocol) const {

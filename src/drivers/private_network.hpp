@@ -1,6 +1,7 @@
-// A network of our own inside a user and network namespace, for which nobody's permission is needed: an
-// interface for CMD on one side, a Device for us on the other. Nothing runs in the background: a short-lived
-// child makes the namespaces and hands their descriptors over, and they vanish with the last of them.
+// A network of our own inside a user and network namespace, for which nobody's permission is
+// needed: an interface for CMD on one side, a Device for us on the other. Nothing runs in the
+// background: a short-lived child makes the namespaces and hands their descriptors over, and they
+// vanish with the last of them.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +19,17 @@ namespace estab::drivers {
 enum class Backend : std::uint8_t {
     automatic,  // TUN when its node can be opened there, else veth
     tun,
-    veth,       // a pair of interfaces and AF_PACKET on the far one
+    veth,  // a pair of interfaces and AF_PACKET on the far one
 };
-const char* to_string(Backend);                            // "auto", "tun", "veth"
+const char* to_string(Backend);  // "auto", "tun", "veth"
 std::optional<Backend> parse_backend(std::string_view);
 
 // The addresses of every private network, unless told otherwise.
 struct PrivateAddresses {
-    std::vector<wire::Prefix> command;    // 10.77.0.100/24, fd77::100/64: CMD's interface
-    std::vector<wire::Prefix> own;        // 10.77.0.2/24, fd77::2/64: the stack's
-    std::vector<wire::Address> gateways;  // 10.77.0.1, fd77::1: CMD's default routes; the stack answers them too
+    std::vector<wire::Prefix> command;  // 10.77.0.100/24, fd77::100/64: CMD's interface
+    std::vector<wire::Prefix> own;      // 10.77.0.2/24, fd77::2/64: the stack's
+    // 10.77.0.1, fd77::1: CMD's default routes. The stack must answer for them too.
+    std::vector<wire::Address> gateways;
     static PrivateAddresses standard();
 };
 
@@ -37,7 +39,8 @@ struct PrivateNetworkOptions {
     std::string interface = "estab0";  // CMD's
     std::uint32_t mtu = 1500;
     PrivateAddresses addresses = PrivateAddresses::standard();
-    // CMD keeps what its user may do inside the namespaces (as user 0: configure the network, capture).
+    // CMD keeps what its user may do inside the namespaces (as user 0: configure the network,
+    // capture).
     bool keep_capabilities = false;
 };
 
@@ -46,13 +49,14 @@ public:
     // Throws SystemError with one line that says what is not allowed here.
     static PrivateNetwork start(const PrivateNetworkOptions& options);
 
-    Backend backend() const { return backend_; }        // tun or veth
+    Backend backend() const { return backend_; }           // tun or veth
     const std::string& reason() const { return reason_; }  // "netns+veth (TUN denied: ...)"
     const PrivateAddresses& addresses() const { return addresses_; }
     AnyDevice take_device();  // once
 
     // Runs CMD inside. `standard` replaces its stdin, stdout, stderr where >= 0. Throws SpawnError.
-    Child spawn(const std::vector<std::string>& argv, std::array<int, 3> standard = {-1, -1, -1}) const;
+    Child spawn(const std::vector<std::string>& argv,
+                std::array<int, 3> standard = {-1, -1, -1}) const;
     // A kernel socket that lives inside. Throws SystemError.
     Fd socket(int domain, int type, int protocol = 0) const;
 

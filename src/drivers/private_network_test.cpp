@@ -59,9 +59,12 @@ sockaddr_in v4(const char* address, std::uint16_t port) {
     ::inet_pton(AF_INET, address, &result.sin_addr);
     return result;
 }
-const sockaddr* generic(const sockaddr_in& address) { return reinterpret_cast<const sockaddr*>(&address); }
+const sockaddr* generic(const sockaddr_in& address) {
+    return reinterpret_cast<const sockaddr*>(&address);
+}
 
-// Answers ARP on Ethernet and hands over the first IPv4 packet that `wanted` likes, as an owned copy.
+// Answers ARP on Ethernet and hands over the first IPv4 packet that `wanted` likes, as an owned
+// copy.
 struct Received {
     std::vector<std::uint8_t> ip;
     device::Offload offload;
@@ -141,7 +144,8 @@ std::uint16_t sum(Bytes bytes, std::uint32_t start = 0) {
     return static_cast<std::uint16_t>(total);
 }
 
-std::vector<std::uint8_t> ipv4(std::uint8_t protocol, const char* from, const char* to, std::size_t payload) {
+std::vector<std::uint8_t> ipv4(std::uint8_t protocol, const char* from, const char* to,
+                               std::size_t payload) {
     std::vector<std::uint8_t> packet(20 + payload);
     packet[0] = 0x45;
     store_be16(&packet[2], static_cast<std::uint16_t>(packet.size()));
@@ -184,7 +188,9 @@ TEST_P(EachBackend, ComesUpAndSaysWhichItIs) {
 
 TEST_P(EachBackend, EndsWithTheCommandsStatus) {
     const PrivateNetwork network = start();
-    const auto code = [&](const std::vector<std::string>& argv) { return exit_code(network.spawn(argv).wait()); };
+    const auto code = [&](const std::vector<std::string>& argv) {
+        return exit_code(network.spawn(argv).wait());
+    };
     EXPECT_EQ(code({"true"}), 0);
     EXPECT_EQ(code({"false"}), 1);
     EXPECT_EQ(code({"sh", "-c", "exit 42"}), 42);
@@ -233,7 +239,8 @@ TEST_P(EachBackend, FrameThatWeWriteArrivesInside) {
     store_be16(&packet[24], 8 + 3);
     std::memcpy(&packet[28], "abc", 3);
     store_be16(&packet[26], pseudo_sum(packet));
-    station.send(packet, {.checksum = Checksum::partial, .checksum_start = 20, .checksum_offset = 6});
+    station.send(packet,
+                 {.checksum = Checksum::partial, .checksum_start = 20, .checksum_offset = 6});
     ASSERT_TRUE(wait_readable(*socket));
     std::array<char, 16> text{};
     EXPECT_EQ(::recv(*socket, text.data(), text.size(), 0), 3);
@@ -255,7 +262,8 @@ TEST_P(EachBackend, Ipv6FromInsideArrives) {
         std::array<Frame, 4> frames;
         const std::size_t count = device.receive(Instant{}, frames);
         for (std::size_t i = 0; i < count; ++i) {
-            const Bytes ip = frames[i].bytes.subspan(device.caps().link == LinkType::ethernet ? 14 : 0);
+            const Bytes ip =
+                frames[i].bytes.subspan(device.caps().link == LinkType::ethernet ? 14 : 0);
             std::array<std::uint8_t, 16> from;
             ::inet_pton(AF_INET6, "fd77::100", from.data());
             found = found || (ip.size() >= 40 && std::memcmp(&ip[8], from.data(), 16) == 0);
@@ -279,9 +287,11 @@ TEST_P(EachBackend, BigFramesPassUncutBothWays) {
     ASSERT_TRUE(syn);
     const std::uint32_t client_isn = load_be32(&syn->ip[24]);
 
-    const auto segment = [&](std::uint32_t seq, std::uint32_t ack, std::uint8_t flags, Bytes options, Bytes text) {
+    const auto segment = [&](std::uint32_t seq, std::uint32_t ack, std::uint8_t flags,
+                             Bytes options, Bytes text) {
         const std::size_t header = 20 + options.size();
-        std::vector<std::uint8_t> packet = ipv4(IPPROTO_TCP, "10.77.0.2", "10.77.0.100", header + text.size());
+        std::vector<std::uint8_t> packet =
+            ipv4(IPPROTO_TCP, "10.77.0.2", "10.77.0.100", header + text.size());
         std::uint8_t* tcp = &packet[20];
         store_be16(tcp, 80);
         std::memcpy(tcp + 2, &syn->ip[20], 2);
@@ -295,7 +305,8 @@ TEST_P(EachBackend, BigFramesPassUncutBothWays) {
         store_be16(tcp + 16, pseudo_sum(packet));
         return packet;
     };
-    device::Offload offload{.checksum = Checksum::partial, .checksum_start = 20, .checksum_offset = 16};
+    device::Offload offload{
+        .checksum = Checksum::partial, .checksum_start = 20, .checksum_offset = 16};
     const std::array<std::uint8_t, 4> mss{2, 4, 1460 >> 8, 1460 & 0xff};
     station.send(segment(1000, client_isn + 1, 0x12, mss, {}), offload);
     pollfd entry{.fd = *socket, .events = POLLOUT, .revents = 0};
@@ -303,7 +314,8 @@ TEST_P(EachBackend, BigFramesPassUncutBothWays) {
 
     const std::vector<char> data(60'000, 'k');
     ASSERT_GT(::send(*socket, data.data(), data.size(), 0), 10'000);
-    const auto big = station.next([&](Bytes ip) { return ip[9] == IPPROTO_TCP && ip.size() > 1500; });
+    const auto big =
+        station.next([&](Bytes ip) { return ip[9] == IPPROTO_TCP && ip.size() > 1500; });
     ASSERT_TRUE(big);
     EXPECT_EQ(big->offload.gso, Gso::tcp4);
     EXPECT_EQ(big->offload.gso_size, 1460);
@@ -328,7 +340,8 @@ TEST_P(EachBackend, CommandHasNoCapabilities) {
 }
 
 TEST_P(EachBackend, CommandMayServeOnLowPorts) {
-    if (::access("/proc/sys/net/ipv4/ip_unprivileged_port_start", W_OK) != 0) GTEST_SKIP() << "read-only";
+    if (::access("/proc/sys/net/ipv4/ip_unprivileged_port_start", W_OK) != 0)
+        GTEST_SKIP() << "read-only";
     const PrivateNetwork network = start();
     const std::string script = "test $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) = 0";
     EXPECT_EQ(exit_code(network.spawn({"sh", "-c", script}).wait()), 0);
@@ -434,7 +447,8 @@ TEST_F(Private, ForcedTunDoesNotFallBack) {
         PrivateNetwork::start({.backend = Backend::tun, .tun_path = "/no/such/node"});
         FAIL();
     } catch (const SystemError& e) {
-        EXPECT_STREQ(e.what(), "cannot make a private network: /no/such/node: No such file or directory");
+        EXPECT_STREQ(e.what(),
+                     "cannot make a private network: /no/such/node: No such file or directory");
         EXPECT_EQ(e.error(), ENOENT);
     }
 }
@@ -442,13 +456,15 @@ TEST_F(Private, ForcedTunDoesNotFallBack) {
 TEST_F(Private, CommandSeesOnlyItsOwnInterface) {
     for (const Backend backend : {Backend::automatic, Backend::veth}) {
         const PrivateNetwork network = PrivateNetwork::start({.backend = backend});
-        const std::string script = "test \"$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort | xargs)\""
-                                   " = \"estab0 lo\"";
+        const std::string script =
+            "test \"$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | sort | xargs)\""
+            " = \"estab0 lo\"";
         EXPECT_EQ(exit_code(network.spawn({"sh", "-c", script}).wait()), 0);
     }
 }
 
-// In a child that is nobody: 65534 without groups, as `setpriv --reuid 65534 --regid 65534` makes it.
+// In a child that is nobody: 65534 without groups, as `setpriv --reuid 65534 --regid 65534` makes
+// it.
 TEST_F(Private, WorksForAnOrdinaryUser) {
     if (::geteuid() != 0) GTEST_SKIP() << "we are one already";
     const pid_t pid = ::fork();
@@ -460,14 +476,17 @@ TEST_F(Private, WorksForAnOrdinaryUser) {
             ::_exit(10);
         try {
             PrivateNetwork network = PrivateNetwork::start({});
-            if (::access("/dev/net/tun", R_OK | W_OK) != 0 && network.backend() != Backend::veth) ::_exit(11);
-            if (exit_code(network.spawn({"sh", "-c", "test \"$(id -u)\" = 65534"}).wait()) != 0) ::_exit(12);
+            if (::access("/dev/net/tun", R_OK | W_OK) != 0 && network.backend() != Backend::veth)
+                ::_exit(11);
+            if (exit_code(network.spawn({"sh", "-c", "test \"$(id -u)\" = 65534"}).wait()) != 0)
+                ::_exit(12);
             Station station(network.take_device());
             const Fd socket = network.socket(AF_INET, SOCK_DGRAM);
             const sockaddr_in to = v4("10.77.0.2", 9);
             if (::sendto(*socket, "hello", 5, 0, generic(to), sizeof to) != 5) ::_exit(13);
             if (!station.next([](Bytes ip) { return ip[9] == IPPROTO_UDP; })) ::_exit(14);
-            const std::string script = "grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/self/status";
+            const std::string script =
+                "grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/self/status";
             if (exit_code(network.spawn({"sh", "-c", script}).wait()) != 0) ::_exit(15);
             ::_exit(0);
         } catch (const std::exception& e) {

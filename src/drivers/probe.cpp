@@ -20,17 +20,19 @@ namespace {
 
 Fact tun_node(const std::string& path) {
     Fact fact{.name = "TUN node", .ok = false, .found = {}, .change = {}};
-    struct stat status{};
+    struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
         fact.found = path + ": " + error_text(errno);
-        fact.change = "as root: modprobe tun; mkdir -p /dev/net; mknod -m 0666 /dev/net/tun c 10 200";
+        fact.change =
+            "as root: modprobe tun; mkdir -p /dev/net; mknod -m 0666 /dev/net/tun c 10 200";
         return fact;
     }
     char mode[8];
     std::snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(status.st_mode & 07777));
     fact.ok = S_ISCHR(status.st_mode);
     fact.found = path + ", mode " + mode + ", owner " + std::to_string(status.st_uid);
-    if (!fact.ok) fact.change = "as root: replace it by a node: mknod -m 0666 /dev/net/tun c 10 200";
+    if (!fact.ok)
+        fact.change = "as root: replace it by a node: mknod -m 0666 /dev/net/tun c 10 200";
     return fact;
 }
 
@@ -39,7 +41,8 @@ Fact tun_open(const std::string& path) {
     const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     fact.ok = static_cast<bool>(fd);
     fact.found = path + ": " + (fact.ok ? "can be opened" : error_text(errno));
-    if (!fact.ok) fact.change = "as root: chmod 0666 " + path + " (the veth backend works without it)";
+    if (!fact.ok)
+        fact.change = "as root: chmod 0666 " + path + " (the veth backend works without it)";
     return fact;
 }
 
@@ -47,9 +50,13 @@ Fact host_network() {
     Fact fact{.name = "host network", .ok = false, .found = {}, .change = {}};
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct data[2]{};
-    fact.ok = ::syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_NET_ADMIN & 1) != 0;
-    fact.found = fact.ok ? "may make interfaces (CAP_NET_ADMIN)" : "may not make interfaces (no CAP_NET_ADMIN)";
-    if (!fact.ok) fact.change = "only for --tun NAME: run as root, or: ip tuntap add NAME mode tun user $USER";
+    fact.ok =
+        ::syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_NET_ADMIN & 1) != 0;
+    fact.found = fact.ok ? "may make interfaces (CAP_NET_ADMIN)"
+                         : "may not make interfaces (no CAP_NET_ADMIN)";
+    if (!fact.ok)
+        fact.change =
+            "only for --tun NAME: run as root, or: ip tuntap add NAME mode tun user $USER";
     return fact;
 }
 
@@ -65,8 +72,9 @@ Fact user_namespaces() {
         fact.found = e.what();
     }
     if (!fact.ok)
-        fact.change = "as root: sysctl -w kernel.unprivileged_userns_clone=1 (if it exists); in a container: "
-                      "allow unshare in its seccomp profile";
+        fact.change =
+            "as root: sysctl -w kernel.unprivileged_userns_clone=1 (if it exists); in a container: "
+            "allow unshare in its seccomp profile";
     return fact;
 }
 
@@ -90,10 +98,13 @@ Fact apparmor() {
 }
 
 Fact private_network(Backend backend, const std::string& tun_path, const std::string& change) {
-    Fact fact{.name = std::string("private network, ") + to_string(backend), .ok = false, .found = {},
+    Fact fact{.name = std::string("private network, ") + to_string(backend),
+              .ok = false,
+              .found = {},
               .change = {}};
     try {
-        fact.found = PrivateNetwork::start({.backend = backend, .tun_path = tun_path}).reason() + " works";
+        fact.found =
+            PrivateNetwork::start({.backend = backend, .tun_path = tun_path}).reason() + " works";
         fact.ok = true;
     } catch (const std::exception& e) {
         fact.found = e.what();
@@ -107,17 +118,18 @@ Fact seccomp_notify() {
     seccomp_notif_sizes sizes{};
     std::uint32_t action = SECCOMP_RET_USER_NOTIF;
     fact.ok = ::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) == 0
-           && ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+        && ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
     fact.found = fact.ok ? "available" : "not available: " + error_text(errno);
-    if (!fact.ok) fact.change = "needs Linux 5.5 with CONFIG_SECCOMP_FILTER, and a container that allows it";
+    if (!fact.ok)
+        fact.change = "needs Linux 5.5 with CONFIG_SECCOMP_FILTER, and a container that allows it";
     return fact;
 }
 
 }  // namespace
 
 std::vector<const Fact*> Probe::facts() const {
-    return {&tun_node, &tun_open, &host_network, &user_namespaces, &user_namespaces_max, &apparmor,
-            &private_tun, &private_veth, &seccomp_notify};
+    return {&tun_node, &tun_open,    &host_network, &user_namespaces, &user_namespaces_max,
+            &apparmor, &private_tun, &private_veth, &seccomp_notify};
 }
 
 Probe probe(const std::string& tun_path) {
@@ -131,9 +143,11 @@ Probe probe(const std::string& tun_path) {
     result.user_namespaces = user_namespaces();
     result.user_namespaces_max = user_namespaces_max();
     result.apparmor = apparmor();
-    result.private_tun = private_network(Backend::tun, tun_path, "see TUN node, TUN open, user namespaces");
+    result.private_tun =
+        private_network(Backend::tun, tun_path, "see TUN node, TUN open, user namespaces");
     result.private_veth = private_network(
-        Backend::veth, tun_path, "see user namespaces; needs the modules veth and af_packet (modprobe veth)");
+        Backend::veth, tun_path,
+        "see user namespaces; needs the modules veth and af_packet (modprobe veth)");
     result.seccomp_notify = seccomp_notify();
     return result;
 }

@@ -1,5 +1,5 @@
-// The sending half that TUN and AF_PACKET share: room for one frame with its virtio header in front,
-// written at once, kept and tried again when the kernel has no room for it.
+// The sending half that TUN and AF_PACKET share: room for one frame with its virtio header in
+// front, written at once, kept and tried again when the kernel has no room for it.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct Counters {
     std::uint64_t rx_unusable = 0;  // truncated, or of a kind we never asked for: dropped
     std::uint64_t tx_frames = 0;
     std::uint64_t tx_bytes = 0;
-    std::uint64_t tx_busy = 0;      // times the kernel had no room; the frame was kept
-    std::uint64_t tx_lost = 0;      // refused for good (interface down, malformed): dropped
+    std::uint64_t tx_busy = 0;  // times the kernel had no room; the frame was kept
+    std::uint64_t tx_lost = 0;  // refused for good (interface down, malformed): dropped
     int last_error = 0;
 };
 

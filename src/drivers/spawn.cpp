@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 namespace estab::drivers {
 namespace {
 
@@ -24,8 +26,8 @@ struct Failure {
     ::_exit(125);
 }
 
-// What our event loop blocks and what network programs ignore is not for CMD to inherit. Other ignored
-// signals are (nohup); handlers end with exec().
+// What our event loop blocks and what network programs ignore is not for CMD to inherit. Other
+// ignored signals are (nohup); handlers end with exec().
 void reset_signals() {
     ::signal(SIGPIPE, SIG_DFL);
     sigset_t none;
@@ -34,7 +36,8 @@ void reset_signals() {
 }
 
 void drop_capabilities() {
-    for (unsigned long capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;) ++capability;
+    for (unsigned long capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;)
+        ++capability;
 }
 
 [[noreturn]] void become(char* const* argv, const SpawnOptions& options, int parent, int pipe) {
@@ -51,6 +54,20 @@ void drop_capabilities() {
     reset_signals();
     ::execvp(argv[0], argv);
     give_up(pipe, Stage::exec);
+}
+
+// exec() also says EACCES when a folder in PATH may not be searched; that alone is "not found".
+bool is_in_path(const std::string& program) {
+    if (program.find('/') != std::string::npos) return true;
+    const char* path = ::getenv("PATH");
+    std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";
+    for (;;) {
+        const std::size_t end = rest.find(':');
+        const std::string file = std::string(rest.substr(0, end)) + "/" + program;
+        if (::access(file.c_str(), F_OK) == 0) return true;
+        if (end == std::string_view::npos) return false;
+        rest.remove_prefix(end + 1);
+    }
 }
 
 }  // namespace
@@ -79,6 +96,8 @@ Child spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
     do n = ::read(*read_end, &failure, sizeof failure);
     while (n < 0 && errno == EINTR);
     if (n == 0) return child;  // closed by exec()
+    if (failure.stage == Stage::exec && failure.error == EACCES && !is_in_path(argv[0]))
+        failure.error = ENOENT;
     const std::string why = ": " + error_text(failure.error);
     switch (failure.stage) {
     case Stage::namespaces:
@@ -87,7 +106,8 @@ Child spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
         throw SpawnError("cannot redirect the streams of " + argv[0] + why, failure.error, 125);
     case Stage::exec: break;
     }
-    throw SpawnError("cannot run " + argv[0] + why, failure.error, failure.error == ENOENT ? 127 : 126);
+    throw SpawnError("cannot run " + argv[0] + why, failure.error,
+                     failure.error == ENOENT ? 127 : 126);
 }
 
 int exit_code(int wait_status) {
@@ -107,8 +127,10 @@ int Child::wait() {
     int status = 0;
     while (!status_) {
         const pid_t ended = ::waitpid(pid_, &status, 0);
-        if (ended == pid_) status_ = status;
-        else if (errno != EINTR) throw_system("cannot wait for a child");
+        if (ended == pid_)
+            status_ = status;
+        else if (errno != EINTR)
+            throw_system("cannot wait for a child");
     }
     return *status_;
 }
@@ -126,7 +148,7 @@ void Child::signal(int number) const {
 void Child::abandon() {
     if (pid_ <= 0 || status_) return;
     signal(SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
     pid_ = -1;
 }
 

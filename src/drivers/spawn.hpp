@@ -18,7 +18,9 @@ public:
     Child() = default;
     Child(pid_t pid, Fd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
     Child(Child&& other) noexcept
-        : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), status_(other.status_) {}
+        : pid_(std::exchange(other.pid_, -1)),
+          pidfd_(std::move(other.pidfd_)),
+          status_(other.status_) {}
     Child& operator=(Child&& other) noexcept;
     ~Child() { abandon(); }
 
@@ -52,7 +54,7 @@ private:
 };
 
 struct SpawnOptions {
-    int user_namespace = -1;         // descriptors of namespaces to enter first, -1: ours
+    int user_namespace = -1;  // descriptors of namespaces to enter first, -1: ours
     int network_namespace = -1;
     bool drop_capabilities = false;  // also what user 0 would have in the new user namespace
     std::array<int, 3> standard = {-1, -1, -1};  // stdin, stdout, stderr; -1: ours

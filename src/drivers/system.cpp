@@ -73,7 +73,8 @@ Message receive_message(int socket) {
     while (n < 0 && errno == EINTR);
     result.ended = n <= 0;
     result.text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    for (cmsghdr* h = CMSG_FIRSTHDR(&message); n > 0 && h != nullptr; h = CMSG_NXTHDR(&message, h)) {
+    for (cmsghdr* h = CMSG_FIRSTHDR(&message); n > 0 && h != nullptr;
+         h = CMSG_NXTHDR(&message, h)) {
         if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
-// What every driver needs of the operating system: a file descriptor with an owner, errors that say what
-// could not be done and why in one line, and passing descriptors over a Unix socket.
+// What every driver needs of the operating system: a file descriptor with an owner, errors that say
+// what could not be done and why in one line, and passing descriptors over a Unix socket.
 #pragma once
 
 #include <cerrno>
@@ -11,8 +11,8 @@
 
 namespace estab::drivers {
 
-// Set-up that failed. what() is one line for people: "cannot add 10.77.0.1/24 to estab0: Operation not
-// permitted". Only set-up throws; nothing that moves frames does.
+// Set-up that failed. what() is one line for people: "cannot add 10.77.0.1/24 to estab0: Operation
+// not permitted". Only set-up throws; nothing that moves frames does.
 class SystemError : public std::runtime_error {
 public:
     SystemError(const std::string& what, int error) : std::runtime_error(what), error_(error) {}
@@ -55,9 +55,9 @@ SocketPair packet_socket_pair();  // AF_UNIX, SOCK_SEQPACKET, close-on-exec
 // One message with descriptors attached. False when the other side is gone.
 bool send_message(int socket, std::string_view text, const std::vector<int>& fds);
 struct Message {
-    bool ended = false;  // the other side closed without a word
-    std::string text;    // at most 4 KiB
-    std::vector<Fd> fds; // at most 8
+    bool ended = false;   // the other side closed without a word
+    std::string text;     // at most 4 KiB
+    std::vector<Fd> fds;  // at most 8
 };
 Message receive_message(int socket);
 
@@ -67,8 +67,8 @@ std::string read_file(const char* path);  // without the last newline; empty whe
 
 void set_nonblocking(int fd);
 
-// In a fresh child: die when `parent` dies. Again after anything that may gain capabilities, because
-// the kernel then forgets it. Ends the process at once when the parent is already gone.
+// In a fresh child: die when `parent` dies. Again after anything that may gain capabilities,
+// because the kernel then forgets it. Ends the process at once when the parent is already gone.
 void die_with(int parent);
 
 }  // namespace estab::drivers

@@ -22,7 +22,8 @@ constexpr std::size_t ip_max = 65'535;
 constexpr std::size_t ethernet_header = 14;
 constexpr std::size_t slot_size = 65'536 + 128;
 
-// Where a read begins, so that the IP header lands on a multiple of 16 (with Ethernet: 14 before one).
+// Where a read begins, so that the IP header lands on a multiple of 16 (with Ethernet: 14 before
+// one).
 std::size_t lead(bool vnet, LinkType link) {
     const std::size_t frame = link == LinkType::ip ? 16 : 18;
     return frame - (vnet ? vnet_header_size : 0);
@@ -62,7 +63,8 @@ TunDevice TunDevice::open(const TunOptions& options) {
     const int kind = (options.tap ? IFF_TAP : IFF_TUN) | IFF_NO_PI;
     request.ifr_flags = static_cast<short>(kind | (options.offloads ? IFF_VNET_HDR : 0));
     int failed = ::ioctl(*fd, TUNSETIFF, &request);
-    if (failed != 0 && errno == EINVAL && options.offloads) {  // made by someone else without the header
+    // An interface that was made by someone else without the header.
+    if (failed != 0 && errno == EINVAL && options.offloads) {
         request.ifr_flags = static_cast<short>(kind);
         failed = ::ioctl(*fd, TUNSETIFF, &request);
     }
@@ -90,14 +92,16 @@ TunDevice::TunDevice(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch)
     caps_.link = (request.ifr_flags & IFF_TAP) != 0 ? LinkType::ethernet : LinkType::ip;
     if (vnet_) {
         int size = vnet_header_size;
-        if (::ioctl(*fd_, TUNSETVNETHDRSZ, &size) != 0) throw_system("cannot set the virtio header of " + name_);
+        if (::ioctl(*fd_, TUNSETVNETHDRSZ, &size) != 0)
+            throw_system("cannot set the virtio header of " + name_);
         const unsigned base = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
         const bool ecn = ::ioctl(*fd_, TUNSETOFFLOAD, base | TUN_F_TSO_ECN) == 0;
         const bool tso = ecn || ::ioctl(*fd_, TUNSETOFFLOAD, base) == 0;
         // What the kernel takes from us follows from the header alone, whatever it agrees to give.
         caps_.tso4 = caps_.tso6 = caps_.checksum = true;
         caps_.gso_ecn = true;
-        if (!tso && ::ioctl(*fd_, TUNSETOFFLOAD, 0U) != 0) throw_system("cannot set the offloads of " + name_);
+        if (!tso && ::ioctl(*fd_, TUNSETOFFLOAD, 0U) != 0)
+            throw_system("cannot set the offloads of " + name_);
     }
     if (caps_.link == LinkType::ethernet) {
         ifreq address{};
@@ -112,7 +116,8 @@ TunDevice::TunDevice(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch)
 void TunDevice::set_mtu(std::uint32_t mtu) {
     const std::size_t header = caps_.link == LinkType::ethernet ? ethernet_header : 0;
     caps_.mtu = mtu;
-    caps_.frame_max = static_cast<std::uint32_t>((vnet_ ? ip_max : std::min<std::size_t>(mtu, ip_max)) + header);
+    caps_.frame_max =
+        static_cast<std::uint32_t>((vnet_ ? ip_max : std::min<std::size_t>(mtu, ip_max)) + header);
 }
 
 std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {

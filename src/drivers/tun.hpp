@@ -1,5 +1,6 @@
-// A TUN (IP packets) or TAP (Ethernet frames) interface of the kernel as a Device. With the virtio header
-// the kernel and we exchange frames of up to 64 KB with checksums left open, which is what makes it fast.
+// A TUN (IP packets) or TAP (Ethernet frames) interface of the kernel as a Device. With the virtio
+// header the kernel and we exchange frames of up to 64 KB with checksums left open, which is what
+// makes it fast.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +17,16 @@ namespace estab::drivers {
 
 struct TunOptions {
     std::string path = "/dev/net/tun";
-    std::string name;       // empty or "tun%d": the kernel chooses
+    std::string name;  // empty or "tun%d": the kernel chooses
     bool tap = false;
-    bool offloads = true;   // false: frames of at most the MTU, checksums complete
-    std::size_t batch = 32; // frames lent at a time; 64 KiB of address space each
+    bool offloads = true;    // false: frames of at most the MTU, checksums complete
+    std::size_t batch = 32;  // frames lent at a time; 64 KiB of address space each
 };
 
 class TunDevice {
 public:
-    // Both throw SystemError. `open` makes the interface, or attaches to it if it exists and is ours.
+    // Both throw SystemError. `open` makes the interface, or attaches to it if it exists and is
+    // ours.
     static TunDevice open(const TunOptions& options);
     // Takes a descriptor on which TUNSETIFF has been done, perhaps in another namespace. The MTU is
     // asked of the kernel unless given: from another namespace it cannot be asked.

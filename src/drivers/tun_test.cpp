@@ -31,7 +31,8 @@ struct Full {
     Fd reader;
     Full() {
         std::array<int, 2> fds;
-        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) != 0)
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data())
+            != 0)
             throw_system("socketpair");
         writer.reset(fds[0]);
         reader.reset(fds[1]);
@@ -81,10 +82,9 @@ TEST(SendSlot, CountsWhatTheKernelRefuses) {
     EXPECT_EQ(slot.counters.tx_lost, 1U);
 }
 
-class Tun : public ::testing::Test {
+class Namespaces : public ::testing::Test {
 protected:
     void SetUp() override {
-        if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "/dev/net/tun: " << error_text(errno);
         try {
             in_child([] {
                 enter_new_user_and_network();
@@ -100,6 +100,15 @@ protected:
             enter_new_user_and_network();
             return work();
         });
+    }
+};
+
+class Tun : public Namespaces {
+protected:
+    void SetUp() override {
+        if (::access("/dev/net/tun", R_OK | W_OK) != 0)
+            GTEST_SKIP() << "/dev/net/tun: " << error_text(errno);
+        Namespaces::SetUp();
     }
     static Answer made(TunDevice tun) {
         Answer answer{.text = tun.name(), .fds = {}};
@@ -121,7 +130,8 @@ TEST_F(Tun, TapIsEthernetAndTellsTheKernelsAddress) {
 }
 
 TEST_F(Tun, WithoutOffloadsFramesAreAsOnTheWire) {
-    Answer answer = inside([] { return made(TunDevice::open({.name = "tun%d", .offloads = false})); });
+    Answer answer =
+        inside([] { return made(TunDevice::open({.name = "tun%d", .offloads = false})); });
     EXPECT_EQ(answer.text, "tun0");
     const TunDevice tun = TunDevice::adopt(std::move(answer.fds[0]), 1280);
     EXPECT_EQ(tun.caps().link, LinkType::ip);
@@ -164,7 +174,8 @@ TEST_F(Tun, HostTunNumbersTheHostAndRoutesToUs) {
             address.sin_family = AF_INET;
             address.sin_port = htons(9);
             ::inet_pton(AF_INET, to, &address.sin_addr);
-            if (::connect(*result.fds.back(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+            if (::connect(*result.fds.back(), reinterpret_cast<sockaddr*>(&address), sizeof address)
+                != 0)
                 throw_system(to);
         }
         return result;
@@ -189,7 +200,7 @@ TEST_F(Tun, HostTunNumbersTheHostAndRoutesToUs) {
     EXPECT_EQ(to, (std::vector<std::uint32_t>{0x0a090002, 0xc0000207}));
 }
 
-TEST_F(Tun, NetlinkSaysWhatItCouldNotDo) {
+TEST_F(Namespaces, NetlinkSaysWhatItCouldNotDo) {
     const Answer answer = inside([] {
         Netlink netlink;
         Answer result;
@@ -226,9 +237,12 @@ TEST_F(Tun, NetlinkSaysWhatItCouldNotDo) {
     EXPECT_EQ(line(1), "done");
     EXPECT_EQ(line(2), "cannot make the veth pair a, c: File exists");
     EXPECT_EQ(line(3), "done");
-    EXPECT_EQ(line(4).find("cannot give a the address 01:00:00:00:00:07: Cannot assign requested address"), 0U);
+    EXPECT_EQ(line(4).find(
+                  "cannot give a the address 01:00:00:00:00:07: Cannot assign requested address"),
+              0U);
     for (int number : {5, 6, 7}) EXPECT_EQ(line(number), "done");
-    EXPECT_EQ(line(8).find("cannot add a default route by 10.77.0.2 over a: Network is down"), 0U) << line(8);
+    EXPECT_EQ(line(8).find("cannot add a default route by 10.77.0.2 over a: Network is down"), 0U)
+        << line(8);
     for (int number : {9, 10, 11}) EXPECT_EQ(line(number), "done");
     EXPECT_EQ(line(12), "cannot set a up: No such device");
 }

@@ -24,7 +24,8 @@ FromKernel from_vnet(const VnetHeader& header, Bytes frame) {
     case VnetHeader::gso_tcp6: offload.gso = Gso::tcp6; break;
     default: return {};
     }
-    // hdr_len is only a hint (the kernel gives the size of its linear part), so the TCP header tells.
+    // hdr_len is only a hint (the kernel gives the size of its linear part), so the TCP header
+    // tells.
     const std::size_t tcp = offload.checksum_start;
     if (offload.checksum != Checksum::partial || tcp + 20 > frame.size()) return {};
     const std::size_t headers = tcp + std::size_t{frame[tcp + 12]} / 16 * 4;

@@ -1,5 +1,5 @@
-// The virtio network header that TUN and AF_PACKET put in front of a frame, and Offload: two spellings of
-// the same thing.
+// The virtio network header that TUN and AF_PACKET put in front of a frame, and Offload: two
+// spellings of the same thing.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace estab::drivers {
 
-// struct virtio_net_hdr, in the machine's byte order. The kernel's own header is not C++ (a member of it
-// is called `class`).
+// struct virtio_net_hdr, in the machine's byte order. The kernel's own header is not C++ (a member
+// of it is called `class`).
 struct VnetHeader {
     std::uint8_t flags = 0;
     std::uint8_t gso_type = 0;
@@ -29,8 +29,8 @@ struct VnetHeader {
 inline constexpr std::size_t vnet_header_size = sizeof(VnetHeader);
 static_assert(vnet_header_size == 10);
 
-// What the kernel says about a frame it gives us. Offsets that point outside the frame, and kinds of
-// segmentation that we never asked for, give nothing.
+// What the kernel says about a frame it gives us. Offsets that point outside the frame, and kinds
+// of segmentation that we never asked for, give nothing.
 struct FromKernel {
     bool usable = false;
     device::Offload offload;

@@ -18,8 +18,12 @@ std::array<std::uint8_t, 152> tcp_frame() {
     return frame;
 }
 
-constexpr VnetHeader big{.flags = VnetHeader::needs_checksum, .gso_type = VnetHeader::gso_tcp4,
-                         .header_length = 152, .gso_size = 50, .checksum_start = 20, .checksum_offset = 16};
+constexpr VnetHeader big{.flags = VnetHeader::needs_checksum,
+                         .gso_type = VnetHeader::gso_tcp4,
+                         .header_length = 152,
+                         .gso_size = 50,
+                         .checksum_start = 20,
+                         .checksum_offset = 16};
 
 TEST(Vnet, EmptyHeaderMeansACompleteFrame) {
     const auto from = from_vnet({}, tcp_frame());
@@ -29,7 +33,8 @@ TEST(Vnet, EmptyHeaderMeansACompleteFrame) {
 }
 
 TEST(Vnet, CheckedByTheKernel) {
-    EXPECT_EQ(from_vnet({.flags = VnetHeader::data_valid}, tcp_frame()).offload.checksum, Checksum::verified);
+    EXPECT_EQ(from_vnet({.flags = VnetHeader::data_valid}, tcp_frame()).offload.checksum,
+              Checksum::verified);
 }
 
 TEST(Vnet, HeaderLengthComesFromTcpNotFromTheHint) {
@@ -43,8 +48,11 @@ TEST(Vnet, HeaderLengthComesFromTcpNotFromTheHint) {
 TEST(Vnet, ToKernelAndBack) {
     for (const Gso gso : {Gso::none, Gso::tcp4, Gso::tcp6}) {
         for (const bool ecn : {false, true}) {
-            Offload offload{.checksum = Checksum::partial, .gso = gso, .gso_ecn = ecn && gso != Gso::none,
-                            .checksum_start = 20, .checksum_offset = 16};
+            Offload offload{.checksum = Checksum::partial,
+                            .gso = gso,
+                            .gso_ecn = ecn && gso != Gso::none,
+                            .checksum_start = 20,
+                            .checksum_offset = 16};
             if (gso != Gso::none) {
                 offload.gso_size = 50;
                 offload.header_length = 52;
@@ -61,7 +69,8 @@ TEST(Vnet, ToKernelAndBack) {
 }
 
 TEST(Vnet, OffsetsOutsideTheFrameAreUnusable) {
-    VnetHeader header{.flags = VnetHeader::needs_checksum, .checksum_start = 150, .checksum_offset = 0};
+    VnetHeader header{
+        .flags = VnetHeader::needs_checksum, .checksum_start = 150, .checksum_offset = 0};
     EXPECT_TRUE(from_vnet(header, tcp_frame()).usable);
     header.checksum_offset = 1;
     EXPECT_FALSE(from_vnet(header, tcp_frame()).usable);

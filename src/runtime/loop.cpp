@@ -19,7 +19,8 @@ Duration read_clock(clockid_t clock) {
 }
 
 std::uint32_t to_epoll(Interest interest) {
-    return (interest.read ? std::uint32_t{EPOLLIN} : 0U) | (interest.write ? std::uint32_t{EPOLLOUT} : 0U);
+    return (interest.read ? std::uint32_t{EPOLLIN} : 0U)
+        | (interest.write ? std::uint32_t{EPOLLOUT} : 0U);
 }
 
 }  // namespace
@@ -27,7 +28,8 @@ std::uint32_t to_epoll(Interest interest) {
 Instant Loop::now() { return Instant(read_clock(CLOCK_MONOTONIC)); }
 
 Duration Loop::wall_offset() {
-    // The wall clock between two readings of ours; a preempted try is wide, so the narrowest counts.
+    // The wall clock between two readings of ours; a preempted try is wide, so the narrowest
+    // counts.
     Duration best{}, narrowest = Duration::max();
     for (int i = 0; i < 3; ++i) {
         const Duration before = read_clock(CLOCK_MONOTONIC);
@@ -107,7 +109,8 @@ int Loop::wait(Instant deadline, std::vector<epoll_event>& events) {
     const Duration left = std::max(deadline - now(), Duration{});
     if (has_pwait2_) {
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-        const timespec timeout{static_cast<time_t>(seconds.count()), static_cast<long>((left - seconds).count())};
+        const timespec timeout{static_cast<time_t>(seconds.count()),
+                               static_cast<long>((left - seconds).count())};
         const int count = ::epoll_pwait2(*epoll_, events.data(), size, &timeout, nullptr);
         if (count >= 0 || errno != ENOSYS) return count;
         has_pwait2_ = false;  // Linux before 5.11
@@ -132,9 +135,10 @@ std::size_t Loop::run_once(Instant deadline) {
         if (fd == fd_of_.end()) continue;  // forgotten by an earlier callback of this turn
         const std::shared_ptr<Watch> watch = watches_.at(fd->second);
         ++calls;
-        watch->on_ready(time, {.readable = (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0,
-                               .writable = (event.events & (EPOLLOUT | EPOLLERR)) != 0,
-                               .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
+        watch->on_ready(time,
+                        {.readable = (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0,
+                         .writable = (event.events & (EPOLLOUT | EPOLLERR)) != 0,
+                         .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
     }
     events_ = std::move(events);
     return calls;

@@ -1,5 +1,6 @@
-// The real world's clock and poller: waits on descriptors, signals, children and a deadline, one thread,
-// and calls back. The stack itself knows none of this; it is told `now` and asked for its deadline.
+// The real world's clock and poller: waits on descriptors, signals, children and a deadline, one
+// thread, and calls back. The stack itself knows none of this; it is told `now` and asked for its
+// deadline.
 #pragma once
 
 #include <signal.h>
@@ -25,7 +26,7 @@ struct Interest {
 struct Ready {
     bool readable = false;  // also at the end of the stream
     bool writable = false;
-    bool failed = false;    // error or hang-up: read or write to learn which
+    bool failed = false;  // error or hang-up: read or write to learn which
 };
 
 class Loop {
@@ -39,11 +40,12 @@ public:
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    static Instant now();            // CLOCK_MONOTONIC
-    static Duration wall_offset();   // add to an Instant for nanoseconds since 1970; read once per capture
+    static Instant now();  // CLOCK_MONOTONIC
+    // Add it to an Instant for the time since 1970. Read it once per capture.
+    static Duration wall_offset();
 
-    // A descriptor is watched once, level-triggered, and must be forgotten before it is closed. Callbacks
-    // may watch, change and forget anything, themselves included.
+    // A descriptor is watched once, level-triggered, and must be forgotten before it is closed.
+    // Callbacks may watch, change and forget anything, themselves included.
     void watch(int fd, Interest interest, OnReady on_ready);
     void change(int fd, Interest interest);
     void forget(int fd);

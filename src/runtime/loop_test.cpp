@@ -93,7 +93,8 @@ TEST(Loop, CallbackMayForgetItselfAndOthers) {
     EXPECT_EQ(calls, 1);
 }
 
-// Both are ready in one turn; the first closes the second, whose number a new descriptor then takes.
+// Both are ready in one turn; the first closes the second, whose number a new descriptor then
+// takes.
 TEST(Loop, EventOfAClosedDescriptorIsNotTakenForItsSuccessors) {
     Loop loop;
     Pipe a, b;
