@@ -11,6 +11,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "base/check.hpp"
@@ -100,7 +101,7 @@ private:
 
     // The slot that must be emptied next, and at which tick; level == levels: there is none.
     struct Step {
-        std::int64_t tick = 0;
+        std::int64_t tick = std::numeric_limits<std::int64_t>::max();
         int level = levels;
         std::uint32_t slot = 0;
     };
@@ -135,6 +136,8 @@ private:
         const std::uint32_t slot = slot_of(armed, level);
         append(head(level, slot), ref);
         word(level, slot) |= bit(slot);
+        const std::int64_t span = std::int64_t{1} << (8 * level);
+        next_ = std::min(next_, (tick_ + from_now(armed)) & ~(span - 1));
     }
 
     void remove(std::uint32_t ref) {
@@ -154,9 +157,10 @@ private:
     void turn_to(std::int64_t target) {
         CHECK(target >= tick_);
         move_to_firing(due_, target);
-        for (;;) {
+        while (next_ <= target) {
             const Step step = next_step();
-            if (step.level == levels || step.tick > target) break;
+            next_ = step.tick;
+            if (next_ > target) break;
             tick_ = step.tick;
             std::uint32_t from = std::exchange(head(step.level, step.slot), none);
             word(step.level, step.slot) &= ~bit(step.slot);
@@ -244,6 +248,8 @@ private:
 
     [[no_unique_address]] Links links_;
     std::int64_t tick_;
+    // No step is earlier; it may be that there is none even then.
+    std::int64_t next_ = std::numeric_limits<std::int64_t>::max();
     std::uint32_t due_ = none;     // armed for a tick that had come already
     std::uint32_t firing_ = none;  // only within advance()
     std::uint32_t count_ = 0;
