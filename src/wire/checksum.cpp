@@ -21,37 +21,42 @@ constexpr std::uint16_t fold(std::uint64_t sum) {
 // A vector of four lanes in the compiler's own notation: two SSE2 registers, one of AVX2, or whatever
 // another machine has.
 using Lanes = std::uint64_t __attribute__((vector_size(32)));
-constexpr std::size_t block_bytes = 2 * sizeof(Lanes);
+constexpr std::size_t lanes_bytes = sizeof(Lanes);
 
-// Sums whole blocks and advances `from` and `to`. Each 32-bit half is added to a 64-bit lane, so no
-// carry can be lost before 2^32 additions, and the lanes do not wait for each other.
+// Loads one vector, copies it if asked to, and advances `from` and `to`.
 template <bool copy>
-[[gnu::always_inline]] inline std::uint64_t sum_blocks(const std::uint8_t*& from, std::uint8_t*& to,
-                                                       std::size_t blocks) {
-    Lanes low0{}, low1{}, high0{}, high1{};
-    for (; blocks != 0; --blocks) {
-        Lanes a, b;
-        std::memcpy(&a, from, sizeof a);
-        std::memcpy(&b, from + sizeof a, sizeof b);
-        from += block_bytes;
-        if constexpr (copy) {
-            std::memcpy(to, &a, sizeof a);
-            std::memcpy(to + sizeof a, &b, sizeof b);
-            to += block_bytes;
-        }
+[[gnu::always_inline]] inline void next(Lanes& lanes, const std::uint8_t*& from, std::uint8_t*& to) {
+    std::memcpy(&lanes, from, lanes_bytes);
+    from += lanes_bytes;
+    if constexpr (copy) {
+        std::memcpy(to, &lanes, lanes_bytes);
+        to += lanes_bytes;
+    }
+}
+
+// Sums whole vectors. Each 32-bit half is added to a 64-bit lane, so nothing can carry out of one
+// before 2^32 additions, and the lanes do not wait for each other.
+template <bool copy>
+[[gnu::always_inline]] inline std::uint64_t sum_lanes(const std::uint8_t*& from, std::uint8_t*& to,
+                                                      std::size_t count) {
+    Lanes low0{}, low1{}, high0{}, high1{}, a, b;
+    for (; count >= 2; count -= 2) {
+        next<copy>(a, from, to);
+        next<copy>(b, from, to);
         low0 += a & 0xffffffff;
         high0 += a >> 32;
         low1 += b & 0xffffffff;
         high1 += b >> 32;
     }
+    if (count != 0) {
+        next<copy>(a, from, to);
+        low0 += a & 0xffffffff;
+        high0 += a >> 32;
+    }
     low0 += low1;
     high0 += high1;
-    std::uint64_t sum = 0;
-    for (int lane = 0; lane < 4; ++lane) {
-        sum = add_with_carry(sum, low0[lane]);
-        sum = add_with_carry(sum, high0[lane]);
-    }
-    return sum;
+    low0 += high0;
+    return (low0[0] + low0[1]) + (low0[2] + low0[3]);
 }
 
 template <class Word, bool copy>
@@ -70,8 +75,10 @@ template <bool copy>
 [[gnu::always_inline]] inline std::uint64_t sum_all(const std::uint8_t* from, std::uint8_t* to,
                                                     std::size_t size) {
     std::uint64_t sum = 0;
-    if (size >= block_bytes) sum = sum_blocks<copy>(from, to, size / block_bytes);
-    size %= block_bytes;
+    if (size >= 2 * lanes_bytes) {
+        sum = sum_lanes<copy>(from, to, size / lanes_bytes);
+        size %= lanes_bytes;
+    }
     for (; size >= 8; size -= 8) sum = add_with_carry(sum, one_word<std::uint64_t, copy>(from, to));
     if ((size & 4) != 0) sum = add_with_carry(sum, one_word<std::uint32_t, copy>(from, to));
     if ((size & 2) != 0) sum = add_with_carry(sum, one_word<std::uint16_t, copy>(from, to));
@@ -91,7 +98,7 @@ template <bool copy>
 std::uint64_t sum_bytes(const std::uint8_t* from, std::uint8_t* to, std::size_t size) {
 #if defined(__x86_64__)
     // Below this the call costs more than the wider registers save.
-    if (size >= 2 * block_bytes && __builtin_cpu_supports("avx2")) return sum_avx2<copy>(from, to, size);
+    if (size >= 4 * lanes_bytes && __builtin_cpu_supports("avx2")) return sum_avx2<copy>(from, to, size);
 #endif
     return sum_all<copy>(from, to, size);
 }

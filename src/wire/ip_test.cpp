@@ -151,7 +151,8 @@ TEST(Ipv6, ExtensionHeadersAreWalked) {
                           51, 0, 2, 0, 0, 0, 0, 0,             // routing type 2, nothing left
                           6,  1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1,  // authentication, 12 bytes
                           42};
-    const auto ip = IpPacket::parse(v6_packet(0, chain));
+    const Octets whole = v6_packet(0, chain);
+    const auto ip = IpPacket::parse(whole);
     ASSERT_TRUE(ip);
     EXPECT_EQ(ip->protocol, 6);
     ASSERT_EQ(ip->payload.size(), 1U);
