@@ -37,7 +37,9 @@ bench:
 install:
 	@tools/setup run
 	@tools/build release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
-	@DESTDIR='$(DESTDIR)' cmake --install build/release | grep -v -e Up-to-date -e '^-- Install configuration' || true
+	@DESTDIR='$(DESTDIR)' cmake --install build/release >build/release/install.log || \
+	  { cat build/release/install.log; exit 1; }
+	@echo 'installed in $(DESTDIR)$(PREFIX); the list is build/release/install_manifest.txt'
 
 clean:
 	rm -rf build out
