@@ -1,176 +1,13 @@
 #include "drivers/private_network.hpp"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <cstring>
-#include <functional>
-
-#include <gtest/gtest.h>
-
-#include "drivers/in_child.hpp"
-#include "drivers/namespaces.hpp"
+#include "drivers/private_network_testing.hpp"
 
 namespace estab::drivers {
 namespace {
-
-using device::Checksum;
-using device::Frame;
-using device::Gso;
-using device::LinkType;
-
-constexpr int patience_ms = 10'000;  // only a test that fails ever waits for so long
-
-bool has_user_namespaces() {
-    static const bool result = [] {
-        try {
-            in_child([] {
-                enter_new_user_and_network();
-                return Answer{};
-            });
-            return true;
-        } catch (const SystemError& e) {
-            std::fprintf(stderr, "skipping: %s\n", e.what());
-            return false;
-        }
-    }();
-    return result;
-}
-
-bool wait_readable(int fd) {
-    pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
-    return ::poll(&entry, 1, patience_ms) == 1;
-}
-
-sockaddr_in v4(const char* address, std::uint16_t port) {
-    sockaddr_in result{};
-    result.sin_family = AF_INET;
-    result.sin_port = htons(port);
-    ::inet_pton(AF_INET, address, &result.sin_addr);
-    return result;
-}
-const sockaddr* generic(const sockaddr_in& address) {
-    return reinterpret_cast<const sockaddr*>(&address);
-}
-
-// Answers ARP on Ethernet and hands over the first IPv4 packet that `wanted` likes, as an owned
-// copy.
-struct Received {
-    std::vector<std::uint8_t> ip;
-    device::Offload offload;
-    std::size_t link_header = 0;
-};
-
-class Station {
-public:
-    explicit Station(AnyDevice device) : device_(std::move(device)) {}
-
-    AnyDevice& device() { return device_; }
-    std::size_t link_header() const { return device_.caps().link == LinkType::ethernet ? 14 : 0; }
-
-    std::optional<Received> next(const std::function<bool(Bytes)>& wanted) {
-        std::array<Frame, 1> frames;  // the rest stays in the device for the next call
-        for (;;) {
-            const std::size_t count = device_.receive(Instant{}, frames);
-            std::optional<Received> found;
-            for (std::size_t i = 0; i < count; ++i) {
-                const Frame& frame = frames[i];
-                if (link_header() != 0 && answer_arp(frame.bytes)) continue;
-                const Bytes ip = frame.bytes.subspan(link_header());
-                if (found || ip.size() < 20 || ip[0] >> 4 != 4 || !wanted(ip)) continue;
-                found = Received{{ip.begin(), ip.end()}, frame.offload, link_header()};
-            }
-            if (found) return found;
-            if (count == 0 && !wait_readable(device_.fd())) return {};
-        }
-    }
-
-    // Sends an IPv4 packet; offsets in `offload` count from the IP header.
-    void send(Bytes ip, device::Offload offload = {}) {
-        const std::size_t header = link_header();
-        const MutableBytes room = device_.reserve(header + ip.size());
-        ASSERT_EQ(room.size(), header + ip.size());
-        if (header != 0) {
-            std::memcpy(room.data(), peer_.data(), 6);
-            std::memcpy(room.data() + 6, device_.mac()->octets.data(), 6);
-            store_be16(room.data() + 12, 0x0800);
-        }
-        std::memcpy(room.data() + header, ip.data(), ip.size());
-        if (offload.checksum == Checksum::partial)
-            offload.checksum_start = static_cast<std::uint16_t>(offload.checksum_start + header);
-        if (offload.gso != Gso::none)
-            offload.header_length = static_cast<std::uint16_t>(offload.header_length + header);
-        device_.commit(Instant{}, room.size(), offload);
-        device_.flush(Instant{});
-    }
-
-private:
-    bool answer_arp(Bytes frame) {
-        if (frame.size() < 42 || load_be16(frame.data() + 12) != 0x0806) return false;
-        std::array<std::uint8_t, 42> reply;
-        std::memcpy(reply.data(), frame.data(), reply.size());
-        std::memcpy(peer_.data(), frame.data() + 6, 6);
-        const auto own = device_.mac()->octets;
-        std::memcpy(reply.data(), peer_.data(), 6);
-        std::memcpy(reply.data() + 6, own.data(), 6);
-        store_be16(reply.data() + 20, 2);
-        std::memcpy(reply.data() + 22, own.data(), 6);
-        std::memcpy(reply.data() + 28, frame.data() + 38, 4);
-        std::memcpy(reply.data() + 32, frame.data() + 22, 10);
-        const MutableBytes room = device_.reserve(reply.size());
-        std::memcpy(room.data(), reply.data(), reply.size());
-        device_.commit(Instant{}, room.size(), {});
-        return true;
-    }
-
-    AnyDevice device_;
-    std::array<std::uint8_t, 6> peer_{};
-};
-
-std::uint16_t sum(Bytes bytes, std::uint32_t start = 0) {
-    std::uint32_t total = start;
-    for (std::size_t i = 0; i < bytes.size(); ++i) total += i % 2 == 0 ? bytes[i] * 256U : bytes[i];
-    while (total > 0xffff) total = (total & 0xffff) + (total >> 16);
-    return static_cast<std::uint16_t>(total);
-}
-
-std::vector<std::uint8_t> ipv4(std::uint8_t protocol, const char* from, const char* to,
-                               std::size_t payload) {
-    std::vector<std::uint8_t> packet(20 + payload);
-    packet[0] = 0x45;
-    store_be16(&packet[2], static_cast<std::uint16_t>(packet.size()));
-    packet[8] = 64;
-    packet[9] = protocol;
-    ::inet_pton(AF_INET, from, &packet[12]);
-    ::inet_pton(AF_INET, to, &packet[16]);
-    store_be16(&packet[10], static_cast<std::uint16_t>(~sum({packet.data(), 20})));
-    return packet;
-}
-
-// The sum of the pseudo-header: what the checksum field holds when the device completes it.
-std::uint16_t pseudo_sum(Bytes packet) {
-    return sum(packet.subspan(12, 8), packet[9] + static_cast<std::uint32_t>(packet.size() - 20));
-}
-
-class EachBackend : public ::testing::TestWithParam<Backend> {
-protected:
-    void SetUp() override {
-        if (!has_user_namespaces()) GTEST_SKIP() << "no user namespaces here";
-        if (GetParam() == Backend::tun && ::access("/dev/net/tun", R_OK | W_OK) != 0)
-            GTEST_SKIP() << "/dev/net/tun: " << error_text(errno);
-    }
-    PrivateNetwork start() { return PrivateNetwork::start({.backend = GetParam()}); }
-};
 
 INSTANTIATE_TEST_SUITE_P(Private, EachBackend, ::testing::Values(Backend::tun, Backend::veth),
                          [](const auto& each) { return std::string(to_string(each.param)); });
@@ -184,18 +21,6 @@ TEST_P(EachBackend, ComesUpAndSaysWhichItIs) {
     EXPECT_TRUE(device.caps().tso4 && device.caps().tso6 && device.caps().checksum);
     EXPECT_GE(device.caps().frame_max, 65'535U);
     EXPECT_EQ(device.mac().has_value(), GetParam() == Backend::veth);
-}
-
-TEST_P(EachBackend, EndsWithTheCommandsStatus) {
-    const PrivateNetwork network = start();
-    const auto code = [&](const std::vector<std::string>& argv) {
-        return exit_code(network.spawn(argv).wait());
-    };
-    EXPECT_EQ(code({"true"}), 0);
-    EXPECT_EQ(code({"false"}), 1);
-    EXPECT_EQ(code({"sh", "-c", "exit 42"}), 42);
-    EXPECT_EQ(code({"sh", "-c", "kill -TERM $$"}), 128 + SIGTERM);
-    EXPECT_EQ(code({"sh", "-c", "kill -KILL $$"}), 128 + SIGKILL);
 }
 
 TEST_P(EachBackend, DatagramFromInsideArrivesAsAFrame) {
@@ -333,20 +158,6 @@ TEST_P(EachBackend, BigFramesPassUncutBothWays) {
     EXPECT_EQ(::recv(*socket, got.data(), got.size(), 0), 40'000);
 }
 
-TEST_P(EachBackend, CommandHasNoCapabilities) {
-    const PrivateNetwork network = start();
-    const std::string script = "grep -q '^CapEff:[[:space:]]*0000000000000000$' /proc/self/status";
-    EXPECT_EQ(exit_code(network.spawn({"sh", "-c", script}).wait()), 0);
-}
-
-TEST_P(EachBackend, CommandMayServeOnLowPorts) {
-    if (::access("/proc/sys/net/ipv4/ip_unprivileged_port_start", W_OK) != 0)
-        GTEST_SKIP() << "read-only";
-    const PrivateNetwork network = start();
-    const std::string script = "test $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start) = 0";
-    EXPECT_EQ(exit_code(network.spawn({"sh", "-c", script}).wait()), 0);
-}
-
 // More than the packet ring has slots for, so that it wraps; in order, none lost.
 TEST_P(EachBackend, ManyFramesInOrder) {
     PrivateNetwork network = start();
@@ -364,75 +175,6 @@ TEST_P(EachBackend, ManyFramesInOrder) {
             ASSERT_EQ(number, expected);
         }
     }
-}
-
-// estab's own death, however sudden, must end CMD.
-TEST_P(EachBackend, CommandDiesWhenWeAreKilled) {
-    const SocketPair pair = packet_socket_pair();
-    const pid_t owner = ::fork();
-    ASSERT_GE(owner, 0);
-    if (owner == 0) {
-        const PrivateNetwork network = start();
-        const Child child = network.spawn({"sleep", "1000"});
-        send_message(*pair.theirs, "x", {child.pidfd()});
-        for (;;) ::pause();
-    }
-    const Message message = receive_message(*pair.ours);
-    ASSERT_EQ(message.fds.size(), 1U);
-    pollfd entry{.fd = *message.fds[0], .events = POLLIN, .revents = 0};
-    EXPECT_EQ(::poll(&entry, 1, 0), 0) << "CMD runs";
-    ::kill(owner, SIGKILL);
-    ::waitpid(owner, nullptr, 0);
-    EXPECT_TRUE(wait_readable(*message.fds[0])) << "CMD outlives us";
-}
-
-// A caller that reads our output through a pipe sees its end when CMD and we are done, not later.
-TEST_P(EachBackend, NobodyHoldsTheStandardStreams) {
-    std::array<int, 2> ends;
-    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
-    const Fd reader(ends[0]);
-    Fd writer(ends[1]);
-    const PrivateNetwork network = start();
-    Child child = network.spawn({"true"}, {-1, *writer, *writer});
-    writer.reset();
-    EXPECT_EQ(exit_code(child.wait()), 0);
-    ASSERT_TRUE(wait_readable(*reader));
-    char byte;
-    EXPECT_EQ(::read(*reader, &byte, 1), 0);
-}
-
-TEST_P(EachBackend, OwnerWhoForgetsTheCommandEndsIt) {
-    const PrivateNetwork network = start();
-    Fd watch;
-    {
-        const Child child = network.spawn({"sleep", "1000"});
-        watch.reset(::fcntl(child.pidfd(), F_DUPFD_CLOEXEC, 0));
-    }
-    pollfd entry{.fd = *watch, .events = POLLIN, .revents = 0};
-    EXPECT_EQ(::poll(&entry, 1, 0), 1);
-}
-
-class Private : public ::testing::Test {
-protected:
-    void SetUp() override {
-        if (!has_user_namespaces()) GTEST_SKIP() << "no user namespaces here";
-    }
-};
-
-TEST_F(Private, CommandThatCannotRun) {
-    const PrivateNetwork network = PrivateNetwork::start({});
-    const auto code = [&](const std::vector<std::string>& argv) {
-        try {
-            network.spawn(argv);
-            return 0;
-        } catch (const SpawnError& e) {
-            return e.exit_code();
-        }
-    };
-    EXPECT_EQ(code({"no-such-program-anywhere"}), 127);
-    EXPECT_EQ(code({"/etc/passwd"}), 126);
-    EXPECT_EQ(code({"/"}), 126);
-    EXPECT_EQ(code({}), 125);
 }
 
 TEST_F(Private, FallsBackToVethAndSaysWhy) {
@@ -471,8 +213,8 @@ TEST_F(Private, WorksForAnOrdinaryUser) {
     ASSERT_GE(pid, 0);
     if (pid == 0) {
         constexpr unsigned nobody = 65'534;
-        if (::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0
-            || ::setresuid(nobody, nobody, nobody) != 0 || ::prctl(PR_SET_DUMPABLE, 1) != 0)
+        if (::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0 ||
+            ::setresuid(nobody, nobody, nobody) != 0 || ::prctl(PR_SET_DUMPABLE, 1) != 0)
             ::_exit(10);
         try {
             PrivateNetwork network = PrivateNetwork::start({});

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -9,8 +10,6 @@
 
 #include <array>
 #include <cstring>
-
-#include <gtest/gtest.h>
 
 #include "drivers/host_tun.hpp"
 #include "drivers/in_child.hpp"
@@ -31,8 +30,8 @@ struct Full {
     Fd reader;
     Full() {
         std::array<int, 2> fds;
-        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data())
-            != 0)
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) !=
+            0)
             throw_system("socketpair");
         writer.reset(fds[0]);
         reader.reset(fds[1]);
@@ -83,7 +82,7 @@ TEST(SendSlot, CountsWhatTheKernelRefuses) {
 }
 
 class Namespaces : public ::testing::Test {
-protected:
+   protected:
     void SetUp() override {
         try {
             in_child([] {
@@ -104,7 +103,7 @@ protected:
 };
 
 class Tun : public Namespaces {
-protected:
+   protected:
     void SetUp() override {
         if (::access("/dev/net/tun", R_OK | W_OK) != 0)
             GTEST_SKIP() << "/dev/net/tun: " << error_text(errno);
@@ -174,8 +173,8 @@ TEST_F(Tun, HostTunNumbersTheHostAndRoutesToUs) {
             address.sin_family = AF_INET;
             address.sin_port = htons(9);
             ::inet_pton(AF_INET, to, &address.sin_addr);
-            if (::connect(*result.fds.back(), reinterpret_cast<sockaddr*>(&address), sizeof address)
-                != 0)
+            if (::connect(*result.fds.back(), reinterpret_cast<sockaddr*>(&address),
+                          sizeof address) != 0)
                 throw_system(to);
         }
         return result;

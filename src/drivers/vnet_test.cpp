@@ -1,8 +1,8 @@
 #include "drivers/vnet.hpp"
 
-#include <array>
-
 #include <gtest/gtest.h>
+
+#include <array>
 
 namespace estab::drivers {
 namespace {

@@ -58,15 +58,18 @@ void Loop::watch(int fd, Interest interest, OnReady on_ready) {
     epoll_event event{};
     event.events = to_epoll(interest);
     event.data.u64 = id;
-    if (::epoll_ctl(*epoll_, EPOLL_CTL_ADD, fd, &event) != 0)
-        drivers::throw_system("cannot watch a descriptor");
-    watches_[fd] = std::make_shared<Watch>(Watch{id, std::move(on_ready)});
+    const bool is_file = ::epoll_ctl(*epoll_, EPOLL_CTL_ADD, fd, &event) != 0;
+    if (is_file && errno != EPERM) drivers::throw_system("cannot watch a descriptor");
+    files_ += is_file ? 1 : 0;
+    watches_[fd] = std::make_shared<Watch>(Watch{id, std::move(on_ready), is_file, interest});
     fd_of_[id] = fd;
 }
 
 void Loop::change(int fd, Interest interest) {
     const auto found = watches_.find(fd);
     CHECK(found != watches_.end());
+    found->second->interest = interest;
+    if (found->second->is_file) return;
     epoll_event event{};
     event.events = to_epoll(interest);
     event.data.u64 = found->second->id;
@@ -77,7 +80,10 @@ void Loop::change(int fd, Interest interest) {
 void Loop::forget(int fd) {
     const auto found = watches_.find(fd);
     if (found == watches_.end()) return;
-    ::epoll_ctl(*epoll_, EPOLL_CTL_DEL, fd, nullptr);
+    if (found->second->is_file)
+        --files_;
+    else
+        ::epoll_ctl(*epoll_, EPOLL_CTL_DEL, fd, nullptr);
     fd_of_.erase(found->second->id);
     watches_.erase(found);
 }
@@ -122,6 +128,12 @@ int Loop::wait(Instant deadline, std::vector<epoll_event>& events) {
 }
 
 std::size_t Loop::run_once(Instant deadline) {
+    const bool is_file_ready =
+        files_ != 0 && std::ranges::any_of(watches_, [](const auto& entry) {
+            const Watch& watch = *entry.second;
+            return watch.is_file && (watch.interest.read || watch.interest.write);
+        });
+    if (is_file_ready) deadline = Instant{};
     // A callback that runs a loop of its own must not find our list of events in its way.
     std::vector<epoll_event> events = std::move(events_);
     events.resize(events_max);
@@ -141,6 +153,20 @@ std::size_t Loop::run_once(Instant deadline) {
                          .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
     }
     events_ = std::move(events);
+    return calls + (is_file_ready ? call_files(time) : 0);
+}
+
+std::size_t Loop::call_files(Instant now) {
+    std::vector<std::shared_ptr<Watch>> ready;
+    for (const auto& [fd, watch] : watches_)
+        if (watch->is_file && (watch->interest.read || watch->interest.write))
+            ready.push_back(watch);
+    std::size_t calls = 0;
+    for (const std::shared_ptr<Watch>& watch : ready) {
+        if (!fd_of_.contains(watch->id)) continue;  // forgotten by an earlier callback
+        ++calls;
+        watch->on_ready(now, {.readable = watch->interest.read, .writable = watch->interest.write});
+    }
     return calls;
 }
 

@@ -44,6 +44,7 @@ public:
     // Add it to an Instant for the time since 1970. Read it once per capture.
     static Duration wall_offset();
 
+    // A regular file, which never blocks, counts as ready whenever it is asked for.
     // A descriptor is watched once, level-triggered, and must be forgotten before it is closed.
     // Callbacks may watch, change and forget anything, themselves included.
     void watch(int fd, Interest interest, OnReady on_ready);
@@ -65,9 +66,12 @@ private:
     struct Watch {
         std::uint64_t id;  // tells it from an earlier watch of the same descriptor number
         OnReady on_ready;
+        bool is_file = false;  // epoll refuses regular files
+        Interest interest;     // of a file
     };
 
     int wait(Instant deadline, std::vector<epoll_event>& events);
+    std::size_t call_files(Instant now);
     void read_signals(Instant now);
 
     drivers::Fd epoll_;
@@ -78,6 +82,7 @@ private:
     std::unordered_map<int, std::shared_ptr<Watch>> watches_;
     std::unordered_map<std::uint64_t, int> fd_of_;
     std::unordered_map<int, OnSignal> on_signal_;
+    std::size_t files_ = 0;  // watches of regular files
     std::vector<epoll_event> events_;
     bool stopped_ = false;
     bool has_pwait2_ = true;

@@ -117,6 +117,21 @@ TEST(Loop, EventOfAClosedDescriptorIsNotTakenForItsSuccessors) {
     EXPECT_EQ(wrong, 0);
 }
 
+TEST(Loop, RegularFileIsAlwaysReadyWhileAskedFor) {
+    Loop loop;
+    const Fd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    int calls = 0;
+    loop.watch(*file, {.read = true}, [&](Instant, Ready ready) {
+        EXPECT_TRUE(ready.readable && !ready.writable);
+        if (++calls == 2) loop.change(*file, {});
+    });
+    EXPECT_EQ(loop.run_once(never), 1U);
+    EXPECT_EQ(loop.run_once(never), 1U);
+    EXPECT_EQ(loop.run_once(Instant{}), 0U);
+    loop.forget(*file);
+    EXPECT_EQ(calls, 2);
+}
+
 TEST(Loop, SignalsArriveAsCallbacksAndAreGivenBack) {
     sigset_t before;
     ::sigprocmask(SIG_SETMASK, nullptr, &before);
