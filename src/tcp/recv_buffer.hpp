@@ -81,13 +81,13 @@ private:
     Seq begin_;
     Seq next_;
     Seq origin_;
+    std::array<Chunk*, places_here> here_{};
     Chunk** places_ = here_.data();
     Interval* ranges_ = nullptr;  // a borrowed chunk while something is out of order
     std::uint32_t first_ = 0;
     std::uint32_t capacity_ = places_here;
     std::uint32_t ranges_count_ = 0;
     std::uint32_t beyond_ = 0;  // octets out of order
-    std::array<Chunk*, places_here> here_{};
 };
 static_assert(sizeof(RecvBuffer) <= 96, "one in every connection");
 
