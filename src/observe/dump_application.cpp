@@ -8,16 +8,12 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-constexpr std::array<std::string_view, 37> http_methods = {
+constexpr std::array<std::string_view, 38> http_methods = {
     "GET", "PUT", "COPY", "HEAD", "LOCK", "MOVE", "POLL", "POST", "BCOPY", "BMOVE", "MKCOL",
     "TRACE", "LABEL", "MERGE", "DELETE", "SEARCH", "UNLOCK", "REPORT", "UPDATE", "NOTIFY",
     "BDELETE", "CONNECT", "OPTIONS", "CHECKIN", "PROPFIND", "CHECKOUT", "CCM_POST", "SUBSCRIBE",
     "PROPPATCH", "BPROPFIND", "BPROPPATCH", "UNCHECKOUT", "MKACTIVITY", "MKWORKSPACE",
-    "UNSUBSCRIBE", "RPC_CONNECT", "VERSION-CONTROL"};
-constexpr std::array<std::string_view, 33> ftp_commands = {
-    "ACCT", "ALLO", "APPE", "CWD", "DELE", "EPRT", "EPSV", "HELP", "LIST", "MODE", "NLST",
-    "NOOP", "PASS", "PASV", "PORT", "QUIT", "REIN", "REST", "RETR", "RNFR", "RNTO", "SITE",
-    "SMNT", "STAT", "STOR", "STOU", "STRU", "TYPE", "USER", "MKD", "PWD", "RMD", "SYST"};
+    "UNSUBSCRIBE", "RPC_CONNECT", "VERSION-CONTROL", "BASELINE-CONTROL"};
 constexpr std::array<std::string_view, 11> rtsp_methods = {
     "ANNOUNCE", "DESCRIBE", "OPTIONS", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER",
     "RECORD", "REDIRECT", "SET_PARAMETER"};
@@ -66,26 +62,28 @@ bool begins_message(Part part, Words words, bool code_is_second) {
     return is_code(word.text);
 }
 
+enum class Ending : std::uint8_t { seen, later, not_captured, not_text };
+
 struct Line {
     Bytes text;
-    bool whole = false;   // its end was seen
-    bool usable = false;
+    Ending ending = Ending::not_text;
 };
 
 Line first_line(Part part) {
     std::size_t at = 0;
-    for (; at < part.length && part.has(at + 1); ++at) {
+    for (; at < part.length; ++at) {
+        if (!part.has(at + 1)) return {{}, Ending::not_captured};
         const std::uint8_t c = part.bytes[at];
-        if (c == '\n') return {part.bytes.first(at), true, true};
+        if (c == '\n') return {part.bytes.first(at), Ending::seen};
         if (c == '\r') {
             if (at + 1 >= part.length) return {};
-            if (!part.has(at + 2)) break;
+            if (!part.has(at + 2)) return {{}, Ending::not_captured};
             if (part.bytes[at + 1] != '\n') return {};
-            return {part.bytes.first(at), true, true};
+            return {part.bytes.first(at), Ending::seen};
         }
         if (!is_print(c) && c != '\t') return {};
     }
-    return {part.bytes.first(at), false, true};
+    return {part.bytes.first(at), Ending::later};
 }
 
 void add_text(TextBuffer& out, Bytes text) {
@@ -105,26 +103,34 @@ void print_lines(TextBuffer& out, Part part, const Protocol& protocol) {
         return;
     }
     const Line line = first_line(part);
-    if (!line.usable) return;
-    out.add(": ");
-    add_text(out, line.text);
-    if (!line.whole) add_cut(out, protocol.cut);
+    if (line.ending == Ending::not_text) return;
+    if (line.ending != Ending::not_captured) {
+        out.add(": ");
+        add_text(out, line.text);
+    }
+    if (line.ending != Ending::seen) add_cut(out, protocol.cut);
 }
 
 void print_ssh(TextBuffer& out, Part part) {  // RFC 4253 4.2: a version line, later binary packets
-    const Line line = first_line(part);
-    if (!line.whole) return;
     constexpr std::string_view version = "SSH-";
-    if (line.text.size() < version.size() ||
-        !std::equal(version.begin(), version.end(), line.text.begin())) {
-        return;
+    for (std::size_t i = 0; i < version.size(); ++i) {
+        if (!part.has(i + 1)) return add_cut(out, "ssh");
+        if (part.bytes[i] != version[i]) return;
     }
+    const Line line = first_line(part);
+    if (line.ending == Ending::not_captured) return add_cut(out, "ssh");
+    if (line.ending != Ending::seen || std::ranges::find(line.text, '\t') != line.text.end()) return;
     out.add(": SSH: ");
     add_text(out, line.text);
 }
 
 void print_dns(TextBuffer& out, Part part) {  // RFC 1035 4.2.2: two octets of length first
-    if (part.length <= 2 || !part.has(2)) return;
+    if (part.length < 2) {
+        out.add(" [DNS over TCP: length ");
+        out.decimal(part.length);
+        return out.add(" < 2] (invalid)");
+    }
+    if (!part.has(2)) return add_cut(out, "domain");
     const std::uint32_t prefix = load_be16(part.bytes.data());
     if (prefix == part.length - 2) return;
     out.add(" [prefix length(");
@@ -145,7 +151,7 @@ void print_application(TextBuffer& out, Part text, Ports ports) {
     if (ports.either(25)) return print_lines(out, text, {"SMTP", "smtp", {}});
     if (ports.either(43)) return print_lines(out, text, {"WHOIS", "whois", {}});
     if (ports.either(22)) return print_ssh(out, text);
-    if (ports.either(21)) return print_lines(out, text, {"FTP", "ftp", ftp_commands});
+    if (ports.either(21)) return print_lines(out, text, {"FTP", "ftp", {}});
     if (ports.either(80) || ports.either(8080)) {
         return print_lines(out, text, {"HTTP", "http", http_methods, true});
     }

@@ -13,7 +13,9 @@ void add_hex(TextBuffer& out, std::uint64_t value) {
 
 bool print_capable(TextBuffer& out, Bytes o, std::uint8_t flags) {
     const std::size_t n = o.size();
-    if (n < 4) return false;
+    const bool is_syn = (flags & syn) != 0;
+    const bool is_third = !is_syn && (flags & ack) != 0;
+    if (!((n == 4 || n == 12) && is_syn) && !((n == 20 || n == 22) && is_third)) return false;
     const std::uint8_t version = o[2] & 0xf;
     if (version > 1) {
         out.add(" Unknown Version (");
@@ -21,10 +23,6 @@ bool print_capable(TextBuffer& out, Bytes o, std::uint8_t flags) {
         out.add(')');
         return true;
     }
-    const bool is_syn = (flags & syn) != 0;
-    const bool fits = version == 0 ? (n == 12 && is_syn) || (n == 20 && (flags & (syn | ack)) == ack)
-                                   : n == 4 || n == 12 || n == 20 || n == 22 || n == 24;
-    if (!fits) return false;
     out.add(" v");
     out.decimal(version);
     if ((o[3] & 0x80) != 0) out.add(" csum");
@@ -108,9 +106,14 @@ bool print_add_address(TextBuffer& out, Bytes o) {
     const bool v4 = n == 8 || n == 10 || n == 16 || n == 18;
     const bool v6 = n == 20 || n == 22 || n == 28 || n == 30;
     if (!v4 && !v6) return false;
-    const std::uint8_t low = o[2] & 0xf;
-    if (low != 0 && low != 1 && low != (v4 ? 4 : 6)) return false;
-    out.add((low & 1) != 0 ? " [echo] id " : " id ");
+    switch (o[2] & 0xf) {
+        case 0: out.add(" v1"); break;
+        case 1: out.add(" v1-echo"); break;
+        case 4: out.add(" v0-ip4"); break;
+        case 6: out.add(" v0-ip6"); break;
+        default: out.add(" [bad version/echo]"); break;
+    }
+    out.add(" id ");
     out.decimal(o[3]);
     out.add(' ');
     add_address(out, v6, o.data() + 4);

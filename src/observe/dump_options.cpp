@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "observe/dump_parts.hpp"
 
 namespace estab::observe::dump {
@@ -82,22 +84,29 @@ void add_cookie(TextBuffer& out, Bytes cookie) {  // RFC 7413 4.1.1
     }
 }
 
+// The value from `begin` on, as far as it was captured.
+Outcome print_octets(TextBuffer& out, const Value& value, std::uint32_t begin) {
+    const Outcome outcome = value.need(value.length);
+    const std::size_t there = std::min<std::size_t>(value.length, value.captured.size());
+    if (there > begin) out.hex_octets(value.captured.subspan(begin, there - begin));
+    return outcome;
+}
+
 Outcome print_authentication(TextBuffer& out, Value& value) {  // RFC 5925 2.2
     value.used = value.length;
     if (value.length < 2) {
         out.add(" (invalid)");
         return Outcome::printed;
     }
-    if (const Outcome o = value.need(value.length); o != Outcome::printed) return o;
-    out.add(" keyid ");
-    out.decimal(*value.at(0));
-    out.add(" rnextkeyid ");
-    out.decimal(*value.at(1));
-    if (value.length > 2) {
-        out.add(" mac 0x");
-        out.hex_octets(value.captured.subspan(2, value.length - 2));
+    static constexpr const char* names[] = {" keyid ", " rnextkeyid "};
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        if (const Outcome o = value.need(i + 1); o != Outcome::printed) return o;
+        out.add(names[i]);
+        out.decimal(*value.at(i));
     }
-    return Outcome::printed;
+    if (value.length == 2) return Outcome::printed;
+    out.add(" mac 0x");
+    return print_octets(out, value, 2);
 }
 
 Outcome print_experiment(TextBuffer& out, Value& value) {  // RFC 6994
@@ -132,12 +141,7 @@ Outcome print_unknown(TextBuffer& out, Value& value) {
     value.used = value.length;
     if (value.length == 0) return Outcome::printed;
     out.add(" 0x");
-    if (const Outcome o = value.need(value.length); o != Outcome::printed) {
-        out.hex_octets(value.captured);
-        return o;
-    }
-    out.hex_octets(value.captured.first(value.length));
-    return Outcome::printed;
+    return print_octets(out, value, 0);
 }
 
 // An option whose value has one size: the size is checked against what is there, not the length octet.
@@ -162,9 +166,10 @@ Outcome print_timestamps(TextBuffer& out, Value& value) {
     return Outcome::printed;
 }
 
-Outcome print_md5(TextBuffer& out, Value& value) {  // RFC 2385; nobody gave us the secret
+Outcome print_md5(TextBuffer& out, Value& value, bool whole) {  // RFC 2385; nobody gave us the secret
     if (const Outcome o = take(value, 16); o != Outcome::printed) return o;
-    out.add(" shared secret not supplied with -M, can't check - ");
+    out.add(whole ? " shared secret not supplied with -M" : " snaplen too short");
+    out.add(", can't check - ");
     out.hex_octets(value.captured.first(16));
     return Outcome::printed;
 }
@@ -196,7 +201,7 @@ Outcome print_value(TextBuffer& out, std::uint8_t kind, Value& value, const Opti
         case cc_echo: return print_number(out, value, 4);
         case sack: return print_sack(out, value, context.sack_base);
         case timestamps: return print_timestamps(out, value);
-        case md5: return print_md5(out, value);
+        case md5: return print_md5(out, value, context.whole);
         case scps:
             if (const Outcome o = take(value, 2); o != Outcome::printed) return o;
             out.add(" cap ");
@@ -226,45 +231,41 @@ void add_name(TextBuffer& out, std::uint8_t kind) {
 
 // Where an octet that is not there would be needed tcpdump gives up the line at once; where a whole
 // value is not there it still closes the bracket, with the other kind. We do as it does.
-bool print_tcp_options(TextBuffer& out, Bytes captured, std::uint32_t left, OptionContext context) {
+bool print_tcp_options(TextBuffer& out, Part options, OptionContext& context) {
+    const char* close_bad = "[bad opt]";  // without a second bracket while nothing was printed
     bool first = true;
-    while (left > 0) {
+    while (options.length > 0) {
         if (!first) out.add(',');
-        if (captured.empty()) return add_cut(out, "tcp"), false;
-        const std::uint8_t kind = captured[0];
+        if (!options.has(1)) return add_cut(out, context.cut), false;
+        const std::uint8_t kind = options.bytes[0];
         const bool single = kind == eol || kind == nop;
-        std::uint32_t length = 1;
-        if (!single) {
-            if (captured.size() < 2) return add_cut(out, "tcp"), false;
-            length = captured[1];
+        // The length octet of an option that begins in the header's last octet is read from behind it.
+        if (!single && !options.has(2) && !(options.length == 1 && context.behind)) {
+            return add_cut(out, context.cut), false;
         }
-        if (!single && (length < 2 || length > left)) {
-            out.add(first ? "[bad opt]" : "[bad opt]]");
-            return false;
-        }
-        const std::uint32_t fixed = single ? 1 : 2;
+        const std::uint32_t length = single ? 1 : options.length == 1 ? 0 : options.bytes[1];
+        if (!single && (length < 2 || length > options.length)) return out.add(close_bad), false;
         add_name(out, kind);
-        Value value{captured.subspan(fixed), left - fixed, length - fixed};
-        const Bytes option = captured.first(length < captured.size() ? length : captured.size());
-        const Outcome outcome = print_value(out, kind, value, context, option);
-        if (outcome == Outcome::bad) {
-            out.add(first ? "[bad opt]" : "[bad opt]]");
-            return false;
-        }
+        const std::uint32_t fixed = single ? 1 : 2;
+        const Part behind = options.from(fixed);
+        Value value{behind.bytes, behind.length, length - fixed};
+        const Outcome outcome = print_value(out, kind, value, context, options.cut(length).bytes);
+        if (outcome == Outcome::bad) return out.add(close_bad), false;
         if (outcome == Outcome::cut) {
-            add_cut(out, "tcp");
+            add_cut(out, context.cut);
             if (!first) out.add('>');
             return false;
         }
         const std::uint32_t used = fixed + value.used;
-        captured = captured.subspan(used);
-        left -= used;
+        options = options.from(used);
         if (used != length) {
             out.add("[len ");
             out.decimal(length);
             out.add(']');
         }
+        if (kind == multipath) context.cut = "mptcp";
         first = false;
+        close_bad = "[bad opt]]";
         if (kind == eol) break;
     }
     out.add(']');

@@ -58,13 +58,16 @@ void print_udp(TextBuffer& out, Part datagram, const Ip& ip);
 void print_icmp(TextBuffer& out, Part message);
 void print_icmpv6(TextBuffer& out, Part message);
 
-// What is subtracted from the numbers in SACK blocks.
 struct OptionContext {
-    std::uint32_t sack_base = 0;
+    std::uint32_t sack_base = 0;  // what is subtracted from the numbers in SACK blocks
     std::uint8_t flags = 0;
+    bool whole = false;           // the segment was captured to its end
+    bool behind = false;          // the octet behind the header was captured
+    // Which protocol is named where something was cut off. tcpdump says mptcp from such an option on.
+    std::string_view cut = "tcp";
 };
-// " options [...]"'s inside and its end. False: the line ends here, without a length.
-bool print_tcp_options(TextBuffer& out, Bytes captured, std::uint32_t length, OptionContext context);
+// The inside of "options [...]" and its end. False: the line ends here, without a length.
+bool print_tcp_options(TextBuffer& out, Part options, OptionContext& context);
 // After "mptcp": false when the option is not what its subtype says.
 bool print_mptcp(TextBuffer& out, Bytes option, std::uint8_t flags);
 

@@ -122,14 +122,27 @@ void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp) {
         out.add(", urg ");
         out.decimal(load_be16(header + 18));
     }
+    OptionContext context{.sack_base = numbers.sack_base,
+                          .flags = flags,
+                          .whole = segment.has(segment.length),
+                          .behind = segment.has(header_bytes + 1)};
     if (header_bytes > header_bytes_min) {
-        const Part options = segment.cut(header_bytes).from(header_bytes_min);
         out.add(", options [");
-        if (!print_tcp_options(out, options.bytes, options.length, {numbers.sack_base, flags})) return;
+        const Part options = segment.cut(header_bytes).from(header_bytes_min);
+        if (!print_tcp_options(out, options, context)) return;
     }
     out.add(", length ");
     out.decimal(text.length);
-    if (text.length > 0 && (flags & rst) == 0) print_application(out, text, ports);
+    if (text.length == 0) return;
+    if (!segment.has(header_bytes)) {
+        out.add(" [remaining caplen(");
+        out.decimal(segment.bytes.size());
+        out.add(") < header length(");
+        out.decimal(header_bytes);
+        out.add(")]");
+        return add_cut(out, context.cut);
+    }
+    print_application(out, text, ports);
 }
 
 }  // namespace estab::observe::dump
