@@ -82,19 +82,22 @@ TEST(IntervalSet, AgreesWithAModel) {
                     ASSERT_TRUE(full) << "--seed=" << seed;
                 } else {
                     for (std::uint64_t i = begin; i < end; ++i) model.insert(static_cast<int>(i));
-                    ASSERT_TRUE(set.covers(merged.begin, merged.end) && merged.begin <= begin && end <= merged.end);
+                    ASSERT_TRUE(set.covers(merged.begin, merged.end) && merged.begin <= begin &&
+                                end <= merged.end);
                 }
             }
             std::set<int> numbers;
             std::uint64_t last_end = 0;
             for (const Interval& i : set) {
-                ASSERT_TRUE(i.begin < i.end && (numbers.empty() || last_end < i.begin)) << "--seed=" << seed;
+                ASSERT_TRUE(i.begin < i.end && (numbers.empty() || last_end < i.begin))
+                    << "--seed=" << seed;
                 last_end = i.end;
                 for (std::uint64_t n = i.begin; n < i.end; ++n) numbers.insert(static_cast<int>(n));
             }
             ASSERT_EQ(numbers, model) << "--seed=" << seed;
             bool all = true;
-            for (std::uint64_t n = begin; n < end; ++n) all = all && model.contains(static_cast<int>(n));
+            for (std::uint64_t n = begin; n < end; ++n)
+                all = all && model.contains(static_cast<int>(n));
             ASSERT_EQ(set.covers(begin, end), all) << "--seed=" << seed;
         }
     }

@@ -97,7 +97,8 @@ TEST(Pool, IsFullAtTheLimitAndUsableAgainAfterOneFree) {
     while (Thing* t = pool.make(static_cast<int>(things.size()))) things.push_back(t);
     EXPECT_EQ(things.size(), 2 * pool.per_slab());
     EXPECT_EQ(std::set<Thing*>(things.begin(), things.end()).size(), things.size());
-    for (std::size_t i = 0; i < things.size(); ++i) ASSERT_EQ(things[i]->number, static_cast<int>(i));
+    for (std::size_t i = 0; i < things.size(); ++i)
+        ASSERT_EQ(things[i]->number, static_cast<int>(i));
     pool.free(things[3]);
     EXPECT_EQ(pool.make(3), things[3]);
     EXPECT_EQ(pool.make(3), nullptr);

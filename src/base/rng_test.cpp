@@ -10,10 +10,12 @@ namespace {
 // Every recorded seed depends on these: they may never change.
 TEST(Rng, GivesTheSameNumbersForEver) {
     for (const auto& [seed, numbers] : {
-             std::pair{std::uint64_t{0}, std::array<std::uint64_t, 4>{
-                 0x99ec5f36cb75f2b4, 0xbf6e1f784956452a, 0x1a5f849d4933e6e0, 0x6aa594f1262d2d2c}},
-             std::pair{std::uint64_t{42}, std::array<std::uint64_t, 4>{
-                 0x15780b2e0c2ec716, 0x6104d9866d113a7e, 0xae17533239e499a1, 0xecb8ad4703b360a1}},
+             std::pair{std::uint64_t{0},
+                       std::array<std::uint64_t, 4>{0x99ec5f36cb75f2b4, 0xbf6e1f784956452a,
+                                                    0x1a5f849d4933e6e0, 0x6aa594f1262d2d2c}},
+             std::pair{std::uint64_t{42},
+                       std::array<std::uint64_t, 4>{0x15780b2e0c2ec716, 0x6104d9866d113a7e,
+                                                    0xae17533239e499a1, 0xecb8ad4703b360a1}},
          }) {
         Rng rng(seed);
         for (const std::uint64_t n : numbers) EXPECT_EQ(rng.next(), n);

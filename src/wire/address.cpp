@@ -67,7 +67,8 @@ bool parse_v6(std::string_view text, std::uint8_t* sixteen) {
     std::array<std::uint8_t, 16> left{}, right{};
     const auto before = parse_groups(text.substr(0, gap), left.data(), false);
     const auto behind = parse_groups(text.substr(gap + 2), right.data(), true);
-    if (!before || !behind || *before + *behind > 14) return false;  // "::" stands for at least one group
+    if (!before || !behind || *before + *behind > 14)
+        return false;  // "::" stands for at least one group
     std::copy_n(left.data(), *before, sixteen);
     std::fill_n(sixteen + *before, 16 - *before - *behind, std::uint8_t{0});
     std::copy_n(right.data(), *behind, sixteen + 16 - *behind);
@@ -91,8 +92,8 @@ std::string v4_text(const std::uint8_t* four) {
     return text;
 }
 
-// RFC 5952 4: no leading zeros, lower case, the longest run of at least two zero groups as "::", the
-// first one of equals.
+// RFC 5952 4: no leading zeros, lower case, the longest run of at least two zero groups as "::",
+// the first one of equals.
 std::string v6_text(const std::uint8_t* sixteen) {
     int best = 8, best_length = 1;
     for (int i = 0; i < 8; ++i) {
@@ -138,7 +139,9 @@ std::optional<Address> Address::parse(std::string_view text) {
     return x;
 }
 
-bool Address::is_v4() const { return std::equal(v4_prefix.begin(), v4_prefix.end(), octets_.begin()); }
+bool Address::is_v4() const {
+    return std::equal(v4_prefix.begin(), v4_prefix.end(), octets_.begin());
+}
 
 bool Address::is_unspecified() const { return *this == Address{} || *this == v4(0, 0, 0, 0); }
 
@@ -160,7 +163,9 @@ bool Address::is_link_local() const {
 
 Bytes Address::bytes() const { return Bytes(octets_).subspan(is_v4() ? 12 : 0); }
 
-std::string Address::text() const { return is_v4() ? v4_text(octets_.data() + 12) : v6_text(octets_.data()); }
+std::string Address::text() const {
+    return is_v4() ? v4_text(octets_.data() + 12) : v6_text(octets_.data());
+}
 
 std::optional<Prefix> Prefix::parse(std::string_view text) {
     const std::size_t slash = std::min(text.find('/'), text.size());
@@ -177,7 +182,9 @@ bool Prefix::contains(const Address& other) const {
     if (address.is_v4() != other.is_v4()) return false;
     const Bytes ours = address.bytes(), theirs = other.bytes();
     const std::size_t whole = length / 8;
-    if (!std::equal(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(whole), theirs.begin())) return false;
+    if (!std::equal(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(whole),
+                    theirs.begin()))
+        return false;
     const int rest = length % 8;
     return rest == 0 || (ours[whole] ^ theirs[whole]) >> (8 - rest) == 0;
 }

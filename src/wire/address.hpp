@@ -35,7 +35,7 @@ public:
     bool is_link_local() const;   // 169.254/16 or fe80::/10
 
     const std::array<std::uint8_t, 16>& octets() const { return octets_; }
-    Bytes bytes() const;  // 4 or 16 octets, as on the wire
+    Bytes bytes() const;       // 4 or 16 octets, as on the wire
     std::string text() const;  // RFC 5952 for IPv6
 
     friend constexpr auto operator<=>(const Address&, const Address&) = default;
@@ -51,7 +51,8 @@ struct Prefix {
 
     static std::optional<Prefix> parse(std::string_view text);  // "10.77.0.0/24"; no length: a host
     bool contains(const Address&) const;
-    bool is_broadcast(const Address&) const;  // the directed broadcast of an IPv4 prefix of at most /30
+    bool is_broadcast(
+        const Address&) const;  // the directed broadcast of an IPv4 prefix of at most /30
     std::string text() const;
     friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
 };

@@ -18,8 +18,9 @@ TEST(Address, Ipv4TextBothWays) {
 }
 
 TEST(Address, WhatIsNotIpv4) {
-    for (const char* text : {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.04", "1.2.3.", ".1.2.3", "1..2.3",
-                             "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/8", "1.2.3.4:80", "0x1.2.3.4", "1.2.3.-4", "1.2.3.1000"}) {
+    for (const char* text : {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.04", "1.2.3.",
+                             ".1.2.3", "1..2.3", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/8", "1.2.3.4:80",
+                             "0x1.2.3.4", "1.2.3.-4", "1.2.3.1000"}) {
         EXPECT_EQ(normal(text), "-") << text;
     }
 }
@@ -29,10 +30,10 @@ TEST(Address, Ipv6TextIsThatOfRfc5952) {
     EXPECT_EQ(normal("::1"), "::1");
     EXPECT_EQ(normal("1::"), "1::");
     EXPECT_EQ(normal("2001:0DB8:0000:0000:0000:0000:0000:0001"), "2001:db8::1");
-    EXPECT_EQ(normal("2001:db8:0:1:1:1:1:1"), "2001:db8:0:1:1:1:1:1");          // 4.2.2: one group stays
+    EXPECT_EQ(normal("2001:db8:0:1:1:1:1:1"), "2001:db8:0:1:1:1:1:1");  // 4.2.2: one group stays
     EXPECT_EQ(normal("2001:db8::1:1:1:1:1"), "2001:db8:0:1:1:1:1:1");
-    EXPECT_EQ(normal("2001:0:0:1:0:0:0:1"), "2001:0:0:1::1");                    // 4.2.3: the longest
-    EXPECT_EQ(normal("2001:db8:0:0:1:0:0:1"), "2001:db8::1:0:0:1");              // the first of equals
+    EXPECT_EQ(normal("2001:0:0:1:0:0:0:1"), "2001:0:0:1::1");        // 4.2.3: the longest
+    EXPECT_EQ(normal("2001:db8:0:0:1:0:0:1"), "2001:db8::1:0:0:1");  // the first of equals
     EXPECT_EQ(normal("1:0:0:0:0:0:0:0"), "1::");
     EXPECT_EQ(normal("fd77::100"), "fd77::100");
     EXPECT_EQ(normal("64:ff9b::192.0.2.33"), "64:ff9b::c000:221");
@@ -46,9 +47,25 @@ TEST(Address, MappedIsIpv4) {
 }
 
 TEST(Address, WhatIsNotIpv6) {
-    for (const char* text : {":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "1:2:3:4:5:6:7:8::",
-                             "::1:2:3:4:5:6:7:8", "12345::", "g::", "1:", ":1", "1:2:3:4:5:6:7:", "::1%eth0", "[::1]",
-                             "1:2:3:4:5:6:7:1.2.3.4", "::1.2.3", "1.2.3.4::", "::1.2.3.4:1", "fe80::1 ",
+    for (const char* text : {":",
+                             ":::",
+                             "1:2:3:4:5:6:7",
+                             "1:2:3:4:5:6:7:8:9",
+                             "1::2::3",
+                             "1:2:3:4:5:6:7:8::",
+                             "::1:2:3:4:5:6:7:8",
+                             "12345::",
+                             "g::",
+                             "1:",
+                             ":1",
+                             "1:2:3:4:5:6:7:",
+                             "::1%eth0",
+                             "[::1]",
+                             "1:2:3:4:5:6:7:1.2.3.4",
+                             "::1.2.3",
+                             "1.2.3.4::",
+                             "::1.2.3.4:1",
+                             "fe80::1 ",
                              "1:2:3:4::5:6:7:8"}) {
         EXPECT_EQ(normal(text), "-") << text;
     }
@@ -64,14 +81,19 @@ TEST(Address, WireBytesOfEachFamily) {
 
 TEST(Address, Kinds) {
     const auto at = [](std::string_view text) { return *Address::parse(text); };
-    EXPECT_TRUE(Address{}.is_unspecified() && at("0.0.0.0").is_unspecified() && !at("::1").is_unspecified());
+    EXPECT_TRUE(Address{}.is_unspecified() && at("0.0.0.0").is_unspecified() &&
+                !at("::1").is_unspecified());
     EXPECT_TRUE(at("127.3.2.1").is_loopback() && at("::1").is_loopback());
-    EXPECT_FALSE(at("128.0.0.1").is_loopback() || at("::2").is_loopback() || at("1::1").is_loopback());
-    EXPECT_TRUE(at("224.0.0.1").is_multicast() && at("239.255.255.255").is_multicast() && at("ff02::1").is_multicast());
-    EXPECT_FALSE(at("223.255.255.255").is_multicast() || at("240.0.0.0").is_multicast() || at("fe02::1").is_multicast());
+    EXPECT_FALSE(at("128.0.0.1").is_loopback() || at("::2").is_loopback() ||
+                 at("1::1").is_loopback());
+    EXPECT_TRUE(at("224.0.0.1").is_multicast() && at("239.255.255.255").is_multicast() &&
+                at("ff02::1").is_multicast());
+    EXPECT_FALSE(at("223.255.255.255").is_multicast() || at("240.0.0.0").is_multicast() ||
+                 at("fe02::1").is_multicast());
     EXPECT_TRUE(at("255.255.255.255").is_broadcast());
     EXPECT_FALSE(at("255.255.255.254").is_broadcast());
-    EXPECT_TRUE(at("169.254.1.1").is_link_local() && at("fe80::1").is_link_local() && at("febf::1").is_link_local());
+    EXPECT_TRUE(at("169.254.1.1").is_link_local() && at("fe80::1").is_link_local() &&
+                at("febf::1").is_link_local());
     EXPECT_FALSE(at("169.253.1.1").is_link_local() || at("fec0::1").is_link_local());
 }
 
@@ -81,7 +103,8 @@ TEST(Prefix, TextBothWays) {
     EXPECT_EQ(Prefix::parse("fd77::/64")->text(), "fd77::/64");
     EXPECT_EQ(Prefix::parse("::1")->length, 128);
     EXPECT_EQ(Prefix::parse("0.0.0.0/0")->length, 0);
-    for (const char* text : {"10.0.0.0/33", "::/129", "10.0.0.0/", "/8", "10.0.0.0/-1", "10.0.0.0/08", "10.0.0.0/8/8"}) {
+    for (const char* text : {"10.0.0.0/33", "::/129", "10.0.0.0/", "/8", "10.0.0.0/-1",
+                             "10.0.0.0/08", "10.0.0.0/8/8"}) {
         EXPECT_FALSE(Prefix::parse(text)) << text;
     }
 }
@@ -115,8 +138,8 @@ TEST(Endpoint, TextBothWays) {
     for (const char* text : {"192.0.2.1:80", "[2001:db8::1]:65535", "0.0.0.0:0"}) {
         EXPECT_EQ(Endpoint::parse(text)->text(), text);
     }
-    for (const char* text : {"192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", ":80", "2001:db8::1:80", "[192.0.2.1]:80",
-                             "[::1]", "[::1]80", "[::1:80", "1.2.3.4:+1"}) {
+    for (const char* text : {"192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", ":80", "2001:db8::1:80",
+                             "[192.0.2.1]:80", "[::1]", "[::1]80", "[::1:80", "1.2.3.4:+1"}) {
         EXPECT_FALSE(Endpoint::parse(text)) << text;
     }
 }
@@ -125,7 +148,8 @@ TEST(Mac, TextBothWays) {
     EXPECT_EQ(Mac::parse("02:00:5e:10:00:0A")->text(), "02:00:5e:10:00:0a");
     EXPECT_TRUE(Mac::parse("ff:ff:ff:ff:ff:ff")->is_broadcast());
     EXPECT_FALSE(Mac::parse("ff:ff:ff:ff:ff:fe")->is_broadcast());
-    for (const char* text : {"", "02:00:5e:10:00", "02:00:5e:10:00:0a:0b", "02-00-5e-10-00-0a", "02:00:5e:10:00:"}) {
+    for (const char* text :
+         {"", "02:00:5e:10:00", "02:00:5e:10:00:0a:0b", "02-00-5e-10-00-0a", "02:00:5e:10:00:"}) {
         EXPECT_FALSE(Mac::parse(text)) << text;
     }
 }

@@ -15,7 +15,8 @@ constexpr std::uint16_t lengths = 0x0604;
 Result<Arp> Arp::parse(Bytes payload) {
     if (payload.size() < arp_bytes) return fail(Error::malformed);
     const std::uint8_t* p = payload.data();
-    if (load_be32(p) != ethernet_ipv4 || load_be16(p + 4) != lengths) return fail(Error::not_supported);
+    if (load_be32(p) != ethernet_ipv4 || load_be16(p + 4) != lengths)
+        return fail(Error::not_supported);
     const std::uint16_t operation = load_be16(p + 6);
     if (operation != 1 && operation != 2) return fail(Error::not_supported);
     Arp arp;

@@ -1,5 +1,5 @@
-// Every packet of every capture, cut at every length, through every view: nothing is read outside the
-// bytes (a sanitizer build proves that), nothing crashes, and what is whole is understood.
+// Every packet of every capture, cut at every length, through every view: nothing is read outside
+// the bytes (a sanitizer build proves that), nothing crashes, and what is whole is understood.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -52,25 +52,29 @@ Capture read_pcap(const std::filesystem::path& path) {
 // Where the IP packet begins in a frame of this link type, if it is not Ethernet.
 std::size_t header_of(std::uint32_t link) {
     switch (link) {
-    case 0: case 108: return 4;  // NULL, LOOP
-    case 113: return 16;         // LINUX_SLL
-    case 276: return 20;         // LINUX_SLL2
-    default: return 0;           // RAW, IPV4, IPV6
+    case 0:
+    case 108: return 4;   // NULL, LOOP
+    case 113: return 16;  // LINUX_SLL
+    case 276: return 20;  // LINUX_SLL2
+    default: return 0;    // RAW, IPV4, IPV6
     }
 }
 
 std::vector<std::filesystem::path> captures() {
     std::set<std::filesystem::path> sorted;
-    for (const auto& entry : std::filesystem::directory_iterator(ESTAB_SOURCE_DIR "/tests/captures")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(ESTAB_SOURCE_DIR "/tests/captures")) {
         if (entry.path().extension() == ".pcap") sorted.insert(entry.path());
     }
     return {sorted.begin(), sorted.end()};
 }
 
-void read(std::uint32_t link, Bytes bytes) { link == 1 ? read_every_frame_view(bytes) : read_every_view(bytes); }
+void read(std::uint32_t link, Bytes bytes) {
+    link == 1 ? read_every_frame_view(bytes) : read_every_view(bytes);
+}
 
-// Makes the length, and the checksum of an IPv4 header, agree with a packet cut short, so that it gets
-// past them. False: too short for that.
+// Makes the length, and the checksum of an IPv4 header, agree with a packet cut short, so that it
+// gets past them. False: too short for that.
 bool admit(MutableBytes packet) {
     if (packet[0] == 0x45 && packet.size() >= 20) {
         store_be16(packet.data() + 2, static_cast<std::uint16_t>(packet.size()));
@@ -130,8 +134,10 @@ TEST(Captures, AWholeDownloadIsUnderstoodAndItsChecksumsAreRight) {
         Octets again(60);
         TcpHeader header;
         header.options = options;
-        again.resize(write_tcp(again, header, {.source = ip->source, .destination = ip->destination, .payload = {}}));
-        EXPECT_TRUE(std::equal(again.begin() + 20, again.end(), tcp->option_bytes().begin(), tcp->option_bytes().end()));
+        again.resize(write_tcp(
+            again, header, {.source = ip->source, .destination = ip->destination, .payload = {}}));
+        EXPECT_TRUE(std::equal(again.begin() + 20, again.end(), tcp->option_bytes().begin(),
+                               tcp->option_bytes().end()));
     }
 }
 
@@ -141,18 +147,29 @@ TEST(Captures, EveryIntactSegmentOfLinuxIsWrittenAgainByteForByte) {
         const Capture capture = read_pcap(path);
         if (capture.link != 1) continue;
         for (const Octets& frame : capture.packets) {
-            const auto ip = frame.size() < 14 ? fail(Error::malformed) : IpPacket::parse(Bytes(frame).subspan(14));
-            const auto tcp = ip && ip->protocol == protocol_tcp ? TcpView::parse(ip->payload) : fail(Error::malformed);
+            const auto ip = frame.size() < 14 ? fail(Error::malformed)
+                                              : IpPacket::parse(Bytes(frame).subspan(14));
+            const auto tcp = ip && ip->protocol == protocol_tcp ? TcpView::parse(ip->payload)
+                                                                : fail(Error::malformed);
             if (!tcp || !tcp->checksum_is_valid(ip->source, ip->destination)) continue;
             const TcpOptions options = tcp->options();
             if (options.unknown_count != 0) continue;  // MPTCP
-            const TcpHeader header{.source_port = tcp->source_port(), .destination_port = tcp->destination_port(),
-                                   .seq = tcp->seq(), .ack = tcp->ack(), .flags = tcp->flags(), .window = tcp->window(),
-                                   .urgent = tcp->urgent(), .options = options};
+            const TcpHeader header{.source_port = tcp->source_port(),
+                                   .destination_port = tcp->destination_port(),
+                                   .seq = tcp->seq(),
+                                   .ack = tcp->ack(),
+                                   .flags = tcp->flags(),
+                                   .window = tcp->window(),
+                                   .urgent = tcp->urgent(),
+                                   .options = options};
             const Bytes payload[] = {tcp->payload()};
             Octets again(70'000);
-            again.resize(write_tcp(again, header, {.source = ip->source, .destination = ip->destination, .payload = payload}));
-            ASSERT_TRUE(std::equal(again.begin(), again.end(), ip->payload.begin(), ip->payload.end())) << path;
+            again.resize(write_tcp(
+                again, header,
+                {.source = ip->source, .destination = ip->destination, .payload = payload}));
+            ASSERT_TRUE(
+                std::equal(again.begin(), again.end(), ip->payload.begin(), ip->payload.end()))
+                << path;
             ++same;
         }
     }

@@ -18,14 +18,15 @@ constexpr std::uint16_t fold(std::uint64_t sum) {
     return static_cast<std::uint16_t>(sum);
 }
 
-// A vector of four lanes in the compiler's own notation: two SSE2 registers, one of AVX2, or whatever
-// another machine has.
+// A vector of four lanes in the compiler's own notation: two SSE2 registers, one of AVX2, or
+// whatever another machine has.
 using Lanes = std::uint64_t __attribute__((vector_size(32)));
 constexpr std::size_t lanes_bytes = sizeof(Lanes);
 
 // Loads one vector, copies it if asked to, and advances `from` and `to`.
 template <bool copy>
-[[gnu::always_inline]] inline void next(Lanes& lanes, const std::uint8_t*& from, std::uint8_t*& to) {
+[[gnu::always_inline]] inline void next(Lanes& lanes, const std::uint8_t*& from,
+                                        std::uint8_t*& to) {
     std::memcpy(&lanes, from, lanes_bytes);
     from += lanes_bytes;
     if constexpr (copy) {
@@ -88,8 +89,8 @@ template <bool copy>
 
 #if defined(__x86_64__)
 template <bool copy>
-[[gnu::target("avx2"), gnu::noinline]] std::uint64_t sum_avx2(const std::uint8_t* from, std::uint8_t* to,
-                                                              std::size_t size) {
+[[gnu::target("avx2"), gnu::noinline]] std::uint64_t sum_avx2(const std::uint8_t* from,
+                                                              std::uint8_t* to, std::size_t size) {
     return sum_all<copy>(from, to, size);
 }
 #endif
@@ -98,7 +99,8 @@ template <bool copy>
 std::uint64_t sum_bytes(const std::uint8_t* from, std::uint8_t* to, std::size_t size) {
 #if defined(__x86_64__)
     // Below this the call costs more than the wider registers save.
-    if (size >= 4 * lanes_bytes && __builtin_cpu_supports("avx2")) return sum_avx2<copy>(from, to, size);
+    if (size >= 4 * lanes_bytes && __builtin_cpu_supports("avx2"))
+        return sum_avx2<copy>(from, to, size);
 #endif
     return sum_all<copy>(from, to, size);
 }
@@ -141,7 +143,8 @@ std::uint16_t checksum(Bytes bytes) {
     return sum.checksum();
 }
 
-std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word, std::uint16_t new_word) {
+std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word,
+                               std::uint16_t new_word) {
     // HC' = ~(~HC + ~m + m'): unlike RFC 1141's form it never makes 0xffff out of 0. RFC 1624 3.
     const std::uint64_t sum = std::uint64_t{static_cast<std::uint16_t>(~old_checksum)} +
                               static_cast<std::uint16_t>(~old_word) + new_word;
@@ -149,7 +152,8 @@ std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_wor
 }
 
 bool complete_checksum(MutableBytes packet, std::size_t start, std::size_t offset) {
-    if (start > packet.size() || packet.size() - start < 2 || offset > packet.size() - start - 2) return false;
+    if (start > packet.size() || packet.size() - start < 2 || offset > packet.size() - start - 2)
+        return false;
     const MutableBytes covered = packet.subspan(start);
     store_be16(covered.data() + offset, checksum(covered));
     return true;

@@ -1,5 +1,6 @@
 // The internet checksum (RFC 1071) at memory speed. A `Sum` is a partial ones'-complement sum of
-// big-endian words, 64 bits wide so that adding is cheap; fold() brings it to the 16 bits on the wire.
+// big-endian words, 64 bits wide so that adding is cheap; fold() brings it to the 16 bits on the
+// wire.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +24,18 @@ public:
     // Copies from `from` to `to` (same size) and adds what was copied, in one pass.
     void add_copying(Bytes from, std::uint8_t* to, bool at_odd_offset = false);
 
-    std::uint16_t folded() const;                   // the sum itself
-    std::uint16_t checksum() const {                // what goes into a checksum field: ~folded()
+    std::uint16_t folded() const;     // the sum itself
+    std::uint16_t checksum() const {  // what goes into a checksum field: ~folded()
         return static_cast<std::uint16_t>(~folded());
     }
-    bool is_valid() const { return folded() == 0xffff; }  // after summing a field that was already there
+    bool is_valid() const {
+        return folded() == 0xffff;
+    }  // after summing a field that was already there
 
 private:
     void add_folded(std::uint16_t value) { add_be16(value); }
-    std::uint64_t native_ = 0;  // in the machine's byte order; ones'-complement sums do not mind (RFC 1071 2(B))
+    std::uint64_t native_ =
+        0;  // in the machine's byte order; ones'-complement sums do not mind (RFC 1071 2(B))
 };
 
 // RFC 9293 3.1 and RFC 8200 8.1: source, destination, protocol and upper-layer length.
@@ -41,10 +45,12 @@ Sum pseudo_header(const Address& source, const Address& destination, std::uint8_
 std::uint16_t checksum(Bytes bytes);
 
 // RFC 1624: the checksum after one 16-bit word of what it covers has changed.
-std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word, std::uint16_t new_word);
+std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_word,
+                               std::uint16_t new_word);
 
-// Completes a partial checksum: the field at packet[start + offset] holds the folded pseudo-header sum;
-// everything from `start` on is summed and the result stored there. False when the field is outside.
+// Completes a partial checksum: the field at packet[start + offset] holds the folded pseudo-header
+// sum; everything from `start` on is summed and the result stored there. False when the field is
+// outside.
 bool complete_checksum(MutableBytes packet, std::size_t start, std::size_t offset);
 
 }  // namespace estab::wire

@@ -22,7 +22,8 @@ Result<EthernetFrame> EthernetFrame::parse(Bytes frame) {
     result.type = load_be16(frame.data() + 12);
     result.payload = frame.subspan(ethernet_header_bytes);
     while (is_tag(result.type)) {
-        if (result.tags == tags_max || result.payload.size() < tag_bytes) return fail(Error::malformed);
+        if (result.tags == tags_max || result.payload.size() < tag_bytes)
+            return fail(Error::malformed);
         ++result.tags;
         result.type = load_be16(result.payload.data() + 2);
         result.payload = result.payload.subspan(tag_bytes);

@@ -17,9 +17,9 @@ inline constexpr Mac broadcast_mac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 struct EthernetFrame {
     Mac destination, source;
-    std::uint16_t type = 0;         // behind the tags; below 0x600 it is an IEEE 802.3 length
-    std::uint8_t tags = 0;          // 802.1Q and 802.1ad, at most 2
-    Bytes payload;                  // with padding, if there is some
+    std::uint16_t type = 0;  // behind the tags; below 0x600 it is an IEEE 802.3 length
+    std::uint8_t tags = 0;   // 802.1Q and 802.1ad, at most 2
+    Bytes payload;           // with padding, if there is some
 
     static Result<EthernetFrame> parse(Bytes frame);
 };

@@ -19,7 +19,8 @@ std::uint64_t read_bytes(Bytes bytes) {
 }
 
 bool is_inside(Bytes part, Bytes whole) {
-    return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+    return part.empty() || (part.data() >= whole.data() &&
+                            part.data() + part.size() <= whole.data() + whole.size());
 }
 
 // What is said once more in our own order is understood as before.
@@ -28,22 +29,26 @@ void check_options_written_again(const TcpOptions& options) {
     for (const auto order : {OptionOrder::linux_, OptionOrder::freebsd}) {
         TcpHeader header;
         header.options = options;
-        const std::size_t size = write_tcp(room, header, {.source = {}, .destination = {}, .payload = {}, .order = order});
+        const std::size_t size = write_tcp(
+            room, header, {.source = {}, .destination = {}, .payload = {}, .order = order});
         CHECK(size == tcp_header_bytes(options, order) && size % 4 == 0 && size <= 60);
         const auto view = TcpView::parse(Bytes(room).first(size));
         CHECK(view);
         const TcpOptions again = view->options();
         CHECK(!again.malformed && again.unknown_count == 0);
         CHECK(again.mss == options.mss && again.window_scale == options.window_scale);
-        CHECK(again.sack_permitted == options.sack_permitted && again.timestamps == options.timestamps);
+        CHECK(again.sack_permitted == options.sack_permitted &&
+              again.timestamps == options.timestamps);
         CHECK(again.sack_count <= options.sack_count);
     }
 }
 
 std::uint64_t read_options(const TcpOptions& options) {
-    std::uint64_t digest = options.mss.value_or(0) + options.window_scale.value_or(0) + options.unknown_count;
+    std::uint64_t digest =
+        options.mss.value_or(0) + options.window_scale.value_or(0) + options.unknown_count;
     if (options.timestamps) digest += options.timestamps->val ^ options.timestamps->ecr;
-    for (const SackBlock& block : options.sack_blocks()) digest = digest * 31 + (block.begin.raw ^ block.end.raw);
+    for (const SackBlock& block : options.sack_blocks())
+        digest = digest * 31 + (block.begin.raw ^ block.end.raw);
     if (options.fast_open) digest += read_bytes(*options.fast_open);
     return digest + (options.sack_permitted ? 1 : 0) + (options.malformed ? 2 : 0);
 }
@@ -54,8 +59,9 @@ std::uint64_t read_tcp(const IpPacket& ip, Bytes segment) {
     CHECK(is_inside(tcp->payload(), segment) && is_inside(tcp->option_bytes(), segment));
     const TcpOptions options = tcp->options();
     check_options_written_again(options);
-    return read_options(options) + read_bytes(tcp->payload()) + tcp->seq().raw + tcp->ack().raw + tcp->flags().bits +
-           tcp->source_port() + tcp->destination_port() + tcp->window() + tcp->urgent() + tcp->checksum() +
+    return read_options(options) + read_bytes(tcp->payload()) + tcp->seq().raw + tcp->ack().raw +
+           tcp->flags().bits + tcp->source_port() + tcp->destination_port() + tcp->window() +
+           tcp->urgent() + tcp->checksum() +
            (tcp->checksum_is_valid(ip.source, ip.destination) ? 1 : 0);
 }
 
@@ -87,7 +93,8 @@ std::uint64_t read_icmp(const IpPacket& ip) {
 }  // namespace
 
 std::uint64_t read_every_view(Bytes packet) {
-    // Options and segments are worth trying wherever they would not get through the checks before them.
+    // Options and segments are worth trying wherever they would not get through the checks before
+    // them.
     std::uint64_t digest = read_options(parse_tcp_options(packet));
     const auto ip = IpPacket::parse(packet);
     if (!ip) return digest;

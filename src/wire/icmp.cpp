@@ -14,11 +14,12 @@ struct TypeCode {
 };
 
 namespace v4 {
-constexpr std::uint8_t echo_reply = 0, unreachable = 3, echo_request = 8, time_exceeded = 11, parameter_problem = 12;
+constexpr std::uint8_t echo_reply = 0, unreachable = 3, echo_request = 8, time_exceeded = 11,
+                       parameter_problem = 12;
 }
 namespace v6 {
-constexpr std::uint8_t unreachable = 1, too_big = 2, time_exceeded = 3, parameter_problem = 4, echo_request = 128,
-                       echo_reply = 129;
+constexpr std::uint8_t unreachable = 1, too_big = 2, time_exceeded = 3, parameter_problem = 4,
+                       echo_request = 128, echo_reply = 129;
 }
 
 std::optional<IcmpReason> reason_v4(TypeCode m) {
@@ -27,12 +28,22 @@ std::optional<IcmpReason> reason_v4(TypeCode m) {
     if (m.type == v4::parameter_problem) return IcmpReason::parameter_problem;
     if (m.type != v4::unreachable) return std::nullopt;
     switch (m.code) {  // RFC 792; RFC 1122 3.2.2.1; RFC 1812 5.2.7.1
-    case 0: case 5: case 6: case 11: return IcmpReason::network_unreachable;
-    case 1: case 7: case 8: case 12: return IcmpReason::host_unreachable;
+    case 0:
+    case 5:
+    case 6:
+    case 11: return IcmpReason::network_unreachable;
+    case 1:
+    case 7:
+    case 8:
+    case 12: return IcmpReason::host_unreachable;
     case 2: return IcmpReason::protocol_unreachable;
     case 3: return IcmpReason::port_unreachable;
     case 4: return IcmpReason::too_big;
-    case 9: case 10: case 13: case 14: case 15: return IcmpReason::prohibited;
+    case 9:
+    case 10:
+    case 13:
+    case 14:
+    case 15: return IcmpReason::prohibited;
     default: return std::nullopt;
     }
 }
@@ -46,10 +57,13 @@ std::optional<IcmpReason> reason_v6(TypeCode m) {
     }
     if (m.type != v6::unreachable) return std::nullopt;
     switch (m.code) {  // RFC 4443 3.1
-    case 0: case 2: return IcmpReason::network_unreachable;
+    case 0:
+    case 2: return IcmpReason::network_unreachable;
     case 3: return IcmpReason::host_unreachable;
     case 4: return IcmpReason::port_unreachable;
-    case 1: case 5: case 6: return IcmpReason::prohibited;
+    case 1:
+    case 5:
+    case 6: return IcmpReason::prohibited;
     default: return std::nullopt;
     }
 }
@@ -131,7 +145,8 @@ Result<IcmpMessage> parse_error(IcmpError error, Bytes message, bool is_v4) {
     }
     Bytes transport;
     const Bytes quoted = message.subspan(icmp_header_bytes);
-    const bool readable = is_v4 ? read_quoted_v4(quoted, error, transport) : read_quoted_v6(quoted, error, transport);
+    const bool readable =
+        is_v4 ? read_quoted_v4(quoted, error, transport) : read_quoted_v6(quoted, error, transport);
     if (!readable) return fail(Error::malformed);
     const bool is_tcp = error.protocol == protocol_tcp;
     if ((is_tcp || error.protocol == protocol_udp) && transport.size() >= 4) {
@@ -156,7 +171,8 @@ void finish(MutableBytes message, const Head& head) {
     store_be32(p + 4, head.rest);
     Sum sum;
     if (!head.source.is_v4()) {
-        sum = pseudo_header(head.source, head.destination, protocol_icmpv6, static_cast<std::uint32_t>(message.size()));
+        sum = pseudo_header(head.source, head.destination, protocol_icmpv6,
+                            static_cast<std::uint32_t>(message.size()));
     }
     sum.add(message);
     store_be16(p + 2, sum.checksum());
@@ -228,7 +244,9 @@ std::size_t write_icmp_echo(MutableBytes room, const IcmpEchoWrite& what) {
     const bool is_v4 = what.source.is_v4();
     const std::uint8_t type = what.echo.is_request ? (is_v4 ? v4::echo_request : v6::echo_request)
                                                    : (is_v4 ? v4::echo_reply : v6::echo_reply);
-    finish(room.first(total), {what.source, what.destination, {type, 0},
+    finish(room.first(total), {what.source,
+                               what.destination,
+                               {type, 0},
                                std::uint32_t{what.echo.id} << 16 | what.echo.sequence});
     return total;
 }
@@ -246,9 +264,12 @@ std::size_t write_icmp_error(MutableBytes room, const IcmpErrorWrite& what) {
     const bool is_v4 = what.source.is_v4();
     std::copy_n(what.about.begin(), total - icmp_header_bytes, room.begin() + icmp_header_bytes);
     std::uint32_t rest = 0;
-    if (what.reason == IcmpReason::too_big) rest = is_v4 ? std::min(what.detail, 0xffffU) : what.detail;
-    if (what.reason == IcmpReason::parameter_problem) rest = is_v4 ? what.detail << 24 : what.detail;
-    finish(room.first(total), {what.source, what.destination, is_v4 ? on_wire_v4(what.reason) : on_wire_v6(what.reason), rest});
+    if (what.reason == IcmpReason::too_big)
+        rest = is_v4 ? std::min(what.detail, 0xffffU) : what.detail;
+    if (what.reason == IcmpReason::parameter_problem)
+        rest = is_v4 ? what.detail << 24 : what.detail;
+    finish(room.first(total), {what.source, what.destination,
+                               is_v4 ? on_wire_v4(what.reason) : on_wire_v6(what.reason), rest});
     return total;
 }
 

@@ -1,5 +1,5 @@
-// ICMP of both families (RFC 792, RFC 4443) as one set of meanings: echo, and errors about a packet of
-// ours. Neighbour discovery is in ndp.hpp.
+// ICMP of both families (RFC 792, RFC 4443) as one set of meanings: echo, and errors about a packet
+// of ours. Neighbour discovery is in ndp.hpp.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,10 @@ struct IcmpEcho {
 enum class IcmpReason : std::uint8_t {
     network_unreachable,
     host_unreachable,
-    protocol_unreachable,   // v4 type 3 code 2; v6 type 4 code 1
+    protocol_unreachable,  // v4 type 3 code 2; v6 type 4 code 1
     port_unreachable,
-    prohibited,             // by an administrator, a policy or a precedence
-    too_big,                // v4 type 3 code 4; v6 type 2
+    prohibited,  // by an administrator, a policy or a precedence
+    too_big,     // v4 type 3 code 4; v6 type 2
     hop_limit_exceeded,
     reassembly_timed_out,
     parameter_problem,
@@ -43,26 +43,30 @@ struct Ports {
     friend constexpr bool operator==(Ports, Ports) = default;
 };
 
-// What somebody says about a packet of ours. All that follows `detail` is read from the packet that is
-// quoted: so `source` and `ports->source` are ours. A forger has to guess them, and for TCP a sequence
-// number inside the window too (RFC 5927 4.1).
+// What somebody says about a packet of ours. All that follows `detail` is read from the packet that
+// is quoted: so `source` and `ports->source` are ours. A forger has to guess them, and for TCP a
+// sequence number inside the window too (RFC 5927 4.1).
 struct IcmpError {
     IcmpReason reason = IcmpReason::network_unreachable;
     std::uint8_t type = 0, code = 0;  // as on the wire
-    std::uint32_t detail = 0;         // too_big: next-hop MTU, 0 if not told; parameter_problem: which byte
+    std::uint32_t detail =
+        0;  // too_big: next-hop MTU, 0 if not told; parameter_problem: which byte
     Address source, destination;
-    std::uint8_t protocol = 0;        // behind IPv6 extension headers
-    std::optional<Ports> ports;       // of TCP and UDP, if enough is quoted and it is not a later fragment
-    std::optional<SeqNum> seq;        // of TCP
+    std::uint8_t protocol = 0;  // behind IPv6 extension headers
+    std::optional<Ports>
+        ports;  // of TCP and UDP, if enough is quoted and it is not a later fragment
+    std::optional<SeqNum> seq;  // of TCP
 };
 
-struct IcmpOther {  // redirects, source quench (RFC 6633), neighbour discovery, what nobody knows: ignore
+struct IcmpOther {  // redirects, source quench (RFC 6633), neighbour discovery, what nobody knows:
+                    // ignore
     std::uint8_t type = 0, code = 0;
 };
 
 using IcmpMessage = std::variant<IcmpOther, IcmpEcho, IcmpError>;
 
-// Exists only if the checksum is right and an error quotes at least a whole IP header of its family.
+// Exists only if the checksum is right and an error quotes at least a whole IP header of its
+// family.
 Result<IcmpMessage> parse_icmp(const IpPacket& packet);
 
 bool icmp_checksum_is_valid(const IpPacket& packet);
@@ -81,7 +85,7 @@ struct IcmpErrorWrite {
     Address source, destination;  // of the error, one family
     IcmpReason reason = IcmpReason::port_unreachable;
     std::uint32_t detail = 0;
-    Bytes about;                  // the packet, from its IP header on
+    Bytes about;  // the packet, from its IP header on
 };
 // How long the message will be: as much is quoted as an IP packet of 576 (RFC 1812 4.3.2.3) or 1280
 // (RFC 4443 2.4 c) bytes can carry.

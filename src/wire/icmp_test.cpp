@@ -21,8 +21,11 @@ Address from(bool v4) { return v4 ? a4 : a6; }
 Address to(bool v4) { return v4 ? b4 : b6; }
 
 Octets ip_around(bool v4, const Octets& payload, std::uint8_t hop_limit = 64) {
-    const IpWrite what{.source = from(v4), .destination = to(v4), .protocol = v4 ? protocol_icmp : protocol_icmpv6,
-                       .hop_limit = hop_limit, .payload_bytes = static_cast<std::uint32_t>(payload.size())};
+    const IpWrite what{.source = from(v4),
+                       .destination = to(v4),
+                       .protocol = v4 ? protocol_icmp : protocol_icmpv6,
+                       .hop_limit = hop_limit,
+                       .payload_bytes = static_cast<std::uint32_t>(payload.size())};
     Octets bytes(ip_header_bytes(v4));
     write_ip(bytes, what);
     bytes.insert(bytes.end(), payload.begin(), payload.end());
@@ -40,14 +43,20 @@ Octets sent(bool v4, std::size_t size) {
     Octets tcp(20 + size);
     write_tcp(tcp, header, {.source = to(v4), .destination = from(v4), .payload = parts});
     Octets bytes(ip_header_bytes(v4));
-    write_ip(bytes, {.source = to(v4), .destination = from(v4), .protocol = protocol_tcp,
+    write_ip(bytes, {.source = to(v4),
+                     .destination = from(v4),
+                     .protocol = protocol_tcp,
                      .payload_bytes = static_cast<std::uint32_t>(tcp.size())});
     bytes.insert(bytes.end(), tcp.begin(), tcp.end());
     return bytes;
 }
 
 Octets error_packet(bool v4, IcmpReason reason, std::uint32_t detail, Bytes about) {
-    const IcmpErrorWrite what{.source = from(v4), .destination = to(v4), .reason = reason, .detail = detail, .about = about};
+    const IcmpErrorWrite what{.source = from(v4),
+                              .destination = to(v4),
+                              .reason = reason,
+                              .detail = detail,
+                              .about = about};
     Octets message(icmp_error_bytes(what));
     EXPECT_EQ(write_icmp_error(message, what), message.size());
     return ip_around(v4, message);
@@ -65,7 +74,8 @@ std::optional<IcmpError> read_error(const Octets& packet) {
 Octets raw(bool v4, Octets message) {
     store_be16(message.data() + 2, 0);
     Sum sum;
-    if (!v4) sum = pseudo_header(a6, b6, protocol_icmpv6, static_cast<std::uint32_t>(message.size()));
+    if (!v4)
+        sum = pseudo_header(a6, b6, protocol_icmpv6, static_cast<std::uint32_t>(message.size()));
     sum.add(message);
     store_be16(message.data() + 2, sum.checksum());
     return ip_around(v4, message);
@@ -76,7 +86,8 @@ TEST(Icmp, EchoBothWays) {
     for (const bool v4 : {true, false}) {
         for (const bool request : {true, false}) {
             Octets message(11);
-            EXPECT_EQ(write_icmp_echo(message, {from(v4), to(v4), {request, 0x1234, 0x5678, data}}), 11U);
+            EXPECT_EQ(write_icmp_echo(message, {from(v4), to(v4), {request, 0x1234, 0x5678, data}}),
+                      11U);
             const Octets packet = ip_around(v4, message);
             const auto read = parse_icmp(*IpPacket::parse(packet));
             ASSERT_TRUE(read && std::holds_alternative<IcmpEcho>(*read));
@@ -98,7 +109,10 @@ TEST(Icmp, EveryReasonIsReadAsItWasWritten) {
             const auto error = read_error(error_packet(v4, reason, 40, about));
             ASSERT_TRUE(error) << to_string(reason);
             EXPECT_EQ(error->reason, reason);
-            EXPECT_EQ(error->detail, reason == IcmpReason::too_big || reason == IcmpReason::parameter_problem ? 40U : 0U);
+            EXPECT_EQ(error->detail,
+                      reason == IcmpReason::too_big || reason == IcmpReason::parameter_problem
+                          ? 40U
+                          : 0U);
             EXPECT_EQ(error->source, to(v4));
             EXPECT_EQ(error->destination, from(v4));
             EXPECT_EQ(error->protocol, protocol_tcp);
@@ -109,15 +123,20 @@ TEST(Icmp, EveryReasonIsReadAsItWasWritten) {
 }
 
 TEST(Icmp, NextHopMtuOfBothFamilies) {  // RFC 1191 4, RFC 8201
-    EXPECT_EQ(read_error(error_packet(true, IcmpReason::too_big, 1400, sent(true, 0)))->detail, 1400U);
-    EXPECT_EQ(read_error(error_packet(true, IcmpReason::too_big, 70'000, sent(true, 0)))->detail, 65535U);
-    EXPECT_EQ(read_error(error_packet(false, IcmpReason::too_big, 70'000, sent(false, 0)))->detail, 70'000U);
+    EXPECT_EQ(read_error(error_packet(true, IcmpReason::too_big, 1400, sent(true, 0)))->detail,
+              1400U);
+    EXPECT_EQ(read_error(error_packet(true, IcmpReason::too_big, 70'000, sent(true, 0)))->detail,
+              65535U);
+    EXPECT_EQ(read_error(error_packet(false, IcmpReason::too_big, 70'000, sent(false, 0)))->detail,
+              70'000U);
 }
 
 TEST(Icmp, QuotesAsMuchAsFitsASmallPacket) {
     EXPECT_EQ(error_packet(true, IcmpReason::port_unreachable, 0, sent(true, 1400)).size(), 576U);
-    EXPECT_EQ(error_packet(false, IcmpReason::port_unreachable, 0, sent(false, 1400)).size(), 1280U);
-    EXPECT_EQ(error_packet(true, IcmpReason::port_unreachable, 0, sent(true, 0)).size(), 20U + 8 + 40);
+    EXPECT_EQ(error_packet(false, IcmpReason::port_unreachable, 0, sent(false, 1400)).size(),
+              1280U);
+    EXPECT_EQ(error_packet(true, IcmpReason::port_unreachable, 0, sent(true, 0)).size(),
+              20U + 8 + 40);
 }
 
 TEST(Icmp, AQuoteCutShortTellsWhatItHas) {
@@ -125,7 +144,8 @@ TEST(Icmp, AQuoteCutShortTellsWhatItHas) {
         const Octets about = sent(v4, 0);
         const std::size_t header = ip_header_bytes(v4);
         for (std::size_t size = 0; size <= about.size(); ++size) {
-            const auto error = read_error(error_packet(v4, IcmpReason::host_unreachable, 0, Bytes(about).first(size)));
+            const auto error = read_error(
+                error_packet(v4, IcmpReason::host_unreachable, 0, Bytes(about).first(size)));
             ASSERT_EQ(error.has_value(), size >= header) << size;
             if (!error) continue;
             EXPECT_EQ(error->ports.has_value(), size >= header + 4);
@@ -146,7 +166,8 @@ TEST(Icmp, ALaterFragmentHasNoPorts) {
     EXPECT_EQ(later->protocol, protocol_tcp);
     EXPECT_FALSE(later->ports);
     v6[43] = 1;
-    EXPECT_EQ(read_error(error_packet(false, IcmpReason::host_unreachable, 0, v6))->ports, (Ports{40000, 80}));
+    EXPECT_EQ(read_error(error_packet(false, IcmpReason::host_unreachable, 0, v6))->ports,
+              (Ports{40000, 80}));
 }
 
 TEST(Icmp, AnExtensionHeaderCutInTheQuoteEndsTheReading) {
@@ -193,7 +214,8 @@ TEST(Icmp, TheOtherFamilysIcmpIsRefused) {
 }
 
 TEST(Icmp, WhatNobodyActsOnIsOther) {  // redirect, source quench, unknown codes and types
-    for (const auto& [type, code] : {std::pair{5, 1}, {4, 0}, {3, 16}, {11, 2}, {13, 0}, {8, 1}, {255, 255}}) {
+    for (const auto& [type, code] :
+         {std::pair{5, 1}, {4, 0}, {3, 16}, {11, 2}, {13, 0}, {8, 1}, {255, 255}}) {
         Octets message(36, 0);
         message[0] = static_cast<std::uint8_t>(type);
         message[1] = static_cast<std::uint8_t>(code);
@@ -206,7 +228,8 @@ TEST(Icmp, WhatNobodyActsOnIsOther) {  // redirect, source quench, unknown codes
         Octets message(56, 0);
         message[0] = static_cast<std::uint8_t>(type);
         const Octets packet = raw(false, message);
-        EXPECT_TRUE(std::holds_alternative<IcmpOther>(*parse_icmp(*IpPacket::parse(packet)))) << type;
+        EXPECT_TRUE(std::holds_alternative<IcmpOther>(*parse_icmp(*IpPacket::parse(packet))))
+            << type;
     }
 }
 
@@ -226,8 +249,11 @@ Octets ndp_packet(const NdpWrite& what, std::uint8_t hop_limit = 255) {
     Octets message(ndp_bytes_max);
     message.resize(write_ndp(message, what));
     Octets bytes(40);
-    write_ip(bytes, {.source = what.source, .destination = what.destination, .protocol = protocol_icmpv6,
-                     .hop_limit = hop_limit, .payload_bytes = static_cast<std::uint32_t>(message.size())});
+    write_ip(bytes, {.source = what.source,
+                     .destination = what.destination,
+                     .protocol = protocol_icmpv6,
+                     .hop_limit = hop_limit,
+                     .payload_bytes = static_cast<std::uint32_t>(message.size())});
     bytes.insert(bytes.end(), message.begin(), message.end());
     return bytes;
 }
@@ -235,7 +261,8 @@ Octets ndp_packet(const NdpWrite& what, std::uint8_t hop_limit = 255) {
 Result<NdpMessage> read_ndp(const Octets& packet) { return parse_ndp(*IpPacket::parse(packet)); }
 
 TEST(Ndp, SolicitationBothWays) {
-    const auto read = read_ndp(ndp_packet({a6, solicited_node(target), NeighbourSolicitation{target, mac}}));
+    const auto read =
+        read_ndp(ndp_packet({a6, solicited_node(target), NeighbourSolicitation{target, mac}}));
     ASSERT_TRUE(read && std::holds_alternative<NeighbourSolicitation>(*read));
     EXPECT_EQ(std::get<NeighbourSolicitation>(*read).target, target);
     EXPECT_EQ(std::get<NeighbourSolicitation>(*read).source, mac);
@@ -243,8 +270,11 @@ TEST(Ndp, SolicitationBothWays) {
 
 TEST(Ndp, AdvertisementBothWays) {
     for (unsigned bits = 0; bits < 8; ++bits) {
-        const NeighbourAdvertisement told{.target = target, .mac = mac, .is_router = (bits & 1) != 0,
-                                          .solicited = (bits & 2) != 0, .overrides = (bits & 4) != 0};
+        const NeighbourAdvertisement told{.target = target,
+                                          .mac = mac,
+                                          .is_router = (bits & 1) != 0,
+                                          .solicited = (bits & 2) != 0,
+                                          .overrides = (bits & 4) != 0};
         const auto read = read_ndp(ndp_packet({a6, b6, told}));
         ASSERT_TRUE(read && std::holds_alternative<NeighbourAdvertisement>(*read));
         const auto& back = std::get<NeighbourAdvertisement>(*read);
@@ -265,11 +295,15 @@ TEST(Ndp, WhatMustBeDiscarded) {  // RFC 4861 7.1.1, 7.1.2
         packet[40 + at] ^= 1;
         EXPECT_FALSE(read_ndp(packet)) << at;
     }
-    EXPECT_FALSE(read_ndp(ndp_packet({a6, b6, NeighbourSolicitation{*Address::parse("ff02::1"), mac}})));
-    EXPECT_FALSE(read_ndp(ndp_packet({Address{}, solicited_node(target), NeighbourSolicitation{target, mac}})));
+    EXPECT_FALSE(
+        read_ndp(ndp_packet({a6, b6, NeighbourSolicitation{*Address::parse("ff02::1"), mac}})));
+    EXPECT_FALSE(read_ndp(
+        ndp_packet({Address{}, solicited_node(target), NeighbourSolicitation{target, mac}})));
     EXPECT_FALSE(read_ndp(ndp_packet({Address{}, target, NeighbourSolicitation{target, {}}})));
-    EXPECT_TRUE(read_ndp(ndp_packet({Address{}, solicited_node(target), NeighbourSolicitation{target, {}}})));
-    NeighbourAdvertisement told{.target = target, .mac = mac, .is_router = false, .solicited = true, .overrides = false};
+    EXPECT_TRUE(read_ndp(
+        ndp_packet({Address{}, solicited_node(target), NeighbourSolicitation{target, {}}})));
+    NeighbourAdvertisement told{
+        .target = target, .mac = mac, .is_router = false, .solicited = true, .overrides = false};
     EXPECT_FALSE(read_ndp(ndp_packet({a6, *Address::parse("ff02::1"), told})));
     told.solicited = false;
     EXPECT_TRUE(read_ndp(ndp_packet({a6, *Address::parse("ff02::1"), told})));

@@ -39,7 +39,8 @@ Result<IpPacket> parse_v4(Bytes bytes) {
     const std::uint8_t* p = bytes.data();
     const std::size_t header_bytes = std::size_t{p[0]} % 16 * 4;
     const std::size_t total = load_be16(p + 2);
-    if (header_bytes < v4_fixed || header_bytes > total || total > bytes.size()) return fail(Error::malformed);
+    if (header_bytes < v4_fixed || header_bytes > total || total > bytes.size())
+        return fail(Error::malformed);
 
     IpPacket packet;
     packet.header = bytes.first(header_bytes);
@@ -47,7 +48,8 @@ Result<IpPacket> parse_v4(Bytes bytes) {
     Sum sum;
     sum.add(packet.header);
     if (!sum.is_valid()) return fail(Error::malformed);
-    if (!scan_v4_options(packet.header.subspan(v4_fixed), packet.source_routed)) return fail(Error::malformed);
+    if (!scan_v4_options(packet.header.subspan(v4_fixed), packet.source_routed))
+        return fail(Error::malformed);
 
     set_traffic_class(packet, p[1]);
     const std::uint16_t where = load_be16(p + 6);
@@ -92,7 +94,8 @@ bool take_extension(IpPacket& packet) {
     if (kind == ipv6_hop_by_hop || kind == ipv6_destination_options) {
         if (!scan_v6_options(rest.subspan(2, length - 2))) return false;
     } else if (kind == ipv6_routing) {
-        // Type 0 is deprecated (RFC 5095); another that still has a way to go is not for us (RFC 8200 4.4).
+        // Type 0 is deprecated (RFC 5095); another that still has a way to go is not for us (RFC
+        // 8200 4.4).
         if (rest[2] == 0 || rest[3] != 0) packet.source_routed = true;
     } else if (kind == ipv6_fragment_header) {
         const std::uint16_t where = load_be16(rest.data() + 2);
@@ -129,10 +132,12 @@ Result<IpPacket> parse_v6(Bytes bytes) {
     packet.payload = bytes.subspan(v6_fixed, payload_bytes);
     for (int n = 0; is_ipv6_extension(packet.protocol) && !packet.fragment; ++n) {
         if (n == ipv6_extensions_max) return fail(Error::malformed);
-        if (packet.protocol == ipv6_hop_by_hop && n != 0) return fail(Error::malformed);  // only first: RFC 8200 4.1
+        if (packet.protocol == ipv6_hop_by_hop && n != 0)
+            return fail(Error::malformed);  // only first: RFC 8200 4.1
         if (!take_extension(packet)) return fail(Error::malformed);
     }
-    if (packet.fragment && !ends_inside(*packet.fragment, packet.payload.size())) return fail(Error::malformed);
+    if (packet.fragment && !ends_inside(*packet.fragment, packet.payload.size()))
+        return fail(Error::malformed);
     packet.header = bytes.first(v6_fixed + payload_bytes - packet.payload.size());
     return packet;
 }
@@ -163,7 +168,8 @@ std::size_t write_v6(MutableBytes room, const IpWrite& what) {
     CHECK(room.size() >= v6_fixed);
     CHECK(what.payload_bytes <= 0xffff);
     std::uint8_t* p = room.data();
-    store_be32(p, std::uint32_t{6} << 28 | std::uint32_t{traffic_class(what)} << 20 | (what.flow_label & 0xfffff));
+    store_be32(p, std::uint32_t{6} << 28 | std::uint32_t{traffic_class(what)} << 20 |
+                      (what.flow_label & 0xfffff));
     store_be16(p + 4, static_cast<std::uint16_t>(what.payload_bytes));
     p[6] = what.protocol;
     p[7] = what.hop_limit;

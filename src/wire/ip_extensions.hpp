@@ -1,5 +1,5 @@
-// IPv6 extension headers (RFC 8200 4): how long each is. Shared by the packet parser and by what reads
-// the packets that ICMP errors quote.
+// IPv6 extension headers (RFC 8200 4): how long each is. Shared by the packet parser and by what
+// reads the packets that ICMP errors quote.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,9 @@ inline constexpr std::uint8_t ipv6_destination_options = 60;
 inline constexpr int ipv6_extensions_max = 16;  // more in one packet is an attack: malformed
 
 constexpr bool is_ipv6_extension(std::uint8_t protocol) {
-    return protocol == ipv6_hop_by_hop || protocol == ipv6_routing || protocol == ipv6_fragment_header ||
-           protocol == ipv6_authentication || protocol == ipv6_destination_options;
+    return protocol == ipv6_hop_by_hop || protocol == ipv6_routing ||
+           protocol == ipv6_fragment_header || protocol == ipv6_authentication ||
+           protocol == ipv6_destination_options;
 }
 
 // Bytes of the extension header that `rest` begins with, at least 8; 0 when it is not inside.

@@ -42,8 +42,15 @@ Octets v6_packet(std::uint8_t next, const Octets& payload) {
 TEST(Ip, WhatIsWrittenIsRead) {
     const Octets payload = {1, 2, 3, 4, 5};
     for (const bool v4 : {true, false}) {
-        const auto bytes = packet({.source = v4 ? a4 : a6, .destination = v4 ? b4 : b6, .protocol = 6, .hop_limit = 17,
-                                   .dscp = 46, .ecn = Ecn::ce, .id = 9, .flow_label = 0xfabcd}, payload);
+        const auto bytes = packet({.source = v4 ? a4 : a6,
+                                   .destination = v4 ? b4 : b6,
+                                   .protocol = 6,
+                                   .hop_limit = 17,
+                                   .dscp = 46,
+                                   .ecn = Ecn::ce,
+                                   .id = 9,
+                                   .flow_label = 0xfabcd},
+                                  payload);
         const auto ip = IpPacket::parse(bytes);
         ASSERT_TRUE(ip);
         EXPECT_EQ(ip->source, v4 ? a4 : a6);
@@ -55,7 +62,8 @@ TEST(Ip, WhatIsWrittenIsRead) {
         EXPECT_TRUE(ip->dont_fragment);
         EXPECT_FALSE(ip->source_routed || ip->fragment);
         EXPECT_EQ(ip->flow_label, v4 ? 0U : 0xfabcdU);
-        EXPECT_TRUE(std::equal(ip->payload.begin(), ip->payload.end(), payload.begin(), payload.end()));
+        EXPECT_TRUE(
+            std::equal(ip->payload.begin(), ip->payload.end(), payload.begin(), payload.end()));
     }
 }
 
@@ -94,7 +102,9 @@ TEST(Ipv4, LengthsMustAgree) {
         bytes[0] = first;
         store_be16(bytes.data() + 2, total);
         store_be16(bytes.data() + 10, 0);
-        store_be16(bytes.data() + 10, checksum(Bytes(bytes).first(std::size_t{first} % 16 * 4 < 20 ? 20 : first % 16 * 4)));
+        store_be16(
+            bytes.data() + 10,
+            checksum(Bytes(bytes).first(std::size_t{first} % 16 * 4 < 20 ? 20 : first % 16 * 4)));
         return IpPacket::parse(bytes).has_value();
     };
     EXPECT_TRUE(with_lengths(0x45, 40));
@@ -146,9 +156,9 @@ TEST(Ipv4, AFragmentThatEndsBehindTheLargestPacketIsRefused) {
 }
 
 TEST(Ipv6, ExtensionHeadersAreWalked) {
-    const Octets chain = {60, 0, 1, 4, 0, 0, 0, 0,             // hop-by-hop: PadN
-                          43, 0, 1, 2, 0, 0, 0, 0,             // destination options
-                          51, 0, 2, 0, 0, 0, 0, 0,             // routing type 2, nothing left
+    const Octets chain = {60, 0, 1, 4, 0, 0, 0, 0,              // hop-by-hop: PadN
+                          43, 0, 1, 2, 0, 0, 0, 0,              // destination options
+                          51, 0, 2, 0, 0, 0, 0, 0,              // routing type 2, nothing left
                           6,  1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1,  // authentication, 12 bytes
                           42};
     const Octets whole = v6_packet(0, chain);
@@ -160,7 +170,9 @@ TEST(Ipv6, ExtensionHeadersAreWalked) {
     EXPECT_EQ(ip->header.size(), 40 + chain.size() - 1);
     EXPECT_FALSE(ip->source_routed);
     for (std::size_t size = 0; size + 1 < chain.size(); ++size) {
-        EXPECT_FALSE(IpPacket::parse(v6_packet(0, Octets(chain.begin(), chain.begin() + static_cast<int>(size))))) << size;
+        EXPECT_FALSE(IpPacket::parse(
+            v6_packet(0, Octets(chain.begin(), chain.begin() + static_cast<int>(size)))))
+            << size;
     }
 }
 
@@ -184,7 +196,9 @@ TEST(Ipv6, HopByHopOnlyInFront) {
 TEST(Ipv6, TheWalkIsBounded) {
     const auto chain = [](int n) {
         Octets bytes;
-        for (int i = 0; i < n; ++i) bytes.insert(bytes.end(), {static_cast<std::uint8_t>(i + 1 == n ? 6 : 60), 0, 1, 4, 0, 0, 0, 0});
+        for (int i = 0; i < n; ++i)
+            bytes.insert(bytes.end(),
+                         {static_cast<std::uint8_t>(i + 1 == n ? 6 : 60), 0, 1, 4, 0, 0, 0, 0});
         return v6_packet(60, bytes);
     };
     EXPECT_TRUE(IpPacket::parse(chain(16)));
@@ -192,14 +206,16 @@ TEST(Ipv6, TheWalkIsBounded) {
 }
 
 TEST(Ipv6, Fragments) {
-    const auto middle = IpPacket::parse(v6_packet(44, {60, 0, 0x00, 0x11, 1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9}));
+    const auto middle =
+        IpPacket::parse(v6_packet(44, {60, 0, 0x00, 0x11, 1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9}));
     ASSERT_TRUE(middle && middle->fragment);
     EXPECT_EQ(middle->fragment->offset, 16);
     EXPECT_TRUE(middle->fragment->more);
     EXPECT_EQ(middle->fragment->id, 0x01020304U);
     EXPECT_EQ(middle->protocol, 60);  // what the whole begins with; not looked into
     EXPECT_EQ(middle->payload.size(), 8U);
-    EXPECT_FALSE(IpPacket::parse(v6_packet(44, {6, 0, 0xff, 0xf8, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})));
+    EXPECT_FALSE(
+        IpPacket::parse(v6_packet(44, {6, 0, 0xff, 0xf8, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})));
 }
 
 TEST(Ipv6, AnAtomicFragmentIsWhole) {  // RFC 6946

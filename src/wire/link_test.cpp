@@ -28,7 +28,9 @@ Octets frame(const Octets& behind_addresses) {
 
 TEST(Ethernet, WhatIsWrittenIsRead) {
     Octets bytes(14);
-    EXPECT_EQ(write_ethernet(bytes, {.destination = mac_b, .source = mac_a, .type = ethertype_ipv6}), 14U);
+    EXPECT_EQ(
+        write_ethernet(bytes, {.destination = mac_b, .source = mac_a, .type = ethertype_ipv6}),
+        14U);
     bytes.push_back(9);
     const auto read = EthernetFrame::parse(bytes);
     ASSERT_TRUE(read);
@@ -45,13 +47,15 @@ TEST(Ethernet, UpToTwoTagsAreSkipped) {
     EXPECT_EQ(one->type, ethertype_ipv4);
     EXPECT_EQ(one->tags, 1);
     EXPECT_EQ(one->payload.size(), 1U);
-    EXPECT_EQ(EthernetFrame::parse(frame({0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 6}))->type, ethertype_arp);
+    EXPECT_EQ(EthernetFrame::parse(frame({0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 6}))->type,
+              ethertype_arp);
     EXPECT_FALSE(EthernetFrame::parse(frame({0x81, 0, 0, 5, 0x81, 0, 0, 5, 0x81, 0, 0, 5, 8, 0})));
 }
 
 TEST(Ethernet, EveryTruncationOfTheHeaderIsRefused) {
     const Octets bytes = frame({0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 6});
-    for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(EthernetFrame::parse(Bytes(bytes).first(size)));
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        EXPECT_FALSE(EthernetFrame::parse(Bytes(bytes).first(size)));
     EXPECT_TRUE(EthernetFrame::parse(bytes));
 }
 
@@ -65,7 +69,8 @@ TEST(Arp, WhatIsWrittenIsRead) {
     EXPECT_EQ(arp->sender, a4);
     EXPECT_EQ(arp->target_mac, mac_b);
     EXPECT_EQ(arp->target, b4);
-    for (std::size_t size = 0; size < arp_bytes; ++size) EXPECT_FALSE(Arp::parse(Bytes(bytes).first(size)));
+    for (std::size_t size = 0; size < arp_bytes; ++size)
+        EXPECT_FALSE(Arp::parse(Bytes(bytes).first(size)));
 }
 
 TEST(Arp, OtherHardwareProtocolsAndOperationsAreNotOurs) {
@@ -110,7 +115,8 @@ TEST(UdpWire, AChecksumOfZeroIsSentAsAllOnes) {  // RFC 768
     for (std::uint32_t word = 0; word < 0x10000; ++word) {
         const Octets data = {static_cast<std::uint8_t>(word >> 8), static_cast<std::uint8_t>(word)};
         const Bytes parts[] = {data};
-        const Octets bytes = datagram({.source = {a4, 1}, .destination = {b4, 2}, .payload = parts});
+        const Octets bytes =
+            datagram({.source = {a4, 1}, .destination = {b4, 2}, .payload = parts});
         const auto udp = UdpView::parse(bytes);
         ASSERT_NE(udp->checksum(), 0);
         ASSERT_TRUE(udp->checksum_is_valid(a4, b4));
@@ -129,7 +135,8 @@ TEST(UdpWire, NoChecksumIsAcceptedOverIpv4Only) {
 TEST(UdpWire, PartialChecksumIsThePseudoHeaderSum) {
     const Octets data = {1, 2, 3};
     const Bytes parts[] = {data};
-    Octets bytes = datagram({.source = {a4, 1}, .destination = {b4, 2}, .payload = parts, .partial_checksum = true});
+    Octets bytes = datagram(
+        {.source = {a4, 1}, .destination = {b4, 2}, .payload = parts, .partial_checksum = true});
     ASSERT_TRUE(complete_checksum(bytes, 0, 6));
     EXPECT_TRUE(UdpView::parse(bytes)->checksum_is_valid(a4, b4));
 }

@@ -29,16 +29,16 @@ bool find_mac(Bytes options, std::uint8_t wanted, std::optional<Mac>& mac) {
     return true;
 }
 
-bool is_solicited_node(const Address& a) {
-    return a == solicited_node(a);
-}
+bool is_solicited_node(const Address& a) { return a == solicited_node(a); }
 
 }  // namespace
 
 Result<NdpMessage> parse_ndp(const IpPacket& packet) {
     const Bytes message = packet.payload;
-    if (packet.protocol != protocol_icmpv6 || packet.fragment || message.empty()) return fail(Error::malformed);
-    if (message[0] != solicitation && message[0] != advertisement) return fail(Error::not_supported);
+    if (packet.protocol != protocol_icmpv6 || packet.fragment || message.empty())
+        return fail(Error::malformed);
+    if (message[0] != solicitation && message[0] != advertisement)
+        return fail(Error::not_supported);
     if (packet.hop_limit != ndp_hop_limit || message.size() < fixed_bytes || message[1] != 0) {
         return fail(Error::malformed);
     }
@@ -46,18 +46,21 @@ Result<NdpMessage> parse_ndp(const IpPacket& packet) {
     if (target.is_multicast() || target.is_v4()) return fail(Error::malformed);
     const bool asks = message[0] == solicitation;
     std::optional<Mac> mac;
-    if (!find_mac(message.subspan(fixed_bytes), asks ? source_link_address : target_link_address, mac)) {
+    if (!find_mac(message.subspan(fixed_bytes), asks ? source_link_address : target_link_address,
+                  mac)) {
         return fail(Error::malformed);
     }
     if (!icmp_checksum_is_valid(packet)) return fail(Error::malformed);
     if (asks) {
         // Somebody who tries an address out cannot say where it is yet. RFC 4861 7.1.1.
         const bool is_probe = packet.source.is_unspecified();
-        if (is_probe && (mac || !is_solicited_node(packet.destination))) return fail(Error::malformed);
+        if (is_probe && (mac || !is_solicited_node(packet.destination)))
+            return fail(Error::malformed);
         return NeighbourSolicitation{target, mac};
     }
     const bool solicited = (message[4] & 0x40) != 0;
-    if (solicited && packet.destination.is_multicast()) return fail(Error::malformed);  // RFC 4861 7.1.2
+    if (solicited && packet.destination.is_multicast())
+        return fail(Error::malformed);  // RFC 4861 7.1.2
     return NeighbourAdvertisement{.target = target,
                                   .mac = mac,
                                   .is_router = (message[4] & 0x80) != 0,
@@ -78,8 +81,9 @@ std::size_t write_ndp(MutableBytes room, const NdpWrite& what) {
     std::fill_n(p, fixed_bytes, std::uint8_t{0});
     p[0] = asked != nullptr ? solicitation : advertisement;
     if (told != nullptr) {
-        p[4] = static_cast<std::uint8_t>((told->is_router ? 0x80 : 0) | (told->solicited ? 0x40 : 0) |
-                                         (told->overrides ? 0x20 : 0));
+        p[4] =
+            static_cast<std::uint8_t>((told->is_router ? 0x80 : 0) | (told->solicited ? 0x40 : 0) |
+                                      (told->overrides ? 0x20 : 0));
     }
     std::copy_n(target.octets().begin(), 16, p + 8);
     if (mac) {
@@ -87,7 +91,8 @@ std::size_t write_ndp(MutableBytes room, const NdpWrite& what) {
         p[25] = 1;
         std::copy_n(mac->octets.begin(), 6, p + 26);
     }
-    Sum sum = pseudo_header(what.source, what.destination, protocol_icmpv6, static_cast<std::uint32_t>(total));
+    Sum sum = pseudo_header(what.source, what.destination, protocol_icmpv6,
+                            static_cast<std::uint32_t>(total));
     sum.add(room.first(total));
     store_be16(p + 2, sum.checksum());
     return total;
@@ -101,7 +106,8 @@ Address solicited_node(const Address& address) {
 
 Mac multicast_mac(const Address& group) {
     const auto& o = group.octets();
-    if (group.is_v4()) return {{0x01, 0x00, 0x5e, static_cast<std::uint8_t>(o[13] & 0x7f), o[14], o[15]}};
+    if (group.is_v4())
+        return {{0x01, 0x00, 0x5e, static_cast<std::uint8_t>(o[13] & 0x7f), o[14], o[15]}};
     return {{0x33, 0x33, o[12], o[13], o[14], o[15]}};
 }
 

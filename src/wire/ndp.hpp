@@ -1,5 +1,5 @@
-// Neighbour discovery for IPv6 over Ethernet (RFC 4861): solicitations and advertisements of neighbours.
-// Routers' messages and redirects are none of ours.
+// Neighbour discovery for IPv6 over Ethernet (RFC 4861): solicitations and advertisements of
+// neighbours. Routers' messages and redirects are none of ours.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct NeighbourAdvertisement {
 
 using NdpMessage = std::variant<NeighbourSolicitation, NeighbourAdvertisement>;
 
-// Error::not_supported for other ICMPv6 types; malformed for what RFC 4861 7.1.1 and 7.1.2 tell us to
-// discard: a hop limit below 255, a wrong checksum, code, target or option length.
+// Error::not_supported for other ICMPv6 types; malformed for what RFC 4861 7.1.1 and 7.1.2 tell us
+// to discard: a hop limit below 255, a wrong checksum, code, target or option length.
 Result<NdpMessage> parse_ndp(const IpPacket& packet);
 
 inline constexpr std::size_t ndp_bytes_max = 32;

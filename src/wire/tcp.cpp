@@ -23,7 +23,8 @@ void write_fixed(std::uint8_t* p, const TcpHeader& header, std::size_t header_by
     store_be16(p + 2, header.destination_port);
     store_be32(p + 4, header.seq.raw);
     store_be32(p + 8, header.ack.raw);
-    store_be16(p + 12, static_cast<std::uint16_t>(header_bytes / 4 << 12 | (header.flags.bits & 0x1ff)));
+    store_be16(p + 12,
+               static_cast<std::uint16_t>(header_bytes / 4 << 12 | (header.flags.bits & 0x1ff)));
     store_be16(p + 14, header.window);
     store_be16(p + checksum_offset, 0);
     store_be16(p + 18, header.urgent);
@@ -50,7 +51,8 @@ TcpOptions TcpView::options() const {
 }
 
 bool TcpView::checksum_is_valid(const Address& source, const Address& destination) const {
-    Sum sum = pseudo_header(source, destination, protocol_tcp, static_cast<std::uint32_t>(bytes_.size()));
+    Sum sum =
+        pseudo_header(source, destination, protocol_tcp, static_cast<std::uint32_t>(bytes_.size()));
     sum.add(bytes_);
     return sum.is_valid();
 }
@@ -65,7 +67,8 @@ std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite
     for (const Bytes part : what.payload) payload_bytes += part.size();
     CHECK(room.size() >= fixed_bytes + payload_bytes);
 
-    // The longest list may be longer than the room; whoever gave the room has asked tcp_header_bytes().
+    // The longest list may be longer than the room; whoever gave the room has asked
+    // tcp_header_bytes().
     std::array<std::uint8_t, tcp_options_max + 4> options;
     const std::size_t option_bytes = write_options(options.data(), header.options, what.order);
     const std::size_t header_bytes = fixed_bytes + option_bytes;
@@ -75,7 +78,8 @@ std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite
     std::uint8_t* p = room.data();
     write_fixed(p, header, header_bytes);
     std::memcpy(p + fixed_bytes, options.data(), option_bytes);
-    Sum sum = pseudo_header(what.source, what.destination, protocol_tcp, static_cast<std::uint32_t>(total));
+    Sum sum = pseudo_header(what.source, what.destination, protocol_tcp,
+                            static_cast<std::uint32_t>(total));
     std::size_t at = header_bytes;
     if (what.partial_checksum) {
         for (const Bytes part : what.payload) {

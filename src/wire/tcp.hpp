@@ -41,18 +41,18 @@ struct SackBlock {  // RFC 2018
     friend constexpr bool operator==(SackBlock, SackBlock) = default;
 };
 
-// What the options say, in any order, on any segment (MUST-5). An option that is unknown, or known but
-// not of a length it may have, is skipped by its length and counted in unknown_count (MUST-6). A length of
-// 0 or 1, or one past the header, ends the list: malformed (MUST-7); what came before it stands. Where
-// an option is there twice the first counts.
+// What the options say, in any order, on any segment (MUST-5). An option that is unknown, or known
+// but not of a length it may have, is skipped by its length and counted in unknown_count (MUST-6).
+// A length of 0 or 1, or one past the header, ends the list: malformed (MUST-7); what came before
+// it stands. Where an option is there twice the first counts.
 struct TcpOptions {
     std::optional<std::uint16_t> mss;
-    std::optional<std::uint8_t> window_scale;  // as sent; above 14 is the receiver's affair (RFC 7323 2.3)
+    std::optional<std::uint8_t> window_scale;  // as sent; above 14: receiver's affair (RFC 7323 2.3)
     bool sack_permitted = false;
     std::optional<Timestamps> timestamps;
     std::uint8_t sack_count = 0;
     std::array<SackBlock, 4> sack{};
-    std::optional<Bytes> fast_open;  // cookie, possibly empty (RFC 7413); points into the segment when read
+    std::optional<Bytes> fast_open;  // cookie, may be empty (RFC 7413); points into what was read
     bool fast_open_experimental = false;  // as kind 254 with 0xF989 instead of kind 34
     std::uint8_t unknown_count = 0;
     bool malformed = false;
@@ -84,7 +84,9 @@ public:
     std::uint16_t destination_port() const { return load_be16(bytes_.data() + 2); }
     SeqNum seq() const { return {load_be32(bytes_.data() + 4)}; }
     SeqNum ack() const { return {load_be32(bytes_.data() + 8)}; }
-    Flags flags() const { return {static_cast<std::uint16_t>(load_be16(bytes_.data() + 12) & 0x1ff)}; }
+    Flags flags() const {
+        return {static_cast<std::uint16_t>(load_be16(bytes_.data() + 12) & 0x1ff)};
+    }
     std::uint16_t window() const { return load_be16(bytes_.data() + 14); }
     std::uint16_t checksum() const { return load_be16(bytes_.data() + 16); }
     std::uint16_t urgent() const { return load_be16(bytes_.data() + 18); }
@@ -103,15 +105,17 @@ private:
 
 TcpOptions parse_tcp_options(Bytes options);
 
-// Header bytes that these options will take, padded to 4: 20..60. SACK blocks that do not fit beside the
-// rest are left off by the writer (RFC 2018: as many as fit), so the result never exceeds 60.
+// Header bytes that these options will take, padded to 4: 20..60. SACK blocks that do not fit
+// beside the rest are left off by the writer (RFC 2018: as many as fit), so the result never
+// exceeds 60.
 std::size_t tcp_header_bytes(const TcpOptions& options, OptionOrder order = OptionOrder::linux_);
 
 struct TcpWrite {
-    Address source, destination;          // for the pseudo-header
-    std::span<const Bytes> payload;       // copied after the header
+    Address source, destination;     // for the pseudo-header
+    std::span<const Bytes> payload;  // copied after the header
     OptionOrder order = OptionOrder::linux_;
-    bool partial_checksum = false;        // leave the folded pseudo-header sum in the field, for the device
+    bool partial_checksum =
+        false;  // leave the folded pseudo-header sum in the field, for the device
 };
 
 // Writes header, options, payload and checksum in one pass; how many bytes. `room` must hold

@@ -11,12 +11,12 @@ enum Kind : std::uint8_t {
     end_of_list = 0,
     no_operation = 1,
     maximum_segment_size = 2,
-    window_scale = 3,     // RFC 7323 2.2
-    sack_permitted = 4,   // RFC 2018 2
-    sack = 5,             // RFC 2018 3
-    timestamps = 8,       // RFC 7323 3.2
-    fast_open = 34,       // RFC 7413 4.1.1
-    experimental = 254,   // RFC 6994, with a magic number in front
+    window_scale = 3,    // RFC 7323 2.2
+    sack_permitted = 4,  // RFC 2018 2
+    sack = 5,            // RFC 2018 3
+    timestamps = 8,      // RFC 7323 3.2
+    fast_open = 34,      // RFC 7413 4.1.1
+    experimental = 254,  // RFC 6994, with a magic number in front
 };
 constexpr std::uint16_t fast_open_magic = 0xf989;
 
@@ -27,7 +27,8 @@ bool read_sack(Bytes value, TcpOptions& options) {
     if (value.empty() || value.size() % 8 != 0 || value.size() > 32) return false;
     if (options.sack_count != 0) return true;
     for (; !value.empty(); value = value.subspan(8)) {
-        options.sack[options.sack_count++] = {{load_be32(value.data())}, {load_be32(value.data() + 4)}};
+        options.sack[options.sack_count++] = {{load_be32(value.data())},
+                                              {load_be32(value.data() + 4)}};
     }
     return true;
 }
@@ -182,14 +183,15 @@ TcpOptions parse_tcp_options(Bytes options) {
             options = options.subspan(1);
             continue;
         }
-        // Every other option has a length (RFC 9293 MUST-68). One that cannot be leaves no way to find
-        // the next option (MUST-7).
+        // Every other option has a length (RFC 9293 MUST-68). One that cannot be leaves no way to
+        // find the next option (MUST-7).
         if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) {
             result.malformed = true;
             break;
         }
         const std::size_t length = options[1];
-        if (!read_option(options[0], options.subspan(2, length - 2), result)) ++result.unknown_count;
+        if (!read_option(options[0], options.subspan(2, length - 2), result))
+            ++result.unknown_count;
         options = options.subspan(length);
     }
     return result;

@@ -1,4 +1,5 @@
-// The option list alone: how wire/tcp.cpp lays it out and recognises what is in nearly every segment.
+// The option list alone: how wire/tcp.cpp lays it out and recognises what is in nearly every
+// segment.
 #pragma once
 
 #include "wire/tcp.hpp"
@@ -12,10 +13,12 @@ inline constexpr std::uint32_t timestamps_head = 0x0101080a;
 inline constexpr std::size_t timestamps_bytes = 12;
 
 constexpr bool has_timestamps_only(const TcpOptions& o) {
-    return o.timestamps && !o.mss && !o.window_scale && !o.sack_permitted && o.sack_count == 0 && !o.fast_open;
+    return o.timestamps && !o.mss && !o.window_scale && !o.sack_permitted && o.sack_count == 0 &&
+           !o.fast_open;
 }
 constexpr bool has_none(const TcpOptions& o) {
-    return !o.timestamps && !o.mss && !o.window_scale && !o.sack_permitted && o.sack_count == 0 && !o.fast_open;
+    return !o.timestamps && !o.mss && !o.window_scale && !o.sack_permitted && o.sack_count == 0 &&
+           !o.fast_open;
 }
 
 // Writes at most tcp_options_max bytes, a multiple of 4; how many.

@@ -16,7 +16,8 @@ Octets laid_out(const TcpOptions& options, OptionOrder order = OptionOrder::linu
     const Address a = Address::v4(10, 0, 0, 1), b = Address::v4(10, 0, 0, 2);
     TcpHeader header;
     header.options = options;
-    const std::size_t size = write_tcp(room, header, {.source = a, .destination = b, .payload = {}, .order = order});
+    const std::size_t size =
+        write_tcp(room, header, {.source = a, .destination = b, .payload = {}, .order = order});
     EXPECT_EQ(size, tcp_header_bytes(options, order));
     const auto view = TcpView::parse(Bytes(room).first(size));
     EXPECT_TRUE(view && view->checksum_is_valid(a, b));
@@ -33,13 +34,15 @@ TcpOptions syn_options() {
 }
 
 TEST(OptionsOut, LinuxSyn) {
-    EXPECT_EQ(laid_out(syn_options()), (Octets{2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7}));
+    EXPECT_EQ(laid_out(syn_options()),
+              (Octets{2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7}));
 }
 
 TEST(OptionsOut, LinuxSynWithoutSack) {
     TcpOptions o = syn_options();
     o.sack_permitted = false;
-    EXPECT_EQ(laid_out(o), (Octets{2, 4, 5, 0xb4, 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7}));
+    EXPECT_EQ(laid_out(o),
+              (Octets{2, 4, 5, 0xb4, 1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7}));
 }
 
 TEST(OptionsOut, LinuxSynWithoutTimestamps) {
@@ -63,7 +66,8 @@ TEST(OptionsOut, DataCarriesTimestampsThenSack) {
     EXPECT_EQ(laid_out(o), (Octets{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2}));
     o.sack_count = 1;
     o.sack[0] = {{3}, {4}};
-    EXPECT_EQ(laid_out(o), (Octets{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4}));
+    EXPECT_EQ(laid_out(o),
+              (Octets{1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4}));
 }
 
 TEST(OptionsOut, AsManySackBlocksAsFit) {  // RFC 2018 3
@@ -124,7 +128,8 @@ TEST(OptionsOut, EveryCombinationFitsAndIsReadBack) {
 }
 
 TEST(OptionsIn, AllOfThem) {
-    const Octets bytes = {2, 4, 5, 0xb4, 3, 3, 14, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4, 34, 2};
+    const Octets bytes = {2, 4, 5, 0xb4, 3,  3, 14, 4, 2, 8, 10, 0, 0, 0,  1, 0,
+                          0, 0, 2, 5,    10, 0, 0,  0, 3, 0, 0,  0, 4, 34, 2};
     const TcpOptions o = parse_tcp_options(bytes);
     EXPECT_EQ(o.mss, 1460);
     EXPECT_EQ(o.window_scale, 14);
@@ -138,7 +143,8 @@ TEST(OptionsIn, AllOfThem) {
 }
 
 TEST(OptionsIn, UnknownOnesAreSkippedByTheirLength) {  // RFC 9293 MUST-6, MUST-68
-    const TcpOptions o = parse_tcp_options(Octets{30, 2, 253, 5, 1, 2, 3, 254, 4, 0, 1, 19, 3, 0, 2, 4, 2, 24});
+    const TcpOptions o =
+        parse_tcp_options(Octets{30, 2, 253, 5, 1, 2, 3, 254, 4, 0, 1, 19, 3, 0, 2, 4, 2, 24});
     EXPECT_EQ(o.mss, 536);
     EXPECT_EQ(o.unknown_count, 4);
     EXPECT_FALSE(o.malformed);
@@ -161,8 +167,9 @@ TEST(OptionsIn, NothingCountsBehindTheEnd) {  // RFC 9293 MUST-69
 }
 
 TEST(OptionsIn, AnImpossibleLengthEndsTheList) {  // RFC 9293 MUST-7
-    for (const Octets& tail : {Octets{30, 0}, Octets{30, 1}, Octets{30}, Octets{2, 0, 5, 0xb4}, Octets{2, 1, 5, 0xb4},
-                               Octets{30, 3}, Octets{8, 10, 0, 0}, Octets{5, 255, 1, 1}, Octets{2, 4, 5}}) {
+    for (const Octets& tail :
+         {Octets{30, 0}, Octets{30, 1}, Octets{30}, Octets{2, 0, 5, 0xb4}, Octets{2, 1, 5, 0xb4},
+          Octets{30, 3}, Octets{8, 10, 0, 0}, Octets{5, 255, 1, 1}, Octets{2, 4, 5}}) {
         Octets bytes = {3, 3, 6};
         bytes.insert(bytes.end(), tail.begin(), tail.end());
         const TcpOptions o = parse_tcp_options(bytes);
@@ -173,15 +180,17 @@ TEST(OptionsIn, AnImpossibleLengthEndsTheList) {  // RFC 9293 MUST-7
 }
 
 TEST(OptionsIn, AKnownOneOfAWrongLengthIsIgnored) {
-    for (const Octets& wrong : {Octets{2, 3, 5}, Octets{2, 5, 5, 0xb4, 0}, Octets{2, 2}, Octets{3, 2}, Octets{3, 4, 7, 7},
-                                Octets{4, 3, 0}, Octets{8, 9, 0, 0, 0, 0, 0, 0, 0}, Octets{8, 2}, Octets{5, 2},
-                                Octets{5, 6, 0, 0, 0, 0}, Octets{34, 3, 0}, Octets{34, 4, 0, 0},
-                                Octets{254, 3, 0xf9}, Octets{254, 6, 0xf9, 0x89, 1, 2}}) {
+    for (const Octets& wrong :
+         {Octets{2, 3, 5}, Octets{2, 5, 5, 0xb4, 0}, Octets{2, 2}, Octets{3, 2}, Octets{3, 4, 7, 7},
+          Octets{4, 3, 0}, Octets{8, 9, 0, 0, 0, 0, 0, 0, 0}, Octets{8, 2}, Octets{5, 2},
+          Octets{5, 6, 0, 0, 0, 0}, Octets{34, 3, 0}, Octets{34, 4, 0, 0}, Octets{254, 3, 0xf9},
+          Octets{254, 6, 0xf9, 0x89, 1, 2}}) {
         Octets bytes = wrong;
         bytes.insert(bytes.end(), {8, 10, 0, 0, 0, 1, 0, 0, 0, 2});
         const TcpOptions o = parse_tcp_options(bytes);
         EXPECT_EQ(o.unknown_count, 1) << int{wrong[0]} << ' ' << int{wrong[1]};
-        EXPECT_FALSE(o.malformed || o.mss || o.window_scale || o.sack_permitted || o.sack_count != 0 || o.fast_open);
+        EXPECT_FALSE(o.malformed || o.mss || o.window_scale || o.sack_permitted ||
+                     o.sack_count != 0 || o.fast_open);
         EXPECT_EQ(o.timestamps, (Timestamps{1, 2}));
     }
 }
@@ -219,7 +228,8 @@ TEST(OptionsIn, RandomBytesNeverReadOutside) {
     Rng rng(21);
     for (int round = 0; round < 20'000; ++round) {
         Octets bytes(rng.below(41));
-        for (auto& b : bytes) b = static_cast<std::uint8_t>(rng.below(rng.chance(500'000) ? 12 : 256));
+        for (auto& b : bytes)
+            b = static_cast<std::uint8_t>(rng.below(rng.chance(500'000) ? 12 : 256));
         const TcpOptions o = parse_tcp_options(bytes);
         ASSERT_LE(o.sack_count, 4);
     }

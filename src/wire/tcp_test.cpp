@@ -31,11 +31,18 @@ TcpHeader sample() {
 }
 
 TEST(TcpWire, AKnownSynByteForByte) {
-    TcpHeader header{.source_port = 40000, .destination_port = 80, .seq = {1}, .ack = {}, .flags = {Flags::syn}, .window = 64240,
-                     .urgent = 0, .options = {}};
+    TcpHeader header{.source_port = 40000,
+                     .destination_port = 80,
+                     .seq = {1},
+                     .ack = {},
+                     .flags = {Flags::syn},
+                     .window = 64240,
+                     .urgent = 0,
+                     .options = {}};
     header.options.mss = 1460;
-    const std::vector<std::uint8_t> expected = {0x9c, 0x40, 0x00, 0x50, 0, 0, 0, 1,    0,    0,    0,    0,
-                                                0x60, 0x02, 0xfa, 0xf0, 0x68, 0x9a, 0, 0, 0x02, 0x04, 0x05, 0xb4};
+    const std::vector<std::uint8_t> expected = {0x9c, 0x40, 0x00, 0x50, 0,    0,    0,    1,
+                                                0,    0,    0,    0,    0x60, 0x02, 0xfa, 0xf0,
+                                                0x68, 0x9a, 0,    0,    0x02, 0x04, 0x05, 0xb4};
     auto bytes = written(header, {.source = a4, .destination = b4, .payload = {}});
     ASSERT_EQ(bytes.size(), expected.size());
     EXPECT_TRUE(TcpView::parse(bytes)->checksum_is_valid(a4, b4));
@@ -88,7 +95,8 @@ TEST(TcpWire, PayloadInOddPiecesHasARightChecksum) {
 TEST(TcpWire, PartialChecksumIsThePseudoHeaderSum) {
     const std::uint8_t data[] = {1, 2, 3};
     const Bytes parts[] = {data};
-    auto bytes = written(sample(), {.source = a4, .destination = b4, .payload = parts, .partial_checksum = true});
+    auto bytes = written(
+        sample(), {.source = a4, .destination = b4, .payload = parts, .partial_checksum = true});
     ASSERT_EQ(bytes.size(), 23U);
     EXPECT_EQ(load_be16(bytes.data() + 16), pseudo_header(a4, b4, protocol_tcp, 23).folded());
     EXPECT_TRUE(std::equal(data, data + 3, bytes.data() + 20));

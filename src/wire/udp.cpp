@@ -15,7 +15,8 @@ Result<UdpView> UdpView::parse(Bytes datagram) {
 
 bool UdpView::checksum_is_valid(const Address& source, const Address& destination) const {
     if (checksum() == 0) return source.is_v4();
-    Sum sum = pseudo_header(source, destination, protocol_udp, static_cast<std::uint32_t>(bytes_.size()));
+    Sum sum =
+        pseudo_header(source, destination, protocol_udp, static_cast<std::uint32_t>(bytes_.size()));
     sum.add(bytes_);
     return sum.is_valid();
 }

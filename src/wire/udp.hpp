@@ -12,7 +12,8 @@ namespace estab::wire {
 
 inline constexpr std::size_t udp_header_bytes = 8;
 
-// Exists only if the length field is at least 8 and inside the bytes; what lies behind it is cut off.
+// Exists only if the length field is at least 8 and inside the bytes; what lies behind it is cut
+// off.
 class UdpView {
 public:
     static Result<UdpView> parse(Bytes datagram);
@@ -33,7 +34,8 @@ private:
 struct UdpWrite {
     Endpoint source, destination;
     std::span<const Bytes> payload;  // copied after the header; at most 65,527 bytes together
-    bool partial_checksum = false;   // leave the folded pseudo-header sum in the field, for the device
+    bool partial_checksum =
+        false;  // leave the folded pseudo-header sum in the field, for the device
 };
 
 // Writes header, payload and checksum; how many bytes.
