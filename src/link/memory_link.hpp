@@ -38,6 +38,8 @@ public:
     }
     std::size_t receive(std::span<device::Frame> batch) {
         head_ = lent_;  // what was lent last time is free now
+        // An idle direction begins anew at the buffers that the caches still have.
+        if (head_ == tail_ && !is_reserved_) head_ = lent_ = tail_ = 0;
         std::size_t count = 0;
         while (count < batch.size() && lent_ != tail_) batch[count++] = slots_[lent_++ & mask_];
         return count;
@@ -51,7 +53,7 @@ private:
     std::size_t frame_max_;
     std::size_t mask_;    // places are a power of two, at least frames_max_
     std::size_t stride_;
-    std::size_t head_ = 0;  // counts that only grow: [head_, lent_) is lent, [lent_, tail_) waits
+    std::size_t head_ = 0;  // running counts: [head_, lent_) is lent, [lent_, tail_) waits
     std::size_t lent_ = 0;
     std::size_t tail_ = 0;
     bool is_reserved_ = false;

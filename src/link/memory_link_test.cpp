@@ -88,6 +88,19 @@ TEST(MemoryLink, ARoomGivenBackIsNotSent) {
     EXPECT_EQ(batch[0].bytes.size(), 50u);
 }
 
+TEST(MemoryLink, AnOpenReservationOutlivesTheOtherEndsReceive) {
+    MemoryLink link({});
+    std::array<device::Frame, 1> batch;
+    send(link.end(0), at(0), 1, 10);
+    ASSERT_EQ(link.end(1).receive(at(0), batch), 1u);
+    const MutableBytes room = link.end(0).reserve(10);
+    EXPECT_EQ(link.end(1).receive(at(0), batch), 0u);
+    room[0] = 2;
+    link.end(0).commit(at(0), 10, {});
+    ASSERT_EQ(link.end(1).receive(at(0), batch), 1u);
+    EXPECT_EQ(batch[0].bytes[0], 2);
+}
+
 TEST(MemoryLink, GoesRoundItsRingManyTimes) {
     MemoryLink link({.caps = {.frame_max = 64}, .frames_max = 5});
     std::array<device::Frame, 3> batch;
