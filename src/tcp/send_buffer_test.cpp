@@ -220,12 +220,12 @@ TEST(SendBuffer, IsAQueueOfOctets) {
     for (std::uint64_t seed = 1; seed <= 24; ++seed) {
         SCOPED_TRACE("--seed=" + std::to_string(seed));
         SendLaw law{seed, seed % 4 * 3 * Memory::slab_bytes + Memory::slab_bytes};
-        law.run(1500);
+        law.run(700);
         refused |= law.refused();
     }
     EXPECT_TRUE(refused);
     SendLaw rich{99, 64 << 20};
-    rich.run(6000);
+    rich.run(3000);
     EXPECT_FALSE(rich.refused());
 }
 
