@@ -25,10 +25,11 @@ struct Envelope {
 
 std::size_t write_envelope(MutableBytes room, const Envelope& envelope) {
     const bool v4 = envelope.source.is_v4();
-    return wire::write_ip(room, {.source = envelope.source,
-                                 .destination = envelope.destination,
-                                 .protocol = v4 ? wire::protocol_icmp : wire::protocol_icmpv6,
-                                 .payload_bytes = static_cast<std::uint32_t>(envelope.message_bytes)});
+    return wire::write_ip(room,
+                          {.source = envelope.source,
+                           .destination = envelope.destination,
+                           .protocol = v4 ? wire::protocol_icmp : wire::protocol_icmpv6,
+                           .payload_bytes = static_cast<std::uint32_t>(envelope.message_bytes)});
 }
 
 // The parser's header and payload are neighbours in the packet as it came.
@@ -117,13 +118,16 @@ Icmp::Input Icmp::read(const wire::IpPacket& packet) {
     if (error == nullptr) return {};
     if (is_unreachable(error->reason)) ++counters_.Icmp_InDestUnreachs;
     // Nothing that we sent says that it came from another family, from nobody or to many.
-    if (error->source.is_v4() != packet.source.is_v4() || !routes_.is_local(error->source)) return {};
+    if (error->source.is_v4() != packet.source.is_v4() || !routes_.is_local(error->source)) {
+        return {};
+    }
     const auto report = to_report(*error);
     if (!report) return {};
     return *report;
 }
 
-std::size_t Icmp::answer_echo(MutableBytes room, const wire::IpPacket& request, const wire::IcmpEcho& echo) {
+std::size_t Icmp::answer_echo(MutableBytes room, const wire::IpPacket& request,
+                              const wire::IcmpEcho& echo) {
     if (!routes_.is_unicast(request.source) || !routes_.is_local(request.destination)) return 0;
     const std::size_t header_bytes = wire::ip_header_bytes(request.source.is_v4());
     const std::size_t message_bytes = wire::icmp_header_bytes + echo.data.size();
@@ -141,10 +145,14 @@ std::size_t Icmp::answer_echo(MutableBytes room, const wire::IpPacket& request, 
 std::size_t Icmp::answer_error(Instant now, MutableBytes room, const wire::IpPacket& about,
                                const ErrorAnswer& answer) {
     if (!may_answer_with_error(about, routes_, answer.link_broadcast)) return 0;
-    const auto us = routes_.is_local(about.destination) ? about.destination : routes_.source_for(about.source);
+    const auto us =
+        routes_.is_local(about.destination) ? about.destination : routes_.source_for(about.source);
     if (!us) return 0;
-    const wire::IcmpErrorWrite error{.source = *us, .destination = about.source, .reason = answer.reason,
-                                     .detail = answer.detail, .about = whole(about)};
+    const wire::IcmpErrorWrite error{.source = *us,
+                                     .destination = about.source,
+                                     .reason = answer.reason,
+                                     .detail = answer.detail,
+                                     .about = whole(about)};
     const std::size_t header_bytes = wire::ip_header_bytes(us->is_v4());
     const std::size_t message_bytes = wire::icmp_error_bytes(error);
     if (room.size() < header_bytes + message_bytes || !errors_.take(now)) return 0;

@@ -27,7 +27,8 @@ std::vector<std::uint8_t> packet(const char* from, const char* to, std::uint8_t 
 }
 
 // Ports 4660 to 80, sequence number 0xdeadbeef.
-const std::vector<std::uint8_t> tcp{0x12, 0x34, 0, 80, 0xde, 0xad, 0xbe, 0xef, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0};
+const std::vector<std::uint8_t> tcp{0x12, 0x34, 0,    80, 0xde, 0xad, 0xbe, 0xef, 0, 0,
+                                    0,    0,    0x50, 2,  0,    0,    0,    0,    0, 0};
 
 class IcmpHost : public testing::Test {
 protected:
@@ -36,11 +37,15 @@ protected:
         EXPECT_TRUE(routes.add_address(*wire::Prefix::parse("fd77::2/64")));
     }
     // The error that somebody sends to `to` about a packet of ours.
-    static std::vector<std::uint8_t> error(const char* from, const char* to, const std::vector<std::uint8_t>& about,
+    static std::vector<std::uint8_t> error(const char* from, const char* to,
+                                           const std::vector<std::uint8_t>& about,
                                            IcmpReason reason, std::uint32_t detail = 0) {
         std::vector<std::uint8_t> message(1300);
-        message.resize(wire::write_icmp_error(message, {.source = address(from), .destination = address(to),
-                                                        .reason = reason, .detail = detail, .about = about}));
+        message.resize(wire::write_icmp_error(message, {.source = address(from),
+                                                        .destination = address(to),
+                                                        .reason = reason,
+                                                        .detail = detail,
+                                                        .about = about}));
         return packet(from, to, address(from).is_v4() ? 1 : 58, message);
     }
     std::optional<IcmpReport> read(const std::vector<std::uint8_t>& bytes) {
@@ -48,13 +53,15 @@ protected:
         const auto* report = std::get_if<IcmpReport>(&input);
         return report == nullptr ? std::nullopt : std::optional(*report);
     }
-    std::optional<IpPacket> answer(const std::vector<std::uint8_t>& about, const Icmp::ErrorAnswer& how = {}) {
+    std::optional<IpPacket> answer(const std::vector<std::uint8_t>& about,
+                                   const Icmp::ErrorAnswer& how = {}) {
         room.assign(1500, 0);
         room.resize(icmp.answer_error(start, room, *IpPacket::parse(about), how));
         if (room.empty()) return std::nullopt;
         return *IpPacket::parse(room);
     }
-    std::optional<IpPacket> echo(const std::vector<std::uint8_t>& request, std::size_t room_bytes = 1500) {
+    std::optional<IpPacket> echo(const std::vector<std::uint8_t>& request,
+                                 std::size_t room_bytes = 1500) {
         const auto parsed = *IpPacket::parse(request);
         const Icmp::Input input = icmp.read(parsed);
         const auto* asked = std::get_if<wire::IcmpEcho>(&input);
@@ -64,7 +71,8 @@ protected:
         if (room.empty()) return std::nullopt;
         return *IpPacket::parse(room);
     }
-    static std::vector<std::uint8_t> ping(const char* from, const char* to, bool is_request = true) {
+    static std::vector<std::uint8_t> ping(const char* from, const char* to,
+                                          bool is_request = true) {
         const std::vector<std::uint8_t> data{1, 2, 3, 4, 5};
         std::vector<std::uint8_t> message(13);
         wire::write_icmp_echo(message, {address(from), address(to), {is_request, 7, 9, data}});
@@ -78,7 +86,8 @@ protected:
 };
 
 TEST_F(IcmpHost, AnswersEcho) {  // RFC 1122 3.2.2.6, RFC 4443 4.2
-    for (const auto& [from, to] : {std::pair{"10.77.0.9", "10.77.0.2"}, std::pair{"fd77::9", "fd77::2"}}) {
+    for (const auto& [from, to] :
+         {std::pair{"10.77.0.9", "10.77.0.2"}, std::pair{"fd77::9", "fd77::2"}}) {
         const auto reply = echo(ping(from, to));
         ASSERT_TRUE(reply);
         EXPECT_EQ(reply->source, address(to));
@@ -121,8 +130,10 @@ TEST_F(IcmpHost, CountsWhatIsMalformed) {
 }
 
 TEST_F(IcmpHost, SendsErrorsThatQuoteThePacket) {  // RFC 1122 3.2.2, RFC 4443 3.1
-    for (const auto& [from, to] : {std::pair{"10.77.0.9", "10.77.0.2"}, std::pair{"fd77::9", "fd77::2"}}) {
-        const auto sent = answer(packet(from, to, 6, tcp), {.reason = IcmpReason::port_unreachable});
+    for (const auto& [from, to] :
+         {std::pair{"10.77.0.9", "10.77.0.2"}, std::pair{"fd77::9", "fd77::2"}}) {
+        const auto sent =
+            answer(packet(from, to, 6, tcp), {.reason = IcmpReason::port_unreachable});
         ASSERT_TRUE(sent);
         EXPECT_EQ(sent->source, address(to));
         EXPECT_EQ(sent->destination, address(from));
@@ -166,7 +177,8 @@ TEST_F(IcmpHost, SendsNoErrorWhereNoneMayBe) {  // RFC 1122 3.2.2, RFC 4443 2.4(
 }
 
 TEST_F(IcmpHost, SpeaksFromAnAddressOfItsOwn) {
-    const auto sent = answer(packet("10.77.0.9", "192.0.2.1", 6, tcp), {.reason = IcmpReason::host_unreachable});
+    const auto sent =
+        answer(packet("10.77.0.9", "192.0.2.1", 6, tcp), {.reason = IcmpReason::host_unreachable});
     ASSERT_TRUE(sent);
     EXPECT_EQ(sent->source, address("10.77.0.2"));
     ASSERT_TRUE(routes.accept(*wire::Prefix::parse("0.0.0.0/0")));
@@ -189,8 +201,9 @@ TEST_F(IcmpHost, LimitsTheRateOfErrors) {  // RFC 4443 2.4(f)
 }
 
 TEST_F(IcmpHost, TellsTcpWhatAnErrorIsAbout) {  // RFC 1122 4.2.3.9, RFC 5927 4.1
-    const auto report = read(error("10.77.0.1", "10.77.0.2", packet("10.77.0.2", "192.0.2.1", 6, tcp),
-                                   IcmpReason::too_big, 1400));
+    const auto report =
+        read(error("10.77.0.1", "10.77.0.2", packet("10.77.0.2", "192.0.2.1", 6, tcp),
+                   IcmpReason::too_big, 1400));
     ASSERT_TRUE(report);
     EXPECT_EQ(report->kind, IcmpKind::too_big);
     EXPECT_EQ(report->type, 3);
@@ -205,10 +218,14 @@ TEST_F(IcmpHost, TellsTcpWhatAnErrorIsAbout) {  // RFC 1122 4.2.3.9, RFC 5927 4.
 TEST_F(IcmpHost, TellsSoftFromHard) {  // RFC 1122 4.2.3.9, RFC 5461 2
     const auto about = packet("fd77::2", "fd77::9", 6, tcp);
     const std::pair<IcmpReason, IcmpKind> table[] = {
-        {IcmpReason::network_unreachable, IcmpKind::soft},   {IcmpReason::host_unreachable, IcmpKind::soft},
-        {IcmpReason::hop_limit_exceeded, IcmpKind::soft},    {IcmpReason::reassembly_timed_out, IcmpKind::soft},
-        {IcmpReason::parameter_problem, IcmpKind::soft},     {IcmpReason::port_unreachable, IcmpKind::hard},
-        {IcmpReason::protocol_unreachable, IcmpKind::hard},  {IcmpReason::prohibited, IcmpKind::hard},
+        {IcmpReason::network_unreachable, IcmpKind::soft},
+        {IcmpReason::host_unreachable, IcmpKind::soft},
+        {IcmpReason::hop_limit_exceeded, IcmpKind::soft},
+        {IcmpReason::reassembly_timed_out, IcmpKind::soft},
+        {IcmpReason::parameter_problem, IcmpKind::soft},
+        {IcmpReason::port_unreachable, IcmpKind::hard},
+        {IcmpReason::protocol_unreachable, IcmpKind::hard},
+        {IcmpReason::prohibited, IcmpKind::hard},
         {IcmpReason::too_big, IcmpKind::too_big},
     };
     for (const auto& [reason, kind] : table) {

@@ -13,7 +13,8 @@ namespace {
 bool is_station(const wire::Mac& mac) { return (mac.octets[0] & 1) == 0 && mac != wire::Mac{}; }
 
 wire::Address all_nodes() {
-    constexpr std::array<std::uint8_t, 16> octets{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    std::array<std::uint8_t, 16> octets{0xff, 0x02};
+    octets[15] = 1;
     return wire::Address::from_v6(octets.data());
 }
 
@@ -23,7 +24,8 @@ std::size_t message_bytes(const wire::Address& about) {
 }
 
 // Ethernet, IPv6 and ICMPv6 in one.
-void write_ndp_frame(MutableBytes room, const wire::EthernetWrite& link, const wire::NdpWrite& ndp) {
+void write_ndp_frame(MutableBytes room, const wire::EthernetWrite& link,
+                     const wire::NdpWrite& ndp) {
     CHECK(room.size() >= message_bytes(ndp.source));
     std::size_t at = wire::write_ethernet(room, link);
     at += wire::write_ip(room.subspan(at), {.source = ndp.source,
@@ -69,7 +71,8 @@ std::optional<wire::Mac> Neighbours::find(Instant now, const wire::Address& next
         entry->state = State::stale;
     }
     if (entry->state == State::stale) {
-        // It is used as it is, and most likely TCP confirms it before we have to ask. RFC 4861 7.3.3.
+        // It is used as it is, and most likely TCP confirms it before we have to ask.
+        // RFC 4861 7.3.3.
         entry->state = State::probe;
         entry->questions = 0;
         entry->due = after(now, limits_.probe_delay);
@@ -103,7 +106,8 @@ void Neighbours::confirm(Instant now, const wire::Address& next_hop) {
 }
 
 void Neighbours::on_arp(Instant now, const wire::Arp& arp) {
-    // Our own address from another station is a conflict or a forgery: nothing to learn (RFC 5227 2.4).
+    // Our own address from another station is a conflict or a forgery: nothing to learn.
+    // RFC 5227 2.4.
     if (!is_station(arp.sender_mac) || arp.sender_mac == own_ || routes_.is_own(arp.sender)) return;
     const bool is_request = arp.operation == wire::ArpOperation::request;
     if (!arp.sender.is_unspecified()) {
@@ -131,8 +135,8 @@ void Neighbours::on_ndp(Instant now, const wire::IpPacket& packet, const wire::N
     }
 }
 
-void Neighbours::on_solicitation(Instant now, const wire::IpPacket& packet, const wire::NeighbourSolicitation& ns,
-                                 const wire::Mac& from) {
+void Neighbours::on_solicitation(Instant now, const wire::IpPacket& packet,
+                                 const wire::NeighbourSolicitation& ns, const wire::Mac& from) {
     if (routes_.is_own(packet.source) || (ns.source && !is_station(*ns.source))) return;
     const bool is_probe = packet.source.is_unspecified();
     if ((!is_probe && packet.source.is_multicast()) || !answers(ns.target, packet.source)) return;
@@ -140,7 +144,8 @@ void Neighbours::on_solicitation(Instant now, const wire::IpPacket& packet, cons
         Entry* entry = lookup(packet.source);
         if (entry == nullptr) {
             learn(now, packet.source, *ns.source, ns.target);
-        } else if (!entry->is_static && (entry->state == State::incomplete || *ns.source != entry->mac)) {
+        } else if (!entry->is_static &&
+                   (entry->state == State::incomplete || *ns.source != entry->mac)) {
             set(now, *entry, *ns.source, false);  // RFC 4861 7.2.3
         }
     }
@@ -149,7 +154,7 @@ void Neighbours::on_solicitation(Instant now, const wire::IpPacket& packet, cons
             .to = to,
             .target = ns.target,
             .solicited = !is_probe,
-            .overrides = routes_.is_own(ns.target)});  // who answers for others does not: RFC 4861 7.2.8
+            .overrides = routes_.is_own(ns.target)});  // not for others: RFC 4861 7.2.8
 }
 
 void Neighbours::on_advertisement(Instant now, const wire::NeighbourAdvertisement& na) {
@@ -228,8 +233,9 @@ std::optional<wire::Address> Neighbours::take_unreachable() {
 }
 
 std::vector<Neighbours::Entry>::iterator Neighbours::place(const wire::Address& address) {
-    return std::lower_bound(entries_.begin(), entries_.end(), address,
-                            [](const Entry& entry, const wire::Address& a) { return entry.address < a; });
+    return std::lower_bound(
+        entries_.begin(), entries_.end(), address,
+        [](const Entry& entry, const wire::Address& a) { return entry.address < a; });
 }
 
 Neighbours::Entry* Neighbours::lookup(const wire::Address& address) {
@@ -239,9 +245,10 @@ Neighbours::Entry* Neighbours::lookup(const wire::Address& address) {
 
 Neighbours::Entry* Neighbours::make(Instant now, const wire::Address& address, bool may_evict) {
     if (entries_.size() >= limits_.entries_max) {
-        const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-            return a.is_static != b.is_static ? b.is_static : a.used < b.used;
-        });
+        const auto oldest =
+            std::min_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+                return a.is_static != b.is_static ? b.is_static : a.used < b.used;
+            });
         if (!may_evict || oldest == entries_.end() || oldest->is_static) return nullptr;
         entries_.erase(oldest);
     }
@@ -252,7 +259,8 @@ Neighbours::Entry* Neighbours::make(Instant now, const wire::Address& address, b
 }
 
 // Who asks for us is likely to be spoken to next. RFC 826, RFC 4861 7.2.3.
-void Neighbours::learn(Instant now, const wire::Address& address, const wire::Mac& mac, const wire::Address& asked) {
+void Neighbours::learn(Instant now, const wire::Address& address, const wire::Mac& mac,
+                       const wire::Address& asked) {
     if (!routes_.is_unicast(address) || lookup(address) != nullptr) return;
     Entry* entry = make(now, address, false);
     if (entry == nullptr) return;
@@ -280,12 +288,13 @@ void Neighbours::ask(Instant now, Entry& entry) {
 
 bool Neighbours::answers(const wire::Address& target, const wire::Address& asker) {
     if (routes_.is_own(target)) return true;
-    // For others only: a gratuitous message, a check for duplicates (RFC 5227 2.1.1, RFC 4862 5.4.3) and
-    // a question for a neighbour that we know must stay unanswered.
+    // For others only: a gratuitous message, a check for duplicates (RFC 5227 2.1.1,
+    // RFC 4862 5.4.3) and a question for a neighbour that we know must stay unanswered.
     if (asker.is_unspecified() || target == asker || !routes_.is_unicast(target)) return false;
     const Entry* known = lookup(target);
     if (known != nullptr && known->state != State::incomplete) return false;
-    return std::ranges::any_of(proxied_, [&](const wire::Prefix& prefix) { return prefix.contains(target); });
+    return std::ranges::any_of(proxied_,
+                               [&](const wire::Prefix& prefix) { return prefix.contains(target); });
 }
 
 void Neighbours::answer(const Answer& what) {
@@ -311,7 +320,8 @@ void Neighbours::write_answer(MutableBytes room, const Answer& what) const {
                                                              .overrides = what.overrides}});
 }
 
-// To all while nothing is known, to the one who was there when we only check. RFC 4861 7.2.2, 7.3.3.
+// To all while nothing is known, to the one who was there when we only check.
+// RFC 4861 7.2.2, 7.3.3.
 void Neighbours::write_question(MutableBytes room, const Entry& entry) const {
     const bool to_all = entry.state == State::incomplete;
     if (entry.address.is_v4()) {
@@ -325,10 +335,11 @@ void Neighbours::write_question(MutableBytes room, const Entry& entry) const {
         return;
     }
     const wire::Address to = to_all ? wire::solicited_node(entry.address) : entry.address;
-    write_ndp_frame(room, {to_all ? wire::multicast_mac(to) : entry.mac, own_, wire::ethertype_ipv6},
-                    {.source = entry.source,
-                     .destination = to,
-                     .message = wire::NeighbourSolicitation{.target = entry.address, .source = own_}});
+    write_ndp_frame(
+        room, {to_all ? wire::multicast_mac(to) : entry.mac, own_, wire::ethertype_ipv6},
+        {.source = entry.source,
+         .destination = to,
+         .message = wire::NeighbourSolicitation{.target = entry.address, .source = own_}});
 }
 
 }  // namespace estab::ip

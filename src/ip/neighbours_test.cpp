@@ -51,21 +51,31 @@ protected:
     }
     bool hold(Instant now, const Address& to, std::size_t bytes = 60, std::uint8_t fill = 7) {
         const std::vector<std::uint8_t> packet(bytes, fill);
-        return neighbours.hold(now, {.next_hop = to, .source = to.is_v4() ? us : us6, .frame = packet,
+        return neighbours.hold(now, {.next_hop = to,
+                                     .source = to.is_v4() ? us : us6,
+                                     .frame = packet,
                                      .offload = {.checksum = device::Checksum::partial}});
     }
-    bool is_held_frame(const std::vector<std::uint8_t>& bytes, const Mac& to, std::uint8_t fill = 7) const {
-        return bytes.size() >= 14 && std::equal(to.octets.begin(), to.octets.end(), bytes.begin()) &&
+    bool is_held_frame(const std::vector<std::uint8_t>& bytes, const Mac& to,
+                       std::uint8_t fill = 7) const {
+        return bytes.size() >= 14 &&
+               std::equal(to.octets.begin(), to.octets.end(), bytes.begin()) &&
                bytes.back() == fill && offload.checksum == device::Checksum::partial;
     }
-    void request(Instant now, const Address& sender, const Address& target, const Mac& mac = peer_mac) {
-        neighbours.on_arp(now, {.sender_mac = mac, .sender = sender, .target_mac = {}, .target = target});
+    void request(Instant now, const Address& sender, const Address& target,
+                 const Mac& mac = peer_mac) {
+        neighbours.on_arp(
+            now, {.sender_mac = mac, .sender = sender, .target_mac = {}, .target = target});
     }
     void reply(Instant now, const Address& sender, const Mac& mac, const Mac& to = our_mac) {
-        neighbours.on_arp(now, {.operation = ArpOperation::reply, .sender_mac = mac, .sender = sender,
-                                .target_mac = to, .target = us});
+        neighbours.on_arp(now, {.operation = ArpOperation::reply,
+                                .sender_mac = mac,
+                                .sender = sender,
+                                .target_mac = to,
+                                .target = us});
     }
-    void solicit(Instant now, const Address& source, const Address& target, std::optional<Mac> mac = peer_mac) {
+    void solicit(Instant now, const Address& source, const Address& target,
+                 std::optional<Mac> mac = peer_mac) {
         wire::IpPacket packet;
         packet.source = source;
         neighbours.on_ndp(now, packet, wire::NeighbourSolicitation{target, mac}, peer_mac);
@@ -270,7 +280,8 @@ TEST_F(Link, UnaskedRepliesOnlyUpdate) {  // RFC 826; RFC 4861 7.2.5
 TEST_F(Link, AdvertisementsFollowTheirFlags) {  // RFC 4861 7.2.5
     hold(start, peer6);
     next();
-    advertise(start, {.target = peer6, .mac = {}, .solicited = true});  // says nothing without an address
+    advertise(start,
+              {.target = peer6, .mac = {}, .solicited = true});  // says nothing without an address
     EXPECT_FALSE(neighbours.find(start, peer6));
     advertise(start, {.target = peer6, .mac = peer_mac, .solicited = true});
     EXPECT_EQ(neighbours.find(start, peer6), peer_mac);
@@ -334,7 +345,8 @@ TEST_F(Link, AStaticEntryReleasesWhatWaits) {
 }
 
 TEST_F(Link, TheOneNotUsedForLongestGoes) {
-    for (std::uint8_t i = 100; i < 104; ++i) request(start + i * 10ms, Address::v4(10, 77, 0, i), us);
+    for (std::uint8_t i = 100; i < 104; ++i)
+        request(start + i * 10ms, Address::v4(10, 77, 0, i), us);
     while (!next().empty()) {}
     neighbours.find(start + 10s, Address::v4(10, 77, 0, 100));
     hold(start + 11s, peer);
@@ -346,7 +358,8 @@ TEST_F(Link, TheOneNotUsedForLongestGoes) {
 TEST_F(Link, AFloodOfQuestionsPushesNobodyOut) {
     request(start, peer, us);
     for (int i = 0; i < 1000; ++i) {
-        request(start + 1s, Address::v4(10, 77, 0, static_cast<std::uint8_t>(10 + i % 200)), us, other_mac);
+        request(start + 1s, Address::v4(10, 77, 0, static_cast<std::uint8_t>(10 + i % 200)), us,
+                other_mac);
     }
     EXPECT_EQ(neighbours.size(), 4u);
     EXPECT_EQ(neighbours.find(start + 1s, peer), peer_mac);
@@ -356,7 +369,8 @@ TEST_F(Link, AFloodOfQuestionsPushesNobodyOut) {
 }
 
 TEST_F(Link, WhenAllAreStaticNothingIsHeld) {
-    for (std::uint8_t i = 100; i < 104; ++i) ASSERT_TRUE(neighbours.add_static(Address::v4(10, 77, 0, i), peer_mac));
+    for (std::uint8_t i = 100; i < 104; ++i)
+        ASSERT_TRUE(neighbours.add_static(Address::v4(10, 77, 0, i), peer_mac));
     EXPECT_FALSE(hold(start, peer));
     EXPECT_EQ(neighbours.add_static(peer, peer_mac).error(), Error::no_memory);
     EXPECT_TRUE(next().empty());

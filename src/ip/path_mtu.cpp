@@ -6,7 +6,8 @@ namespace estab::ip {
 namespace {
 
 // RFC 1191 7.1, for routers that do not say what they could have passed.
-constexpr std::uint32_t plateaus[] = {65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
+constexpr std::uint32_t plateaus[] = {65535, 32000, 17914, 8166, 4352, 2002,
+                                      1492,  1006,  508,   296,  68};
 
 std::uint32_t plateau_below(std::uint32_t tried_bytes) {
     for (const std::uint32_t plateau : plateaus) {
@@ -39,7 +40,9 @@ std::optional<std::uint32_t> PathMtu::learn(Instant now, const wire::Address& de
 
 std::uint32_t PathMtu::find(Instant now, const wire::Address& destination, std::uint32_t link_mtu) {
     const auto entry = place(destination);
-    if (entry == entries_.end() || entry->destination != destination || entry->ends <= now) return link_mtu;
+    if (entry == entries_.end() || entry->destination != destination || entry->ends <= now) {
+        return link_mtu;
+    }
     entry->used = now;
     return std::min(entry->mtu, link_mtu);
 }
@@ -55,14 +58,16 @@ void PathMtu::expire(Instant now) {
 }
 
 std::vector<PathMtu::Entry>::iterator PathMtu::place(const wire::Address& destination) {
-    return std::lower_bound(entries_.begin(), entries_.end(), destination,
-                            [](const Entry& entry, const wire::Address& a) { return entry.destination < a; });
+    return std::lower_bound(
+        entries_.begin(), entries_.end(), destination,
+        [](const Entry& entry, const wire::Address& a) { return entry.destination < a; });
 }
 
 void PathMtu::make_room() {
     if (entries_.size() < limits_.entries_max) return;
-    entries_.erase(std::min_element(entries_.begin(), entries_.end(),
-                                    [](const Entry& a, const Entry& b) { return a.used < b.used; }));
+    entries_.erase(
+        std::min_element(entries_.begin(), entries_.end(),
+                         [](const Entry& a, const Entry& b) { return a.used < b.used; }));
 }
 
 }  // namespace estab::ip

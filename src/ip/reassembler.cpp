@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t v6_fixed = 40;
 constexpr std::size_t v6_fragment_bytes = 8;
-constexpr std::size_t length_max = 0xffff;  // of an IPv4 packet, or of what follows the 40 bytes of IPv6
+constexpr std::size_t length_max = 0xffff;  // of IPv4, or of what follows IPv6's 40 bytes
 
 // What a single fragment can tell. Offsets count in units of 8 bytes, so all but the last must fill
 // theirs (RFC 8200 4.5; RFC 791 3.2), and one without bytes says nothing.
@@ -19,9 +19,10 @@ bool is_sound(const wire::IpPacket& packet) {
     const wire::Fragment& fragment = *packet.fragment;
     if (packet.payload.empty()) return false;
     if (fragment.more && packet.payload.size() % 8 != 0) return false;
-    if (packet.source.is_v6() && fragment.offset == 0 && packet.protocol == wire::ipv6_fragment_header) return false;
-    const std::size_t in_front = packet.source.is_v4() ? packet.header.size()
-                                                       : packet.header.size() - v6_fixed - v6_fragment_bytes;
+    const bool v4 = packet.source.is_v4();
+    const bool nests = packet.protocol == wire::ipv6_fragment_header;
+    if (!v4 && fragment.offset == 0 && nests) return false;
+    const std::size_t in_front = packet.header.size() - (v4 ? 0 : v6_fixed + v6_fragment_bytes);
     return in_front + fragment.offset + packet.payload.size() <= length_max;
 }
 
@@ -31,7 +32,8 @@ void cut_v6_fragment_header(std::vector<std::uint8_t>& header) {
     std::size_t next_at = 6;  // where the kind of the header at `at` is written
     std::size_t at = v6_fixed;
     while (at < fragment_at) {
-        const std::size_t length = wire::ipv6_extension_bytes(header[next_at], Bytes(header).subspan(at));
+        const std::size_t length =
+            wire::ipv6_extension_bytes(header[next_at], Bytes(header).subspan(at));
         CHECK(length != 0);
         next_at = at;
         at += length;
@@ -171,12 +173,14 @@ Reassembler::Fit Reassembler::fit(const Datagram& datagram, const wire::IpPacket
     if (!packet.fragment->more && !datagram.pieces.empty() && datagram.pieces.back().end() > end) {
         return Fit::conflict;
     }
-    const auto next = std::lower_bound(datagram.pieces.begin(), datagram.pieces.end(), begin,
-                                       [](const Piece& piece, std::uint32_t b) { return piece.begin < b; });
+    const auto next =
+        std::lower_bound(datagram.pieces.begin(), datagram.pieces.end(), begin,
+                         [](const Piece& piece, std::uint32_t b) { return piece.begin < b; });
     if (next != datagram.pieces.begin() && std::prev(next)->end() > begin) return Fit::conflict;
     if (next == datagram.pieces.end() || next->begin >= end) return Fit::fits;
-    // A fragment once more, and saying the same, is what a network may do; anything else that overlaps
-    // is an attack on somebody's filter. RFC 5722 4, RFC 8200 4.5; IPv4 as well: nothing good does it.
+    // A fragment once more, and saying the same, is what a network may do; anything else that
+    // overlaps is an attack on somebody's filter. RFC 5722 4, RFC 8200 4.5; IPv4 as well: nothing
+    // good does it.
     const bool same = next->begin == begin && std::ranges::equal(next->bytes, packet.payload) &&
                       (packet.fragment->more || datagram.total == end);
     return same ? Fit::duplicate : Fit::conflict;
@@ -184,8 +188,9 @@ Reassembler::Fit Reassembler::fit(const Datagram& datagram, const wire::IpPacket
 
 void Reassembler::insert(Datagram& datagram, const wire::IpPacket& packet) {
     const std::uint32_t begin = packet.fragment->offset;
-    const auto next = std::lower_bound(datagram.pieces.begin(), datagram.pieces.end(), begin,
-                                       [](const Piece& piece, std::uint32_t b) { return piece.begin < b; });
+    const auto next =
+        std::lower_bound(datagram.pieces.begin(), datagram.pieces.end(), begin,
+                         [](const Piece& piece, std::uint32_t b) { return piece.begin < b; });
     datagram.pieces.insert(next, Piece{begin, {packet.payload.begin(), packet.payload.end()}});
     std::size_t cost = packet.payload.size() + piece_overhead_bytes;
     if (begin == 0) {
@@ -201,9 +206,9 @@ void Reassembler::insert(Datagram& datagram, const wire::IpPacket& packet) {
     CHECK(used_bytes_ <= limits_.bytes_max);
 }
 
-// Makes the whole packet. False when the fragments do not go together: too long with the header of the
-// first (the "ping of death"), or one marked "congestion experienced" though another says that its
-// sender knows no ECN (RFC 3168 5.3).
+// Makes the whole packet. False when the fragments do not go together: too long with the header of
+// the first (the "ping of death"), or one marked "congestion experienced" though another says that
+// its sender knows no ECN (RFC 3168 5.3).
 bool Reassembler::assemble(const Datagram& datagram) {
     CHECK(!datagram.header.empty());
     const bool v4 = datagram.source.is_v4();

@@ -1,6 +1,6 @@
-// Puts fragments together (RFC 791 3.2, RFC 815; IPv6: RFC 8200 4.5). Fragments that overlap are never
-// trusted: the datagram is dropped (RFC 5722). Everything is bounded: the bytes held, the datagrams, the
-// share of one source, and the pieces of one datagram.
+// Puts fragments together (RFC 791 3.2, RFC 815; IPv6: RFC 8200 4.5). Fragments that overlap are
+// never trusted: the datagram is dropped (RFC 5722). Everything is bounded: the bytes held, the
+// datagrams, the share of one source, and the pieces of one datagram.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ public:
     // Policy when one of the first four is full: the oldest incomplete datagram (of that source) is
     // dropped for the new fragment. Past pieces_max the datagram itself is dropped.
     struct Limits {
-        std::size_t bytes_max = 256 * 1024;             // held in fragments, with 64 bytes more for each
+        std::size_t bytes_max = 256 * 1024;  // held in fragments, with 64 bytes more for each
         std::size_t bytes_per_source_max = 128 * 1024;
         std::size_t datagrams_max = 64;
         std::size_t datagrams_per_source_max = 16;
@@ -30,19 +30,22 @@ public:
     };
 
     explicit Reassembler(event::Counters& counters) : Reassembler(counters, Limits{}) {}
-    Reassembler(event::Counters& counters, const Limits& limits) : counters_(counters), limits_(limits) {}
+    Reassembler(event::Counters& counters, const Limits& limits)
+        : counters_(counters), limits_(limits) {}
 
-    // Takes a fragment (`packet.fragment` is there; an atomic fragment is a whole packet, RFC 6946) and
-    // copies what it needs. When it was the last one missing: the whole packet with the header of the
-    // first fragment, valid until the next call. It is yet to be parsed, and is never a fragment itself.
+    // Takes a fragment (`packet.fragment` is there; an atomic fragment is a whole packet, RFC 6946)
+    // and copies what it needs. When it was the last one missing: the whole packet with the header
+    // of the first fragment, valid until the next call. It is yet to be parsed, and is never a
+    // fragment itself.
     std::optional<Bytes> add(Instant now, const wire::IpPacket& packet);
 
     // When the next datagram has been incomplete for too long, or `never`.
     Instant deadline() const;
 
-    // Drops one datagram whose time is up; call until there is nothing. What is returned is its first
-    // fragment, header and payload, to be quoted in a "time exceeded, code 1", or empty when that never
-    // came and nothing may be sent (RFC 1122 3.3.2, RFC 4443 3.3). Valid until the next call.
+    // Drops one datagram whose time is up; call until there is nothing. What is returned is its
+    // first fragment, header and payload, to be quoted in a "time exceeded, code 1", or empty when
+    // that never came and nothing may be sent (RFC 1122 3.3.2, RFC 4443 3.3). Valid until the next
+    // call.
     std::optional<Bytes> expire(Instant now);
 
     std::size_t datagrams() const { return datagrams_.size(); }
@@ -74,7 +77,8 @@ private:
     std::size_t find(const wire::IpPacket& packet) const;
     std::size_t open(Instant now, const wire::IpPacket& packet);
     std::size_t oldest_but(std::size_t kept, const wire::Address* source) const;
-    bool make_room(std::size_t& kept, const wire::Address& source, std::size_t bytes, std::size_t count);
+    bool make_room(std::size_t& kept, const wire::Address& source, std::size_t bytes,
+                   std::size_t count);
     static Fit fit(const Datagram& datagram, const wire::IpPacket& packet);
     void insert(Datagram& datagram, const wire::IpPacket& packet);
     bool assemble(const Datagram& datagram);

@@ -39,11 +39,17 @@ std::vector<std::uint8_t> data(const Piece& piece) {
 std::vector<std::uint8_t> v4(const Piece& piece) {
     const std::size_t header_bytes = 20 + piece.v4_options_bytes;
     std::vector<std::uint8_t> packet(header_bytes, 1);  // options: no operation
-    wire::write_ip(packet, {.source = piece.source, .destination = us, .protocol = 17, .ecn = piece.ecn,
-                            .dont_fragment = false, .id = static_cast<std::uint16_t>(piece.id),
-                            .payload_bytes = static_cast<std::uint32_t>(piece.v4_options_bytes + piece.size)});
+    wire::write_ip(
+        packet, {.source = piece.source,
+                 .destination = us,
+                 .protocol = 17,
+                 .ecn = piece.ecn,
+                 .dont_fragment = false,
+                 .id = static_cast<std::uint16_t>(piece.id),
+                 .payload_bytes = static_cast<std::uint32_t>(piece.v4_options_bytes + piece.size)});
     packet[0] = static_cast<std::uint8_t>(0x40 | header_bytes / 4);
-    store_be16(&packet[6], static_cast<std::uint16_t>(piece.offset / 8 | (piece.more ? 0x2000 : 0)));
+    store_be16(&packet[6],
+               static_cast<std::uint16_t>(piece.offset / 8 | (piece.more ? 0x2000 : 0)));
     store_be16(&packet[10], 0);
     store_be16(&packet[10], wire::checksum(packet));
     const auto payload = data(piece);
@@ -107,7 +113,8 @@ TEST_F(Reassembly, PutsPiecesTogether) {  // RFC 791 3.2
 }
 
 TEST_F(Reassembly, TakesThemInAnyOrder) {  // RFC 815
-    std::vector<Piece> pieces{{.offset = 0}, {.offset = 8}, {.offset = 16}, {.offset = 24, .size = 5, .more = false}};
+    std::vector<Piece> pieces{
+        {.offset = 0}, {.offset = 8}, {.offset = 16}, {.offset = 24, .size = 5, .more = false}};
     std::vector<std::size_t> order(pieces.size());
     std::iota(order.begin(), order.end(), 0u);
     do {
@@ -126,7 +133,8 @@ TEST_F(Reassembly, KeepsTheHeaderOfTheFirst) {  // options that are not copied a
 TEST_F(Reassembly, TellsDatagramsApart) {
     EXPECT_FALSE(add({.id = 1, .offset = 0}));
     EXPECT_FALSE(add({.id = 2, .offset = 8, .more = false}));
-    EXPECT_FALSE(add({.id = 1, .offset = 8, .more = false, .source = Address::v4(198, 51, 100, 8)}));
+    EXPECT_FALSE(
+        add({.id = 1, .offset = 8, .more = false, .source = Address::v4(198, 51, 100, 8)}));
     EXPECT_EQ(reassembler.datagrams(), 3u);
     expect_data(add({.id = 1, .offset = 8, .more = false}), 16);
 }
@@ -208,7 +216,8 @@ TEST_F(Reassembly, StopsAtTheLongestPacket) {  // the ping of death, and one byt
 
 TEST_F(Reassembly, CountsTheFirstHeadersOptionsToo) {
     EXPECT_FALSE(add({.offset = 65'504, .size = 11, .more = false}));
-    for (std::size_t at = 1488; at < 65'472; at += 1488) EXPECT_FALSE(add({.offset = at, .size = 1488}));
+    for (std::size_t at = 1488; at < 65'472; at += 1488)
+        EXPECT_FALSE(add({.offset = at, .size = 1488}));
     EXPECT_FALSE(add({.offset = 65'472, .size = 32}));
     EXPECT_FALSE(add({.offset = 0, .size = 1488, .v4_options_bytes = 4}));
     EXPECT_EQ(reassembler.datagrams(), 0u);
@@ -222,7 +231,8 @@ TEST_F(Reassembly, KeepsTheMarkOfAnyPiece) {  // RFC 3168 5.3
     EXPECT_FALSE(add({.offset = 8, .more = false, .ecn = wire::Ecn::ce}));
     EXPECT_EQ(counters.Ip_ReasmFails, 1u);
     EXPECT_FALSE(add(start, v6({.offset = 0, .ecn = wire::Ecn::ect1})));
-    EXPECT_EQ(add(start, v6({.offset = 8, .more = false, .ecn = wire::Ecn::ce}))->ecn, wire::Ecn::ce);
+    EXPECT_EQ(add(start, v6({.offset = 8, .more = false, .ecn = wire::Ecn::ce}))->ecn,
+              wire::Ecn::ce);
 }
 
 TEST_F(Reassembly, GivesUpAfterItsTime) {  // RFC 791 3.2, RFC 8200 4.5
@@ -270,7 +280,8 @@ TEST_F(Reassembly, DropsTheOldestOfASourceThatHasItsShare) {
 
 TEST_F(Reassembly, StaysBelowItsBytesUnderAFlood) {
     for (std::uint32_t i = 0; i < 5000; ++i) {
-        const Address from = Address::v4(203, 0, static_cast<std::uint8_t>(i / 64), static_cast<std::uint8_t>(i));
+        const Address from =
+            Address::v4(203, 0, static_cast<std::uint8_t>(i / 64), static_cast<std::uint8_t>(i));
         EXPECT_FALSE(add({.id = i, .offset = 8 * (i % 1000), .size = 1480, .source = from}));
         ASSERT_LE(reassembler.used_bytes(), 256u * 1024);
         ASSERT_LE(reassembler.datagrams(), 64u);
@@ -281,7 +292,8 @@ TEST_F(Reassembly, StaysBelowItsBytesUnderAFlood) {
 
 TEST_F(Reassembly, HoldsOneSourceToItsBytes) {
     for (std::uint32_t id = 1; id <= 8; ++id) {
-        for (std::size_t at = 0; at < 40'000; at += 1480) add({.id = id, .offset = at, .size = 1480});
+        for (std::size_t at = 0; at < 40'000; at += 1480)
+            add({.id = id, .offset = at, .size = 1480});
         EXPECT_LE(reassembler.used_bytes(), 128u * 1024);
     }
     EXPECT_EQ(reassembler.datagrams(), 3u);

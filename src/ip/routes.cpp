@@ -10,17 +10,20 @@ bool same_network(const wire::Prefix& a, const wire::Prefix& b) {
     return a.length == b.length && a.contains(b.address);
 }
 
-int common_bits(const wire::Address& a, const wire::Address& b) {
+// How many bits of the prefix are those of `other` too; both of one family.
+int matching_bits(const wire::Prefix& prefix, const wire::Address& other) {
+    const Bytes ours = prefix.address.bytes(), theirs = other.bytes();
     int bits = 0;
-    for (std::size_t i = 0; i < a.octets().size(); ++i) {
-        const auto differing = static_cast<std::uint8_t>(a.octets()[i] ^ b.octets()[i]);
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+        const auto differing = static_cast<std::uint8_t>(ours[i] ^ theirs[i]);
         bits += std::countl_zero(differing);
         if (differing != 0) break;
     }
-    return bits;
+    return std::min<int>(bits, prefix.length);
 }
 
-// RFC 6724 3.1, as far as hosts differ by it: loopback and link-local addresses mean nothing elsewhere.
+// RFC 6724 3.1, as far as hosts differ by it: loopback and link-local addresses mean nothing
+// elsewhere.
 int scope(const wire::Address& address) {
     if (address.is_loopback()) return 0;
     if (address.is_link_local()) return 1;
@@ -32,8 +35,7 @@ int scope(const wire::Address& address) {
 bool is_better(const wire::Prefix& a, const wire::Prefix& b, const wire::Address& destination) {
     const int wanted = scope(destination), sa = scope(a.address), sb = scope(b.address);
     if (sa != sb) return sa < sb ? sa >= wanted : sb < wanted;             // rule 2
-    return std::min<int>(common_bits(a.address, destination), a.length + (a.address.is_v4() ? 96 : 0)) >
-           std::min<int>(common_bits(b.address, destination), b.length + (b.address.is_v4() ? 96 : 0));  // rule 8
+    return matching_bits(a, destination) > matching_bits(b, destination);  // rule 8
 }
 
 }  // namespace
@@ -45,7 +47,8 @@ Result<void> Routes::add_address(const wire::Prefix& address) {
     if (is_own(address.address)) return fail(Error::address_in_use);
     if (addresses_.size() == entries_max) return fail(Error::no_memory);
     // A second address on a link leaves the route, and the first as its source, alone.
-    if (!std::ranges::any_of(routes_, [&](const Route& r) { return same_network(r.destination, address); })) {
+    if (!std::ranges::any_of(
+            routes_, [&](const Route& r) { return same_network(r.destination, address); })) {
         const auto added = add({.destination = address, .gateway = {}, .source = address.address});
         if (!added) return added;
     }
@@ -86,17 +89,20 @@ bool Routes::remove(const wire::Prefix& destination) {
 
 bool Routes::is_local(const wire::Address& address) const {
     if (is_own(address)) return true;
-    return std::ranges::any_of(accepted_, [&](const wire::Prefix& p) { return p.contains(address); }) &&
+    return std::ranges::any_of(accepted_,
+                               [&](const wire::Prefix& p) { return p.contains(address); }) &&
            is_unicast(address);
 }
 
 bool Routes::is_own(const wire::Address& address) const {
-    return std::ranges::any_of(addresses_, [&](const wire::Prefix& p) { return p.address == address; });
+    return std::ranges::any_of(addresses_,
+                               [&](const wire::Prefix& p) { return p.address == address; });
 }
 
 bool Routes::is_broadcast(const wire::Address& address) const {
     if (address.is_broadcast()) return true;
-    return std::ranges::any_of(addresses_, [&](const wire::Prefix& p) { return p.is_broadcast(address); });
+    return std::ranges::any_of(addresses_,
+                               [&](const wire::Prefix& p) { return p.is_broadcast(address); });
 }
 
 bool Routes::is_unicast(const wire::Address& address) const {
@@ -106,7 +112,8 @@ bool Routes::is_unicast(const wire::Address& address) const {
 std::optional<Hop> Routes::find(const wire::Address& destination) const {
     for (const Route& route : routes_) {
         if (!route.destination.contains(destination)) continue;
-        return Hop{.next = route.gateway.value_or(destination), .source = route.source, .mtu = route.mtu};
+        return Hop{
+            .next = route.gateway.value_or(destination), .source = route.source, .mtu = route.mtu};
     }
     return std::nullopt;
 }
@@ -120,7 +127,8 @@ std::optional<wire::Address> Routes::source_for(const wire::Address& destination
     for (const wire::Prefix& own : addresses_) {
         if (own.address.is_v4() != destination.is_v4()) continue;
         // The address on the gateway's link: the answer comes back the same way (RFC 1122 3.3.4.3).
-        if (hop->next != destination && own.contains(hop->next) && scope(own.address) >= scope(destination)) {
+        if (hop->next != destination && own.contains(hop->next) &&
+            scope(own.address) >= scope(destination)) {
             return own.address;
         }
         if (best == nullptr || is_better(own, *best, destination)) best = &own;

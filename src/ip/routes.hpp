@@ -1,5 +1,5 @@
-// Which addresses are ours, where a packet goes next, and from which address we speak. Small vectors,
-// read often and changed rarely.
+// Which addresses are ours, where a packet goes next, and from which address we speak. Small
+// vectors, read often and changed rarely.
 #pragma once
 
 #include <cstddef>
@@ -28,10 +28,11 @@ struct Hop {
 
 class Routes {
 public:
-    static constexpr std::size_t entries_max = 256;  // of each kind; policy when full: Error::no_memory
+    // Of each kind. Policy when full: Error::no_memory.
+    static constexpr std::size_t entries_max = 256;
 
-    // "10.77.0.2/24": an address of ours, and a link on which its network is. invalid_argument for one
-    // that cannot be a host's; address_in_use when it is ours already.
+    // "10.77.0.2/24": an address of ours, and a link on which its network is. invalid_argument for
+    // one that cannot be a host's; address_in_use when it is ours already.
     Result<void> add_address(const wire::Prefix& address);
     // Every address in `prefix` counts as ours: accept-any. It is nobody's source by default.
     Result<void> accept(const wire::Prefix& prefix);
@@ -43,15 +44,16 @@ public:
     bool is_own(const wire::Address& address) const;      // one of the addresses, not just accepted
     // 255.255.255.255, or all ones behind the prefix of a link of ours (RFC 1122 3.2.1.3).
     bool is_broadcast(const wire::Address& address) const;
-    // Neither broadcast nor multicast nor unspecified: may be a source, may be answered (RFC 1122 3.2.2).
+    // Neither broadcast nor multicast nor unspecified: may be a source, may be answered.
+    // RFC 1122 3.2.2.
     bool is_unicast(const wire::Address& address) const;
 
     // By the longest prefix that matches (RFC 1122 3.3.1, RFC 1812 5.2.4.3).
     std::optional<Hop> find(const wire::Address& destination) const;
 
-    // The address to speak from to `destination`: its own if it is ours, the route's, that on the link
-    // of the next hop, else of the right scope and with the longest common prefix (RFC 6724 5, rules 1, 2
-    // and 8). Nothing if there is no address of that family or no route.
+    // The address to speak from to `destination`: its own if it is ours, the route's, that on the
+    // link of the next hop, else of the right scope and with the longest common prefix (RFC 6724 5,
+    // rules 1, 2 and 8). Nothing if there is no address of that family or no route.
     std::optional<wire::Address> source_for(const wire::Address& destination) const;
 
     const std::vector<wire::Prefix>& addresses() const { return addresses_; }

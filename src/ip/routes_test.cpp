@@ -15,7 +15,8 @@ Routes usual() {
     Routes routes;
     EXPECT_TRUE(routes.add_address(prefix("10.77.0.2/24")));
     EXPECT_TRUE(routes.add_address(prefix("fd77::2/64")));
-    EXPECT_TRUE(routes.add({.destination = prefix("0.0.0.0/0"), .gateway = address("10.77.0.1"), .source = {}}));
+    EXPECT_TRUE(routes.add(
+        {.destination = prefix("0.0.0.0/0"), .gateway = address("10.77.0.1"), .source = {}}));
     return routes;
 }
 
@@ -29,10 +30,14 @@ TEST(Routes, SendToTheLinkOrToTheGateway) {  // RFC 1122 3.3.1.1
 
 TEST(Routes, TakeTheLongestPrefix) {  // RFC 1812 5.2.4.3
     Routes routes = usual();
-    ASSERT_TRUE(routes.add({.destination = prefix("192.0.0.0/8"), .gateway = address("10.77.0.8"), .source = {}}));
-    ASSERT_TRUE(routes.add({.destination = prefix("192.0.2.0/24"), .gateway = address("10.77.0.24"), .source = {},
+    ASSERT_TRUE(routes.add(
+        {.destination = prefix("192.0.0.0/8"), .gateway = address("10.77.0.8"), .source = {}}));
+    ASSERT_TRUE(routes.add({.destination = prefix("192.0.2.0/24"),
+                            .gateway = address("10.77.0.24"),
+                            .source = {},
                             .mtu = 1400}));
-    ASSERT_TRUE(routes.add({.destination = prefix("192.0.0.0/16"), .gateway = address("10.77.0.16"), .source = {}}));
+    ASSERT_TRUE(routes.add(
+        {.destination = prefix("192.0.0.0/16"), .gateway = address("10.77.0.16"), .source = {}}));
     EXPECT_EQ(routes.find(address("192.0.2.255"))->next, address("10.77.0.24"));
     EXPECT_EQ(routes.find(address("192.0.2.255"))->mtu, 1400u);
     EXPECT_EQ(routes.find(address("192.0.3.0"))->next, address("10.77.0.16"));
@@ -45,7 +50,8 @@ TEST(Routes, TakeTheLongestPrefix) {  // RFC 1812 5.2.4.3
 
 TEST(Routes, ReplaceTheSamePrefix) {
     Routes routes = usual();
-    ASSERT_TRUE(routes.add({.destination = prefix("0.0.0.0/0"), .gateway = address("10.77.0.3"), .source = {}}));
+    ASSERT_TRUE(routes.add(
+        {.destination = prefix("0.0.0.0/0"), .gateway = address("10.77.0.3"), .source = {}}));
     EXPECT_EQ(routes.find(address("192.0.2.1"))->next, address("10.77.0.3"));
     EXPECT_EQ(routes.routes().size(), 3u);
 }
@@ -86,16 +92,20 @@ TEST(Routes, SpeakFromTheRightAddress) {  // RFC 6724 5
     ASSERT_TRUE(routes.add_address(prefix("172.16.5.1/16")));
     ASSERT_TRUE(routes.add_address(prefix("fe80::2/64")));
     ASSERT_TRUE(routes.add_address(prefix("2001:db8::2/64")));
-    ASSERT_TRUE(routes.add({.destination = prefix("::/0"), .gateway = address("fe80::1"), .source = {}}));
-    ASSERT_TRUE(routes.add({.destination = prefix("198.51.100.0/24"), .gateway = address("10.77.0.1"),
+    ASSERT_TRUE(
+        routes.add({.destination = prefix("::/0"), .gateway = address("fe80::1"), .source = {}}));
+    ASSERT_TRUE(routes.add({.destination = prefix("198.51.100.0/24"),
+                            .gateway = address("10.77.0.1"),
                             .source = address("10.77.0.3")}));
     EXPECT_EQ(routes.source_for(address("10.77.0.9")), address("10.77.0.2"));
     EXPECT_EQ(routes.source_for(address("172.16.9.9")), address("172.16.5.1"));
-    EXPECT_EQ(routes.source_for(address("192.0.2.1")), address("10.77.0.2"));       // the gateway's link
-    EXPECT_EQ(routes.source_for(address("198.51.100.1")), address("10.77.0.3"));    // the route says so
+    EXPECT_EQ(routes.source_for(address("192.0.2.1")), address("10.77.0.2"));  // the gateway's link
+    EXPECT_EQ(routes.source_for(address("198.51.100.1")),
+              address("10.77.0.3"));  // the route says so
     EXPECT_EQ(routes.source_for(address("172.16.5.1")), address("172.16.5.1"));     // rule 1
     EXPECT_EQ(routes.source_for(address("fe80::9")), address("fe80::2"));           // rule 2
-    EXPECT_EQ(routes.source_for(address("2001:db8:0:1::9")), address("2001:db8::2"));  // rules 2 and 8
+    EXPECT_EQ(routes.source_for(address("2001:db8:0:1::9")),
+              address("2001:db8::2"));                                              // rules 2 and 8
     EXPECT_EQ(routes.source_for(address("fd77:0:0:1::9")), address("fd77::2"));     // rule 8
 }
 
@@ -113,10 +123,16 @@ TEST(Routes, RefuseWhatCannotBe) {
     EXPECT_EQ(routes.add_address(prefix("10.78.0.255/24")).error(), Error::invalid_argument);
     EXPECT_EQ(routes.add_address(prefix("224.0.0.1/24")).error(), Error::invalid_argument);
     EXPECT_EQ(routes.add_address(prefix("0.0.0.0/0")).error(), Error::invalid_argument);
-    EXPECT_EQ(routes.add({.destination = prefix("0.0.0.0/0"), .gateway = address("fd77::1"), .source = {}}).error(),
-              Error::invalid_argument);
-    EXPECT_EQ(routes.add({.destination = prefix("0.0.0.0/0"), .gateway = {}, .source = address("fd77::2")}).error(),
-              Error::invalid_argument);
+    EXPECT_EQ(
+        routes
+            .add({.destination = prefix("0.0.0.0/0"), .gateway = address("fd77::1"), .source = {}})
+            .error(),
+        Error::invalid_argument);
+    EXPECT_EQ(
+        routes
+            .add({.destination = prefix("0.0.0.0/0"), .gateway = {}, .source = address("fd77::2")})
+            .error(),
+        Error::invalid_argument);
 }
 
 TEST(Routes, HoldNoMoreThanTheirLimit) {
@@ -127,8 +143,9 @@ TEST(Routes, HoldNoMoreThanTheirLimit) {
         ASSERT_TRUE(routes.add({.destination = {host, 32}, .gateway = {}, .source = {}}));
     }
     EXPECT_EQ(routes.accept(prefix("10.0.0.0/8")).error(), Error::no_memory);
-    EXPECT_EQ(routes.add({.destination = prefix("10.9.0.0/16"), .gateway = {}, .source = {}}).error(),
-              Error::no_memory);
+    EXPECT_EQ(
+        routes.add({.destination = prefix("10.9.0.0/16"), .gateway = {}, .source = {}}).error(),
+        Error::no_memory);
     EXPECT_EQ(routes.add_address(prefix("10.0.0.5/8")).error(), Error::no_memory);
 }
 
