@@ -42,6 +42,13 @@ inline bool has_user_namespaces() {
     return result;
 }
 
+// Root that is refused a user namespace does with a network namespace alone.
+inline bool has_only_network_namespaces() {
+    return in_child([] {
+               return Answer{.text = enter_new_user_and_network() ? "" : "only", .fds = {}};
+           }).text == "only";
+}
+
 inline bool wait_readable(int fd) {
     pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
     return ::poll(&entry, 1, patience_ms) == 1;
