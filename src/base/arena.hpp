@@ -44,6 +44,7 @@ public:
             slot = slab.fresh++;
         }
         ++in_use_;
+        slab.live[slot] = true;
         if (++slab.used == slots) unlink(number);
         ::new (address(slab, slot)) T(std::forward<Args>(args)...);
         return number * slots + slot;
@@ -63,8 +64,23 @@ public:
         if (slab.used == slots) link(number);
         ::new (address(slab, slot)) std::uint16_t(slab.free);
         slab.free = static_cast<std::uint16_t>(slot);
+        slab.live[slot] = false;
         --in_use_;
         if (--slab.used == 0) give_slab(number);
+    }
+
+    // Is there an object of this index? Any number may be asked for.
+    bool is_used(std::uint32_t index) const {
+        const std::uint32_t number = index / slots;
+        return number < numbers_ && directory_[number].octets != nullptr && directory_[number].live[index % slots];
+    }
+
+    // Like for_each, over one slab only: fn may free all that it is given, and so give the slab back.
+    template <class Fn>
+    void for_each_in_one_slab(Fn&& fn) {
+        std::uint32_t number = 0;
+        while (number < numbers_ && directory_[number].octets == nullptr) ++number;
+        if (number < numbers_) visit(number, fn);
     }
 
     // fn(index, object), by ascending index. It may free the object that it is given and make
@@ -73,21 +89,11 @@ public:
     void for_each(Fn&& fn) {
         for (std::uint32_t number = 0; number < numbers_; ++number) {
             if (directory_[number].octets == nullptr) continue;
-            const auto used = used_slots(directory_[number]);
-            for (std::uint32_t slot = 0; slot != slots; ++slot) {
-                if (used[slot]) fn(number * slots + slot, (*this)[number * slots + slot]);
-            }
+            visit(number, fn);
         }
     }
 
 private:
-    struct Slab {
-        std::byte* octets;         // nullptr: a hole in the directory, `next` is another
-        std::uint32_t prev, next;  // among those with room
-        std::uint16_t free;        // the slot freed last; in it is the number of the one before
-        std::uint16_t fresh;       // slots never used yet begin here
-        std::uint16_t used;
-    };
     static constexpr std::size_t align = alignof(T) > 4 ? alignof(T) : 4;
     static constexpr std::size_t slot_bytes = (sizeof(T) + align - 1) / align * align;
     static_assert(slot_bytes <= Memory::slab_bytes);
@@ -96,6 +102,15 @@ private:
     static constexpr std::uint32_t fitting = Memory::slab_bytes / slot_bytes;
     static constexpr std::uint32_t slots =
         fitting - std::bit_floor(fitting) <= fitting / 16 ? std::bit_floor(fitting) : fitting;
+
+    struct Slab {
+        std::byte* octets;         // nullptr: a hole in the directory, `next` is another
+        std::uint32_t prev, next;  // among those with room
+        std::uint16_t free;        // the slot freed last; in it is the number of the one before
+        std::uint16_t fresh;       // slots never used yet begin here
+        std::uint16_t used;
+        std::bitset<slots> live;
+    };
     static constexpr std::uint16_t no_slot = 0xffff;
     static constexpr std::uint32_t numbers_max = none / slots;  // `none` is never an index
     static constexpr std::uint32_t numbers_first = 16;
@@ -106,13 +121,12 @@ private:
     static std::uint16_t next_free(const Slab& slab, std::uint32_t slot) {
         return *std::launder(reinterpret_cast<std::uint16_t*>(address(slab, slot)));
     }
-    static std::bitset<slots> used_slots(const Slab& slab) {
-        std::bitset<slots> used;
-        for (std::uint32_t slot = 0; slot != slab.fresh; ++slot) used[slot] = true;
-        for (std::uint32_t slot = slab.free; slot != no_slot; slot = next_free(slab, slot)) {
-            used[slot] = false;
+    template <class Fn>
+    void visit(std::uint32_t number, Fn&& fn) {
+        const std::bitset<slots> live = directory_[number].live;
+        for (std::uint32_t slot = 0; slot != slots; ++slot) {
+            if (live[slot]) fn(number * slots + slot, (*this)[number * slots + slot]);
         }
-        return used;
     }
 
     bool add_slab() {
@@ -125,7 +139,7 @@ private:
         } else {
             number = numbers_++;
         }
-        directory_[number] = {octets, none, none, no_slot, 0, 0};
+        directory_[number] = {octets, none, none, no_slot, 0, 0, {}};
         link(number);
         return true;
     }

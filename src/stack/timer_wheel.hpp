@@ -93,6 +93,12 @@ public:
 
     std::uint32_t armed() const { return count_; }  // how many
 
+    // How long until an entry fires, by its links; negative when it is not armed.
+    Duration time_left(Instant now, const TimerLinks& links) const {
+        if (!links.is_armed()) return Duration(-1);
+        return std::max<Duration>(instant(tick_ + from_now(links.armed)) - now, Duration(0));
+    }
+
 private:
     static constexpr std::uint32_t none = TimerLinks::none;
     static constexpr int levels = 4;

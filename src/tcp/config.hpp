@@ -121,6 +121,12 @@ struct Config {
     std::uint32_t orphans_max = 65'536;
 };
 
+// What our SYN or SYN-ACK offers, on an interface of `mtu` octets.
+std::uint16_t advertised_mss(const Config& config, std::uint32_t mtu, bool v4);  // MUST-67
+std::uint8_t wanted_shift(const Config& config);            // 0..14 (RFC 7323 2.3)
+// Whole segments of `mss` octets, at most 65,535 in all.
+std::uint32_t first_window(const Config& config, std::uint32_t mss);
+
 namespace profile {
 Config linux_();    // the default
 Config rfc();       // RTO minimum 1 s, 2 MSL = 240 s, probes of one octet, ...

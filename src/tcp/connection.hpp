@@ -145,6 +145,7 @@ public:
     State state() const { return state_; }
     const wire::FourTuple& tuple() const { return tuple_; }
     std::uint32_t id() const { return id_; }
+    void set_id(std::uint32_t id) { id_ = id; }  // the name that events carry
     const Config& config() const { return *config_; }
     const Tcb& tcb() const { return tcb_; }
     bool is_orphan() const { return orphan_; }
@@ -175,6 +176,7 @@ public:
     bool has_timestamps() const { return timestamps_; }
     std::uint32_t ts_recent() const { return ts_recent_; }
     bool has_ts_recent() const { return ts_recent_valid_; }
+    std::uint16_t path_mtu() const { return path_mtu_; }
     std::uint16_t send_mss() const;           // effective: options counted (MUST-16)
     // Gives back everything borrowed; the connection is dead afterwards.
     void release(Environment& env);
@@ -194,7 +196,6 @@ private:
     bool make_syn(Environment& env, Instant now, Segment& out);
     std::uint32_t initial_window_bytes() const;
     std::uint16_t advertised_mss() const;
-    std::uint8_t wanted_shift() const;
     // segment_arrives.cpp: RFC 9293 3.10.7.4, in its order
     Step first_check_sequence(Environment& env, Instant now, Segment& seg);
     Step second_check_rst(Environment& env, Instant now, const Segment& seg);

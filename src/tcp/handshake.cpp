@@ -12,7 +12,7 @@ void Connection::open(Environment& env, Instant now, wire::SeqNum iss, std::uint
     active_open_ = true;
     ts_offset_ = ts_offset;
     tcb_.snd.iss = tcb_.snd.una = tcb_.snd.nxt = tcb_.snd.up = Seq::initial(iss);
-    tcb_.rcv.shift = wanted_shift();
+    tcb_.rcv.shift = wanted_shift(*config_);
     owed_.syn = true;
     ++env.counters.Tcp_ActiveOpens;
     enter(env, now, State::syn_sent);
@@ -71,19 +71,7 @@ void Connection::resume_time_wait(Instant now, Seq snd_nxt, Seq rcv_nxt, std::ui
 }
 
 std::uint16_t Connection::advertised_mss() const {
-    const std::uint16_t headers = tuple_.remote.address.is_v4() ? 40 : 60;
-    const auto fits = static_cast<std::uint16_t>(interface_mtu_ - headers);  // MUST-67
-    return config_->mss != 0 ? std::min(config_->mss, fits) : fits;
-}
-
-// Large enough for the largest receive buffer that autotuning may reach (RFC 7323 2.3: at most 14).
-std::uint8_t Connection::wanted_shift() const {
-    const std::uint32_t most = config_->recv_autotune
-                                   ? std::max(config_->recv_buffer, config_->recv_buffer_max)
-                                   : config_->recv_buffer;
-    std::uint8_t shift = 0;
-    while (shift < 14 && (most >> shift) > 65'535) ++shift;
-    return shift;
+    return tcp::advertised_mss(*config_, interface_mtu_, tuple_.remote.address.is_v4());
 }
 
 std::uint32_t Connection::initial_window_bytes() const {
@@ -213,11 +201,7 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
         out.flags.bits |= Flags::ece;
     }
     if (recv_window_ == 0) {
-        const std::uint32_t mss = advertised_mss() - (reply && timestamps_ ? 12u : 0u);
-        const std::uint32_t wanted =
-            config_->recv_window_initial != 0 ? config_->recv_window_initial : recv_buffer_;
-        recv_window_ = std::min<std::uint32_t>(wanted, 65'535);
-        if (recv_window_ > mss) recv_window_ -= recv_window_ % mss;  // whole segments
+        recv_window_ = first_window(*config_, advertised_mss() - (reply && timestamps_ ? 12u : 0u));
     }
     if (reply) {
         tcb_.rcv.edge = std::max(tcb_.rcv.edge, tcb_.rcv.nxt + recv_window_);

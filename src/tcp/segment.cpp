@@ -31,6 +31,7 @@ void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
     out.ack = Seq::extend(view.ack(), snd.nxt);
     out.flags = view.flags();
     out.wnd = std::uint32_t{view.window()} << (syn ? 0 : snd.shift);  // RFC 7323 2.2
+    out.raw_window = view.window();
     out.urgent = view.urgent();
     out.options = view.options();
     out.ecn = ecn;
@@ -38,6 +39,12 @@ void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
     out.payload.add(view.payload());
     out.segments = 1;
     out.segment_size = out.payload.size();
+}
+
+void Tcb::adopt(Segment& seg) const {
+    seg.seq = rcv.irs == Seq() ? Seq::initial(seg.seq.wire()) : Seq::extend(seg.seq.wire(), rcv.nxt);
+    seg.ack = Seq::extend(seg.ack.wire(), snd.nxt);
+    seg.wnd = std::uint32_t{seg.raw_window} << (seg.has(Flags::syn) ? 0 : snd.shift);
 }
 
 Segment Tcb::read(const wire::TcpView& view, wire::Ecn ecn) const {

@@ -19,6 +19,7 @@ struct Segment {
     wire::Flags flags;
     std::uint32_t wnd = 0;         // octets: scaled already (in), to be scaled by the writer (out)
     std::uint16_t window_field = 0;   // out: what goes on the wire
+    std::uint16_t raw_window = 0;     // in: what was on the wire
     std::uint16_t urgent = 0;      // urgent pointer as on the wire
     wire::TcpOptions options;
     wire::Ecn ecn = wire::Ecn::not_ect;

@@ -33,6 +33,8 @@ struct Tcb {
     // The payload is lent, not copied.
     Segment read(const wire::TcpView& view, wire::Ecn ecn) const;
     void read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const;
+    // The same for a segment that was read before anyone knew whose it is.
+    void adopt(Segment& seg) const;
 };
 
 }  // namespace estab::tcp

@@ -158,7 +158,8 @@ void Connection::after_read(Environment& env, Instant now, std::size_t octets) {
                                               : tcb_.rcv.nxt >= a.round_end;
     if (round_over && a.round_start != Instant{}) {
         const std::uint64_t wanted = 2 * a.copied_in_round + 16 * std::uint64_t{rcv_mss_};
-        if (config_->recv_autotune && wanted > recv_buffer_ && env.chunks.memory().used() < env.chunks.memory().limit() / 2) {
+        const Memory& memory = env.chunks.memory();  // a budget half used up stops the growth
+        if (config_->recv_autotune && wanted > recv_buffer_ && memory.used() < memory.limit() / 2) {
             recv_buffer_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(
                 wanted, std::max(config_->recv_buffer_max, recv_buffer_)));
         }

@@ -1,0 +1,413 @@
+// Listening: RFC 9293 3.10.7.2, the SYN queue of half-open records, the accept queue, and what happens
+// when they are full (as Linux does): RFC 4987.
+#include <algorithm>
+
+#include "stack/stack.hpp"
+
+namespace estab::stack {
+
+using wire::Flags;
+
+namespace {
+
+constexpr std::size_t listeners_max = 65'536;
+
+}  // namespace
+
+// --- The owner's side -----------------------------------------------------------------------------
+
+Result<ListenerId> Stack::listen(const ListenOptions& options) {
+    if (!options.any_port && options.port == 0) return fail(Error::invalid_argument);
+    const wire::Address at = options.address.address;
+    if (!options.any_address && !routes_.is_local(at)) return fail(Error::address_unavailable);
+    for (const Listener& l : listeners_) {
+        if (!l.used || l.options.any_port != options.any_port || l.options.port != options.port) continue;
+        const bool same = l.options.any_address == options.any_address &&
+                          (options.any_address || l.options.address == options.address);
+        if (same) return fail(Error::address_in_use);  // MUST-41
+    }
+    auto free = std::find_if(listeners_.begin(), listeners_.end(), [](const Listener& l) { return !l.used; });
+    if (free == listeners_.end()) {
+        if (listeners_.size() == listeners_max) return fail(Error::no_memory);
+        free = listeners_.emplace(listeners_.end());
+    }
+    *free = Listener{};
+    free->options = options;
+    free->config = options.config != nullptr ? *options.config : config_;
+    free->options.config = nullptr;
+    free->options.backlog = options.backlog == 0 ? free->config.backlog
+                                                 : std::min(options.backlog, free->config.backlog);
+    free->generation = ++generation_;
+    free->used = true;
+    return ListenerId{static_cast<std::uint32_t>(free - listeners_.begin()), free->generation};
+}
+
+Result<ConnectionId> Stack::accept(ListenerId id) {
+    if (id.index >= listeners_.size() || listeners_[id.index].generation != id.generation ||
+        !listeners_[id.index].used) {
+        return fail(Error::not_found);
+    }
+    Listener& l = listeners_[id.index];
+    if (l.queue_head == none) return fail(Error::would_block);
+    const std::uint32_t index = l.queue_head;
+    Record& r = records_[index];
+    l.queue_head = r.accept_next;
+    if (l.queue_head == none) l.queue_tail = none;
+    --l.queue_length;
+    r.accept_next = none;
+    r.queued = false;
+    r.owned = true;
+    if (r.notice.any()) push(news_, &Record::news, index);
+    return ConnectionId{index, r.generation};
+}
+
+std::size_t Stack::accept_queue(ListenerId id) const {
+    return id.index < listeners_.size() ? listeners_[id.index].queue_length : 0;
+}
+
+Result<void> Stack::close_listener(Instant now, ListenerId id) {
+    if (id.index >= listeners_.size() || listeners_[id.index].generation != id.generation ||
+        !listeners_[id.index].used) {
+        return fail(Error::not_found);
+    }
+    half_open_.for_each([&](std::uint32_t index, HalfOpen& h) {
+        if (listener_index(h.tuple.local) == id.index) forget_half_open(index);
+    });
+    std::erase_if(held_, [&](const Held& h) { return h.listener == id.index; });
+    while (true) {  // what nobody accepted is reset
+        const auto waiting = accept(id);
+        if (!waiting) break;
+        abort(now, *waiting);
+    }
+    listeners_[id.index].used = false;
+    return {};
+}
+
+// The most particular one: an address before a network before any, a port before any port.
+std::uint32_t Stack::listener_index(const wire::Endpoint& local) const {
+    std::uint32_t best = none;
+    int best_rank = -1;
+    for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
+        const Listener& l = listeners_[i];
+        if (!l.used || (!l.options.any_port && l.options.port != local.port)) continue;
+        if (!l.options.any_address && !l.options.address.contains(local.address)) continue;
+        const int rank = (l.options.any_port ? 0 : 1000) +
+                         (l.options.any_address ? 0 : 1 + l.options.address.length);
+        if (rank > best_rank) {
+            best_rank = rank;
+            best = i;
+        }
+    }
+    return best;
+}
+
+// As Linux counts: `backlog` connections wait and one more.
+bool Stack::is_full(const Listener& listener) const { return listener.queue_length > listener.options.backlog; }
+
+// --- LISTEN ---------------------------------------------------------------------------------------
+
+void Stack::on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& seg,
+                      const wire::IpPacket& packet) {
+    const std::uint32_t index = listener_index(tuple.local);
+    if (index == none) return answer_reset(tuple, seg);  // CLOSED: 3.10.7.1
+    if (seg.has(Flags::rst)) return;                     // first
+    if (seg.has(Flags::ack)) {                           // second: a cookie come home, or a stray
+        if (!seg.has(Flags::syn) && accept_cookie(now, index, tuple, seg)) return;
+        return answer_reset(tuple, seg);
+    }
+    if (seg.has(Flags::syn) && !seg.has(Flags::fin)) on_syn(now, index, tuple, seg, packet);  // third
+}
+
+void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple, const tcp::Segment& seg,
+                   const wire::IpPacket& packet, std::optional<tcp::Seq> iss) {
+    Listener& l = listeners_[index];
+    if (seg.options.malformed) ++counters_.Estab_TCPMalformedOptions;
+    counters_.Estab_TCPUnknownOptions += seg.options.unknown_count;
+    if (l.options.hold) return hold_syn(now, index, tuple, seg, packet);
+    if (is_full(l)) {
+        ++counters_.TcpExt_ListenOverflows;
+        ++counters_.TcpExt_ListenDrops;
+        log_.count(event::Kind::accept_queue_full);
+        return;
+    }
+    tcp::Handshake h = offer(now, l, tuple, seg);
+    if (iss) h.iss = *iss;
+    answer_syn(now, l, tuple, h);
+}
+
+// What we make of a SYN. Text on it is not kept: only the SYN is acknowledged, and the peer sends the text
+// again (S2-9a).
+tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTuple& tuple,
+                            const tcp::Segment& seg) {
+    const tcp::Config& c = l.config;
+    const wire::TcpOptions& o = seg.options;
+    tcp::Handshake h;
+    h.iss = tcp::Seq::initial(secrets_.initial_sequence(now, tuple));
+    h.irs = tcp::Seq::initial(seg.seq.wire());
+    h.peer_mss = o.mss ? std::max(*o.mss, c.mss_min)
+                       : static_cast<std::uint16_t>(tuple.remote.address.is_v4() ? 536 : 1220);  // MUST-15
+    h.scaling = c.window_scaling && o.window_scale.has_value();
+    h.snd_shift = h.scaling ? std::min<std::uint8_t>(*o.window_scale, 14) : 0;
+    h.rcv_shift = h.scaling ? tcp::wanted_shift(c) : 0;
+    h.sack = c.sack && o.sack_permitted;
+    h.timestamps = c.timestamps && o.timestamps.has_value();
+    h.ts_recent = h.timestamps ? o.timestamps->val : 0;
+    h.ecn = c.ecn != tcp::EcnMode::off && seg.has(Flags::ece) && seg.has(Flags::cwr) && !seg.has(Flags::ae);
+    h.ts_offset = secrets_.timestamp_offset(tuple);
+    h.rcv_window = offered_window(c, tuple, h.timestamps);
+    return h;
+}
+
+std::uint32_t Stack::offered_window(const tcp::Config& config, const wire::FourTuple& tuple,
+                                    bool timestamps) const {
+    const std::uint32_t mss = tcp::advertised_mss(config, caps_.mtu, tuple.remote.address.is_v4());
+    return tcp::first_window(config, mss - (timestamps ? 12 : 0));
+}
+
+bool Stack::answer_syn(Instant now, Listener& l, const wire::FourTuple& tuple, const tcp::Handshake& h) {
+    const bool full = l.half_open >= std::min(l.config.syn_queue_max, std::max(l.options.backlog, 1u) * 16);
+    if (!full && !l.config.syn_cookies_always && add_half_open(now, l, tuple, h)) {
+        send_syn_ack(now, l.config, tuple, h, nullptr);
+        return true;
+    }
+    log_.count(event::Kind::syn_queue_full);
+    if (!l.config.syn_cookies && !l.config.syn_cookies_always) {
+        ++counters_.TcpExt_TCPReqQFullDrop;
+        ++counters_.TcpExt_ListenDrops;
+        return false;
+    }
+    ++counters_.TcpExt_TCPReqQFullDoCookies;
+    send_cookie(now, l, tuple, h);
+    return true;
+}
+
+bool Stack::add_half_open(Instant now, Listener& l, const wire::FourTuple& tuple, const tcp::Handshake& h) {
+    const std::uint32_t index = half_open_.make();
+    if (index == none) return false;  // no memory: a cookie needs none
+    HalfOpen& r = half_open_[index];
+    r.tuple = tuple;
+    r.iss = h.iss.wire().raw;
+    r.irs = h.irs.wire().raw;
+    r.ts_recent = h.ts_recent;
+    r.peer_mss = h.peer_mss;
+    r.snd_shift = h.snd_shift & 15;
+    r.rcv_shift = h.rcv_shift & 15;
+    r.retransmits = 0;
+    r.scaling = h.scaling;
+    r.sack = h.sack;
+    r.timestamps = h.timestamps;
+    r.ecn = h.ecn;
+    const std::uint32_t ref = Ref::make(Kind::half_open, index);
+    if (!link_flow(tuple, ref)) {
+        half_open_.free(index);
+        return false;
+    }
+    wheel_.arm(ref, now + l.config.rto_initial);
+    ++l.half_open;
+    log_.count(event::Kind::syn_received);
+    return true;
+}
+
+void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::FourTuple& tuple,
+                         const tcp::Handshake& h, const Cookie* cookie) {
+    tcp::Segment out;
+    out.seq = h.iss;
+    out.ack = h.irs + 1;
+    out.flags = {static_cast<std::uint16_t>(Flags::syn | Flags::ack | (h.ecn ? Flags::ece : 0))};
+    out.options.mss = tcp::advertised_mss(config, caps_.mtu, tuple.remote.address.is_v4());
+    out.options.sack_permitted = h.sack;
+    if (h.scaling) out.options.window_scale = h.rcv_shift;
+    if (h.timestamps) {
+        auto ts = static_cast<std::uint32_t>(now.time_since_epoch() / config.timestamp_tick) + h.ts_offset;
+        if (cookie != nullptr) ts = Secrets::timestamp_with(ts, *cookie);
+        out.options.timestamps = wire::Timestamps{ts, h.ts_recent};
+    }
+    out.window_field = static_cast<std::uint16_t>(h.rcv_window);
+    answer(tuple, out);
+}
+
+// Nothing is kept: the sequence number and the timestamp are the record.
+void Stack::send_cookie(Instant now, Listener& l, const wire::FourTuple& tuple, tcp::Handshake h) {
+    const Cookie cookie{.mss = h.peer_mss, .scaling = h.scaling, .snd_shift = h.snd_shift,
+                        .sack = h.sack, .ecn = h.ecn};
+    h.iss = tcp::Seq::initial(secrets_.cookie(now, tuple, h.irs.wire(), h.peer_mss));
+    if (!h.timestamps) h.scaling = h.sack = h.ecn = false;  // there is no place to remember them
+    l.cookies_since = now;
+    ++counters_.TcpExt_SyncookiesSent;
+    log_.count(event::Kind::syn_cookie_sent);
+    send_syn_ack(now, l.config, tuple, h, &cookie);
+}
+
+bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTuple& tuple, tcp::Segment& seg) {
+    Listener& l = listeners_[index];
+    constexpr Duration valid = 3 * 64s;
+    if (l.cookies_since == Instant::min() || now - l.cookies_since > valid) return false;
+    const wire::SeqNum iss{seg.ack.wire().raw - 1};
+    const wire::SeqNum irs{seg.seq.wire().raw - 1};
+    const auto mss = secrets_.open_cookie(now, tuple, irs, iss);
+    if (!mss) {
+        ++counters_.TcpExt_SyncookiesFailed;
+        log_.count(event::Kind::syn_cookie_failed);
+        return false;
+    }
+    if (is_full(l)) {
+        ++counters_.TcpExt_ListenOverflows;
+        ++counters_.TcpExt_ListenDrops;
+        return !l.config.abort_on_overflow;
+    }
+    ++counters_.TcpExt_SyncookiesRecv;
+    log_.count(event::Kind::syn_cookie_accepted);
+    tcp::Handshake h;
+    h.iss = tcp::Seq::initial(iss);
+    h.irs = tcp::Seq::initial(irs);
+    h.peer_mss = *mss;
+    h.ts_offset = secrets_.timestamp_offset(tuple);
+    if (l.config.timestamps && seg.options.timestamps) {
+        Cookie c;
+        Secrets::read_timestamp(seg.options.timestamps->ecr - h.ts_offset, c);
+        h.timestamps = true;
+        h.ts_recent = seg.options.timestamps->val;
+        h.scaling = c.scaling;
+        h.snd_shift = c.snd_shift;
+        h.sack = c.sack;
+        h.ecn = c.ecn;
+    }
+    h.rcv_shift = h.scaling ? tcp::wanted_shift(l.config) : 0;
+    h.rcv_window = offered_window(l.config, tuple, h.timestamps);
+    establish(now, now, index, tuple, h, seg, none);
+    return true;
+}
+
+// --- SYN-RECEIVED ---------------------------------------------------------------------------------
+
+tcp::Handshake Stack::unpack(Instant now, const HalfOpen& half, const Listener& l) const {
+    tcp::Handshake h;
+    h.iss = tcp::Seq::initial({half.iss});
+    h.irs = tcp::Seq::initial({half.irs});
+    h.peer_mss = half.peer_mss;
+    h.snd_shift = half.snd_shift;
+    h.rcv_shift = half.rcv_shift;
+    h.scaling = half.scaling;
+    h.sack = half.sack;
+    h.timestamps = half.timestamps;
+    h.ecn = half.ecn;
+    h.ts_recent = half.ts_recent;
+    h.ts_offset = secrets_.timestamp_offset(half.tuple);
+    h.rcv_window = offered_window(l.config, half.tuple, half.timestamps);
+    h.retransmits = half.retransmits;
+    if (half.retransmits == 0) {  // Karn: else nobody knows which one is acknowledged
+        h.syn_ack_sent = now + wheel_.time_left(now, half.timer) - l.config.rto_initial;
+    }
+    return h;
+}
+
+void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp::Segment& seg) {
+    const wire::FourTuple tuple = half_open_[index].tuple;
+    const std::uint32_t listener = listener_index(tuple.local);
+    if (listener == none) {
+        forget_half_open(index);
+        return answer_reset(tuple, seg);
+    }
+    Listener& l = listeners_[listener];
+    HalfOpen& half = half_open_[index];
+    if (seg.has(Flags::syn) && !seg.has(Flags::ack | Flags::rst) && seg.seq.wire().raw == half.irs) {
+        send_syn_ack(now, l.config, tuple, unpack(now, half, l), nullptr);  // our answer was lost
+        return;
+    }
+    const bool completes = seg.has(Flags::ack) && !seg.has(Flags::rst | Flags::syn) &&
+                           seg.ack.wire().raw == half.iss + 1;
+    if (completes && is_full(l)) {  // the peer sends it again; by then there may be room
+        ++counters_.TcpExt_ListenOverflows;
+        ++counters_.TcpExt_ListenDrops;
+        log_.count(event::Kind::accept_queue_full);
+        if (l.config.abort_on_overflow) {
+            answer_reset(tuple, seg);
+            forget_half_open(index);
+        }
+        return;
+    }
+    establish(now, arrived, listener, tuple, unpack(now, half, l), seg, index);
+}
+
+// Lets a full connection look at a segment for a half-open record (or none: a cookie); it stays if the
+// handshake is complete.
+bool Stack::establish(Instant now, Instant arrived, std::uint32_t listener, const wire::FourTuple& tuple,
+                      const tcp::Handshake& h, tcp::Segment& seg, std::uint32_t half_open) {
+    Listener& l = listeners_[listener];
+    const std::uint32_t index = make_record(tuple, l.config);
+    if (index == none) return false;  // dropped at input; the record waits for the next copy
+    Record& r = records_[index];
+    r.linked = false;
+    r.connection.resume(environment_, now, h);
+    r.connection.tcb().adopt(seg);
+    const auto verdict = r.connection.on_segment(environment_, now, arrived, seg);
+    if (verdict == tcp::Connection::Verdict::reset) answer_reset(tuple, seg);
+    const tcp::State state = r.connection.state();
+    if (state == tcp::State::syn_received || state == tcp::State::closed) {
+        tcp::Segment out;
+        while (r.connection.next_segment(environment_, now, {}, out)) answer(tuple, out);
+        free_record(index);
+        if (state == tcp::State::closed && half_open != none && half_open_.is_used(half_open)) {
+            ++counters_.TcpExt_EmbryonicRsts;
+            forget_half_open(half_open);
+        }
+        return false;
+    }
+    const std::uint32_t ref = Ref::make(Kind::connection, index);
+    if (half_open != none && half_open_.is_used(half_open)) {
+        const std::uint32_t before = Ref::make(Kind::half_open, half_open);
+        wheel_.disarm(before);
+        hand_over_flow(tuple, before, ref);
+        half_open_.free(half_open);
+        --l.half_open;
+    } else if (!link_flow(tuple, ref)) {
+        free_record(index);
+        return false;
+    }
+    r.linked = true;
+    r.connection.on_path_mtu(environment_, now, mtu_towards(now, tuple.remote.address));
+    enqueue(now, listener, index);
+    return true;
+}
+
+void Stack::enqueue(Instant, std::uint32_t listener, std::uint32_t index) {
+    Listener& l = listeners_[listener];
+    Record& r = records_[index];
+    r.queued = true;
+    (l.queue_tail != none ? records_[l.queue_tail].accept_next : l.queue_head) = index;
+    l.queue_tail = index;
+    ++l.queue_length;
+    ++counters_.Tcp_PassiveOpens;
+    notice_listener(listener);
+    touch_record(index);
+}
+
+// S2-7: 1, 2, 4, 8, 16 s, and after the last wait the record goes.
+void Stack::on_half_open_timer(Instant now, std::uint32_t index) {
+    HalfOpen& half = half_open_[index];
+    const std::uint32_t listener = listener_index(half.tuple.local);
+    if (listener == none || half.retransmits >= std::min<std::uint8_t>(listeners_[listener].config.synack_retries, 15)) {
+        forget_half_open(index);
+        return;
+    }
+    const tcp::Config& config = listeners_[listener].config;
+    tcp::Handshake h = unpack(now, half, listeners_[listener]);
+    half.retransmits = (half.retransmits + 1u) & 15u;
+    ++counters_.Tcp_RetransSegs;
+    ++counters_.TcpExt_TCPTimeouts;
+    send_syn_ack(now, config, half.tuple, h, nullptr);
+    const Duration wait = std::min<Duration>(config.rto_initial * (std::int64_t{1} << half.retransmits), config.rto_max);
+    wheel_.arm(Ref::make(Kind::half_open, index), now + wait);
+}
+
+void Stack::forget_half_open(std::uint32_t index) {
+    const wire::FourTuple tuple = half_open_[index].tuple;
+    const std::uint32_t ref = Ref::make(Kind::half_open, index);
+    wheel_.disarm(ref);
+    unlink_flow(tuple, ref);
+    half_open_.free(index);
+    const std::uint32_t listener = listener_index(tuple.local);
+    if (listener != none && listeners_[listener].half_open != 0) --listeners_[listener].half_open;
+}
+
+}  // namespace estab::stack

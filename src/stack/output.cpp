@@ -1,0 +1,210 @@
+// Frames on their way out: what has no connection first, then each connection that may speak, in turn.
+#include <algorithm>
+
+#include "stack/stack.hpp"
+#include "wire/ethernet.hpp"
+
+namespace estab::stack {
+
+bool Stack::has_output() const {
+    return speak_.head != none || !answers_.empty() || const_cast<Stack*>(this)->neighbours_.next_bytes() != 0;
+}
+
+std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& offload) {
+    for (;;) {
+        offload = {};
+        if (caps_.link == device::LinkType::ethernet) {
+            if (const std::size_t octets = neighbours_.next_bytes(); octets != 0 && octets <= room.size()) {
+                offload = neighbours_.write_next(room);
+                return octets;
+            }
+        }
+        const std::size_t octets = !answers_.empty() ? write_answer(now, room, offload)
+                                                     : write_connection(now, room, offload);
+        if (octets != 0) return octets;
+        if (answers_.empty() && speak_.head == none) {
+            if (caps_.link == device::LinkType::ethernet && neighbours_.next_bytes() != 0) continue;
+            return 0;
+        }
+    }
+}
+
+std::size_t Stack::write_answer(Instant now, MutableBytes room, device::Offload& offload) {
+    const Bytes packet = answers_.front();
+    std::size_t written = 0;
+    if (packet.size() + link_bytes_ <= room.size()) {
+        std::copy(packet.begin(), packet.end(), room.begin() + static_cast<std::ptrdiff_t>(link_bytes_));
+        const bool v4 = packet[0] >> 4 == 4;
+        const auto from = v4 ? wire::Address::from_v4(packet.data() + 12) : wire::Address::from_v6(packet.data() + 8);
+        const auto to = v4 ? wire::Address::from_v4(packet.data() + 16) : wire::Address::from_v6(packet.data() + 24);
+        written = finish_frame(now, room, packet.size(), from, to, offload);
+    } else {
+        ++counters_.Ip_OutDiscards;  // larger than the link carries; we do not fragment
+    }
+    answers_.pop();
+    return written;
+}
+
+// Round robin by octets: whoever has said its share goes to the end of the line.
+std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offload& offload) {
+    constexpr std::uint64_t quantum = 64 * 1024;
+    while (speak_.head != none) {
+        const std::uint32_t index = speak_.head;
+        Record& r = records_[index];
+        const wire::FourTuple& tuple = r.connection.tuple();
+        const bool v4 = tuple.remote.address.is_v4();
+        const bool gso = v4 ? caps_.tso4 : caps_.tso6;
+        const std::size_t ip_max = gso ? std::min<std::size_t>(room.size() - link_bytes_, 65'535) : caps_.mtu;
+        const tcp::Room space{.segment_max = static_cast<std::uint32_t>(ip_max - wire::ip_header_bytes(v4)),
+                              .gso = gso};
+        tcp::Segment seg;
+        if (!r.connection.next_segment(environment_, now, space, seg)) {
+            remove(speak_, &Record::speak, index);
+            quantum_left_ = quantum;
+            settle(now, index);
+            continue;
+        }
+        const std::size_t octets = write_segment(now, room, tuple, seg, offload);
+        if (octets >= quantum_left_) {
+            quantum_left_ = quantum;
+            if (speak_.head != speak_.tail) {
+                remove(speak_, &Record::speak, index);
+                push(speak_, &Record::speak, index);
+            }
+        } else {
+            quantum_left_ -= octets;
+        }
+        if (octets != 0) return octets;
+    }
+    return 0;
+}
+
+std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
+                                 const tcp::Segment& seg, device::Offload& offload) {
+    const bool v4 = tuple.remote.address.is_v4();
+    const std::size_t ip_bytes = wire::ip_header_bytes(v4);
+    const wire::TcpHeader header{.source_port = tuple.local.port,
+                                 .destination_port = tuple.remote.port,
+                                 .seq = seg.seq.wire(),
+                                 .ack = seg.has(wire::Flags::ack) ? seg.ack.wire() : wire::SeqNum{},
+                                 .flags = seg.flags,
+                                 .window = seg.window_field,
+                                 .urgent = seg.urgent,
+                                 .options = seg.options};
+    const bool partial = caps_.checksum;
+    const MutableBytes body = room.subspan(link_bytes_ + ip_bytes);
+    const std::size_t tcp_bytes = wire::write_tcp(body, header,
+                                                  {.source = tuple.local.address,
+                                                   .destination = tuple.remote.address,
+                                                   .payload = seg.payload.pieces(),
+                                                   .order = config_.option_order,
+                                                   .partial_checksum = partial});
+    wire::write_ip(room.subspan(link_bytes_),
+                   {.source = tuple.local.address,
+                    .destination = tuple.remote.address,
+                    .protocol = wire::protocol_tcp,
+                    .hop_limit = seg.hop_limit,
+                    .dscp = seg.dscp,
+                    .ecn = seg.ecn,
+                    .dont_fragment = seg.dont_fragment,
+                    .id = identification_.next(tuple.local.address, tuple.remote.address,
+                                               wire::protocol_tcp, seg.dont_fragment),
+                    .flow_label = 0,
+                    .payload_bytes = static_cast<std::uint32_t>(tcp_bytes)});
+    counters_.Tcp_OutSegs += seg.segments;
+    if (partial) {
+        offload.checksum = device::Checksum::partial;
+        offload.checksum_start = static_cast<std::uint16_t>(link_bytes_ + ip_bytes);
+        offload.checksum_offset = 16;
+        offload.header_length =
+            static_cast<std::uint16_t>(link_bytes_ + ip_bytes + tcp_bytes - seg.payload.size());
+        if (seg.gso_size != 0) {
+            offload.gso = v4 ? device::Gso::tcp4 : device::Gso::tcp6;
+            offload.gso_size = seg.gso_size;
+        }
+    }
+    return finish_frame(now, room, ip_bytes + tcp_bytes, tuple.local.address, tuple.remote.address, offload);
+}
+
+// The IP packet is in place; now whom to give it to. 0: it went another way than into `room`.
+std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
+                                const wire::Address& from, const wire::Address& to,
+                                const device::Offload& offload) {
+    ++counters_.Ip_OutRequests;
+    if (routes_.is_own(to)) {  // to ourselves: in again by the next receive()
+        const MutableBytes copy = loop_.reserve(ip_bytes);
+        if (copy.empty()) {
+            ++counters_.Ip_OutDiscards;
+            return 0;
+        }
+        std::copy_n(room.begin() + static_cast<std::ptrdiff_t>(link_bytes_), ip_bytes, copy.begin());
+        loop_.commit(ip_bytes);
+        return 0;
+    }
+    if (caps_.link == device::LinkType::ip) return ip_bytes;
+    const auto hop = routes_.find(to);
+    if (!hop) {
+        ++counters_.Ip_OutNoRoutes;
+        return 0;
+    }
+    const std::uint16_t type = to.is_v4() ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
+    const auto mac = neighbours_.find(now, hop->next);
+    wire::write_ethernet(room, {.destination = mac.value_or(wire::Mac{}), .source = mac_, .type = type});
+    const std::size_t octets = ip_bytes + link_bytes_;
+    if (mac) return octets;
+    if (!neighbours_.hold(now, {.next_hop = hop->next, .source = from, .frame = room.first(octets),
+                                .offload = offload})) {
+        ++counters_.Ip_OutDiscards;
+    }
+    return 0;
+}
+
+// A segment of those who have no connection, as a packet that waits for room.
+void Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
+    const bool v4 = tuple.remote.address.is_v4();
+    const std::size_t ip_bytes = wire::ip_header_bytes(v4);
+    const MutableBytes room = answers_.reserve(ip_bytes + 60);
+    if (room.empty()) return drop(event::Drop::queue_full);
+    const wire::TcpHeader header{.source_port = tuple.local.port,
+                                 .destination_port = tuple.remote.port,
+                                 .seq = seg.seq.wire(),
+                                 .ack = seg.has(wire::Flags::ack) ? seg.ack.wire() : wire::SeqNum{},
+                                 .flags = seg.flags,
+                                 .window = seg.window_field,
+                                 .urgent = 0,
+                                 .options = seg.options};
+    const std::size_t tcp_bytes = wire::write_tcp(
+        room.subspan(ip_bytes), header,
+        {.source = tuple.local.address, .destination = tuple.remote.address, .payload = {},
+         .order = config_.option_order, .partial_checksum = false});
+    wire::write_ip(room, {.source = tuple.local.address,
+                          .destination = tuple.remote.address,
+                          .protocol = wire::protocol_tcp,
+                          .hop_limit = config_.hop_limit,
+                          .dscp = config_.dscp,
+                          .ecn = wire::Ecn::not_ect,
+                          .dont_fragment = true,
+                          .id = 0,
+                          .flow_label = 0,
+                          .payload_bytes = static_cast<std::uint32_t>(tcp_bytes)});
+    answers_.commit(ip_bytes + tcp_bytes);
+    ++counters_.Tcp_OutSegs;
+}
+
+void Stack::answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in) {
+    tcp::Segment out;
+    if (!tcp::answer_reset(in, out)) return;
+    ++counters_.Tcp_OutRsts;
+    log_.count(event::Kind::reset_sent);
+    answer(tuple, out);
+}
+
+void Stack::answer_error(Instant now, const wire::IpPacket& about, wire::IcmpReason reason) {
+    const std::size_t most = about.source.is_v4() ? 576 : 1280;
+    const MutableBytes room = answers_.reserve(most);
+    if (room.empty()) return drop(event::Drop::queue_full);
+    const std::size_t octets = icmp_.answer_error(now, room, about, {.reason = reason});
+    if (octets != 0) answers_.commit(octets);
+}
+
+}  // namespace estab::stack

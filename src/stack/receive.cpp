@@ -1,0 +1,234 @@
+// Frames on their way in: link, IP, then whoever the packet is for. Segments of one connection that follow
+// each other are merged before TCP sees them, within one call of receive().
+#include <algorithm>
+
+#include "stack/stack.hpp"
+#include "wire/arp.hpp"
+#include "wire/ethernet.hpp"
+#include "wire/ndp.hpp"
+
+namespace estab::stack {
+
+using wire::Flags;
+
+void Stack::receive(Instant now, std::span<const device::Frame> frames) {
+    for (const device::Frame& frame : frames) receive_frame(now, frame);
+    flush_merged(now);
+    while (!loop_.empty()) {
+        const Bytes packet = loop_.front();
+        device::Frame frame{.bytes = packet, .arrived = now, .offload = {}};
+        frame.offload.checksum = device::Checksum::verified;  // it has not left us
+        receive_packet(now, frame, packet, false, nullptr);
+        flush_merged(now);
+        loop_.pop();
+    }
+}
+
+void Stack::receive_frame(Instant now, const device::Frame& frame) {
+    if (caps_.link == device::LinkType::ip) return receive_packet(now, frame, frame.bytes, false, nullptr);
+    const auto ethernet = wire::EthernetFrame::parse(frame.bytes);
+    if (!ethernet) return drop(event::Drop::malformed);
+    const bool group = (ethernet->destination.octets[0] & 1) != 0;
+    if (!group && ethernet->destination != mac_) return drop(event::Drop::not_ours);
+    switch (ethernet->type) {
+    case wire::ethertype_arp:
+        if (const auto arp = wire::Arp::parse(ethernet->payload)) neighbours_.on_arp(now, *arp);
+        return;
+    case wire::ethertype_ipv4:
+    case wire::ethertype_ipv6:
+        return receive_packet(now, frame, ethernet->payload, group, &ethernet->source);
+    default: return drop(event::Drop::unsupported);
+    }
+}
+
+void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes, bool link_broadcast,
+                           const wire::Mac* from) {
+    ++counters_.Ip_InReceives;
+    const auto packet = wire::IpPacket::parse(bytes);
+    if (!packet) {
+        ++counters_.Ip_InHdrErrors;
+        return drop(event::Drop::malformed);
+    }
+    if (packet->source_routed) {  // RFC 7126 4.3, 4.4: see decisions/0005
+        ++counters_.Estab_TCPSourceRouteDrops;
+        return drop(event::Drop::source_route);
+    }
+    const bool many = packet->destination.is_multicast() || routes_.is_broadcast(packet->destination);
+    if (!many && (link_broadcast || !routes_.is_local(packet->destination))) {
+        ++counters_.Ip_InAddrErrors;
+        return drop(event::Drop::not_ours);
+    }
+    if (!packet->fragment) return deliver(now, frame, *packet, from);
+    flush_merged(now);
+    const auto whole = reassembler_.add(now, *packet);
+    if (!whole) return;
+    const auto again = wire::IpPacket::parse(*whole);
+    if (!again) {
+        ++counters_.Ip_InHdrErrors;
+        return drop(event::Drop::fragment);
+    }
+    const device::Frame put_together{.bytes = *whole, .arrived = frame.arrived, .offload = {}};
+    deliver(now, put_together, *again, from);
+    flush_merged(now);  // the bytes are the reassembler's
+}
+
+void Stack::deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
+                    const wire::Mac* from) {
+    ++counters_.Ip_InDelivers;
+    switch (packet.protocol) {
+    case wire::protocol_tcp: return receive_tcp(now, frame, packet);
+    case wire::protocol_icmp:
+    case wire::protocol_icmpv6: return receive_icmp(now, packet, from);
+    case wire::protocol_udp:
+        if (udp_.on_packet != nullptr && udp_.on_packet(udp_.packet_context, now, packet, frame.offload)) return;
+        ++counters_.Udp_NoPorts;
+        return answer_error(now, packet, wire::IcmpReason::port_unreachable);
+    default:
+        if (other_.on_packet != nullptr && packet.protocol == other_protocol_ &&
+            other_.on_packet(other_.packet_context, now, packet, frame.offload)) {
+            return;
+        }
+        ++counters_.Ip_InUnknownProtos;
+        return answer_error(now, packet, wire::IcmpReason::protocol_unreachable);
+    }
+}
+
+void Stack::receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from) {
+    ++counters_.Icmp_InMsgs;
+    if (packet.protocol == wire::protocol_icmpv6 && from != nullptr) {
+        if (const auto ndp = wire::parse_ndp(packet)) {
+            neighbours_.on_ndp(now, packet, *ndp, *from);
+            return;
+        }
+    }
+    const ip::Icmp::Input input = icmp_.read(packet);
+    if (const auto* echo = std::get_if<wire::IcmpEcho>(&input)) {
+        const MutableBytes room = answers_.reserve(packet.payload.size() + 40);
+        if (room.empty()) return drop(event::Drop::queue_full);
+        if (const std::size_t octets = icmp_.answer_echo(room, packet, *echo)) answers_.commit(octets);
+        return;
+    }
+    const auto* report = std::get_if<ip::IcmpReport>(&input);
+    if (report == nullptr) return;
+    if (report->protocol == wire::protocol_tcp) return icmp_to_tcp(now, *report);
+    const Handler& h = report->protocol == wire::protocol_udp ? udp_ : other_;
+    if (h.on_icmp != nullptr) h.on_icmp(h.icmp_context, now, *report);
+}
+
+// To the connection that caused it (MUST-54), if the quoted number proves that there was a cause.
+void Stack::icmp_to_tcp(Instant now, const ip::IcmpReport& report) {
+    flush_merged(now);
+    const std::uint32_t ref = find_flow(report.tuple);
+    if (ref == none || !report.seq) {
+        ++counters_.TcpExt_OutOfWindowIcmps;
+        return drop(event::Drop::icmp_unproven);
+    }
+    tcp::IcmpError e{.type = report.type, .code = report.code, .seq = *report.seq, .mtu = report.mtu};
+    switch (report.kind) {
+    case ip::IcmpKind::soft: e.kind = tcp::IcmpError::Kind::soft; break;
+    case ip::IcmpKind::hard: e.kind = tcp::IcmpError::Kind::hard; break;
+    case ip::IcmpKind::too_big: e.kind = tcp::IcmpError::Kind::too_big; break;
+    }
+    e.error = ip::to_error(report.reason);
+    const std::uint32_t index = Ref::index(ref);
+    switch (Ref::kind(ref)) {
+    case Kind::connection: {
+        tcp::Connection& c = records_[index].connection;
+        const std::uint16_t before = c.path_mtu();
+        c.on_icmp(environment_, now, e);
+        if (c.path_mtu() < before) {
+            path_mtus_.learn(now, report.tuple.remote.address, c.path_mtu(), before);
+        }
+        touch_record(index);
+        return;
+    }
+    case Kind::half_open:
+        if (e.kind == tcp::IcmpError::Kind::hard && report.seq->raw == half_open_[index].iss) {
+            forget_half_open(index);
+        }
+        return;
+    case Kind::time_wait: return;
+    }
+}
+
+void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpPacket& packet) {
+    ++counters_.Tcp_InSegs;
+    const auto view = wire::TcpView::parse(packet.payload);
+    if (!view) {
+        ++counters_.Tcp_InErrs;
+        return drop(event::Drop::malformed);
+    }
+    if (frame.offload.checksum == device::Checksum::complete &&
+        !view->checksum_is_valid(packet.source, packet.destination)) {  // MUST-3
+        ++counters_.Tcp_InErrs;
+        ++counters_.Tcp_InCsumErrors;
+        return drop(event::Drop::checksum);
+    }
+    // MUST-57, MUST-63: TCP is between two hosts.
+    if (!routes_.is_unicast(packet.source) || !routes_.is_unicast(packet.destination)) {
+        return drop(event::Drop::bad_source);
+    }
+    const wire::FourTuple tuple{{packet.destination, view->destination_port()},
+                                {packet.source, view->source_port()}};
+    if (merged_ref_ != none) {
+        if (merge(tuple, *view, packet.ecn)) return;
+        flush_merged(now);
+    }
+    if (last_ref_ == none || last_tuple_ != tuple) {
+        last_ref_ = find_flow(tuple);
+        last_tuple_ = tuple;
+    }
+    const std::uint32_t ref = last_ref_;
+    if (ref != none && Ref::kind(ref) == Kind::connection) {
+        const tcp::Connection& c = records_[Ref::index(ref)].connection;
+        c.tcb().read(*view, packet.ecn, merged_);
+        const bool plain = (view->flags().bits & ~(Flags::ack | Flags::psh)) == 0;
+        merged_ref_ = ref;
+        merged_arrived_ = frame.arrived;
+        if (!plain || merged_.payload.empty() || merged_.options.sack_count != 0) flush_merged(now);
+        return;
+    }
+    tcp::Segment seg;
+    tcp::Tcb{}.read(*view, packet.ecn, seg);
+    const std::uint32_t index = Ref::index(ref);
+    if (ref == none) return on_listen(now, tuple, seg, packet);
+    if (Ref::kind(ref) == Kind::half_open) return on_half_open(now, frame.arrived, index, seg);
+    on_time_wait(now, index, seg, tuple, packet);
+}
+
+// Does this segment simply go on where the run ends? Never across a change of flags, acknowledgment,
+// window, timestamps or ECN; a pure ACK is never merged, because its number counts.
+bool Stack::merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn) {
+    const Bytes text = view.payload();
+    constexpr std::uint32_t most = 64 * 1024;
+    if (merged_ref_ != last_ref_ || tuple != last_tuple_ || text.empty() || merged_.payload.full()) return false;
+    if ((view.flags().bits & ~Flags::psh) != (merged_.flags.bits & ~Flags::psh) || merged_.ecn != ecn) return false;
+    if (view.seq() != (merged_.seq + merged_.payload.size()).wire() || view.ack() != merged_.ack.wire()) return false;
+    if (merged_.payload.size() + text.size() > most || view.window() != merged_.raw_window) return false;
+    const wire::TcpOptions o = view.options();
+    if (o.timestamps != merged_.options.timestamps || o.sack_count != 0 || o.malformed) return false;
+    merged_.payload.add(text);
+    merged_.flags.bits |= view.flags().bits;
+    merged_.segment_size = std::max(merged_.segment_size, static_cast<std::uint32_t>(text.size()));
+    ++merged_.segments;
+    return true;
+}
+
+void Stack::flush_merged(Instant now) {
+    if (merged_ref_ == none) return;
+    const std::uint32_t index = Ref::index(merged_ref_);
+    merged_ref_ = none;
+    Record& r = records_[index];
+    const std::uint64_t acked = r.connection.tcb().snd.una.value();
+    if (merged_.options.malformed) ++counters_.Estab_TCPMalformedOptions;
+    counters_.Estab_TCPUnknownOptions += merged_.options.unknown_count;
+    const auto verdict = r.connection.on_segment(environment_, now, merged_arrived_, merged_);
+    if (verdict == tcp::Connection::Verdict::reset) answer_reset(r.connection.tuple(), merged_);
+    if (caps_.link == device::LinkType::ethernet && r.connection.tcb().snd.una.value() != acked) {
+        const auto hop = routes_.find(r.connection.tuple().remote.address);
+        if (hop) neighbours_.confirm(now, hop->next);  // it hears us
+    }
+    touch_record(index);
+}
+
+}  // namespace estab::stack

@@ -1,0 +1,296 @@
+#include "stack/stack.hpp"
+
+#include <algorithm>
+
+namespace estab::stack {
+
+TimerLinks& Stack::LinksOf::operator()(std::uint32_t ref) const {
+    const std::uint32_t index = Ref::index(ref);
+    switch (Ref::kind(ref)) {
+    case Kind::connection: return stack->records_[index].timer;
+    case Kind::half_open: return stack->half_open_[index].timer;
+    case Kind::time_wait: return stack->time_waits_[index].timer;
+    }
+    CHECK(false);
+}
+
+Stack::Stack(Instant now, const StackOptions& options)
+    : config_(options.config),
+      memory_(options.memory_bytes),
+      log_(options.event_room),
+      rng_(options.seed),
+      secrets_(rng_.next()),
+      mac_(options.mac),
+      chunks_(memory_),
+      sents_(memory_),
+      actives_(memory_),
+      configs_(memory_),
+      challenges_(rng_.next()),
+      environment_{chunks_, sents_, actives_, configs_, log_, counters_, challenges_},
+      records_(memory_),
+      half_open_(memory_),
+      time_waits_(memory_),
+      flows_(memory_, secrets_.table_key()),
+      wheel_(now, LinksOf{this}),
+      neighbours_(mac_, routes_),
+      reassembler_(counters_),
+      icmp_(counters_, routes_),
+      identification_(SipKey{rng_.next(), rng_.next()}),
+      answers_(options.answers_bytes),
+      loop_(options.answers_bytes) {}
+
+Stack::~Stack() {
+    records_.for_each([&](std::uint32_t index, Record&) {
+        wheel_.disarm(Ref::make(Kind::connection, index));
+        records_[index].connection.release(environment_);
+        records_.free(index);
+    });
+    half_open_.for_each([&](std::uint32_t index, HalfOpen&) { half_open_.free(index); });
+    time_waits_.for_each([&](std::uint32_t index, TimeWait&) { time_waits_.free(index); });
+}
+
+void Stack::attach(const device::Caps& caps) {
+    caps_ = caps;
+    link_bytes_ = caps.link == device::LinkType::ethernet ? 14 : 0;
+    frame_bytes_ = std::min<std::size_t>(caps.frame_max, 65'535 + link_bytes_);
+}
+
+Instant Stack::deadline() const {
+    if (has_output() || !loop_.empty()) return Instant::min();
+    Instant at = std::min({wheel_.deadline(), neighbours_.deadline(), reassembler_.deadline(),
+                           path_mtus_.deadline()});
+    for (const Held& h : held_) at = std::min(at, h.ends);
+    return at;
+}
+
+void Stack::advance(Instant now) {
+    wheel_.advance(now, [&](std::uint32_t ref) { fire(now, ref); });
+    if (neighbours_.deadline() <= now) neighbours_.on_time(now);
+    if (path_mtus_.deadline() <= now) path_mtus_.expire(now);
+    while (reassembler_.deadline() <= now) {
+        const auto first = reassembler_.expire(now);
+        if (!first) break;
+        if (first->empty()) continue;
+        const auto packet = wire::IpPacket::parse(*first);
+        if (packet) answer_error(now, *packet, wire::IcmpReason::reassembly_timed_out);
+    }
+    expire_held(now);
+    while (const auto lost = neighbours_.take_unreachable()) {
+        // Nobody has this address: every opening towards it learns so (RFC 1122 2.4).
+        records_.for_each([&](std::uint32_t index, Record& r) {
+            const auto hop = routes_.find(r.connection.tuple().remote.address);
+            if (!hop || hop->next != *lost) return;
+            tcp::IcmpError e{.kind = tcp::IcmpError::Kind::soft, .type = 3, .code = 1,
+                             .seq = r.connection.tcb().snd.una.wire()};
+            r.connection.on_icmp(environment_, now, e);
+            touch_record(index);
+        });
+    }
+}
+
+void Stack::fire(Instant now, std::uint32_t ref) {
+    const std::uint32_t index = Ref::index(ref);
+    switch (Ref::kind(ref)) {
+    case Kind::connection: {
+        tcp::Connection& c = records_[index].connection;
+        if (c.deadline() > now) {  // it has moved later since it was armed
+            wheel_.arm(ref, c.deadline());
+            return;
+        }
+        c.on_deadline(environment_, now);
+        touch_record(index);
+        return;
+    }
+    case Kind::half_open: on_half_open_timer(now, index); return;
+    case Kind::time_wait: forget_time_wait(index); return;
+    }
+}
+
+// --- Lists --------------------------------------------------------------------------------------
+
+void Stack::push(List& list, Links Record::*links, std::uint32_t index) {
+    Links& l = records_[index].*links;
+    if (l.in) return;
+    l = {none, list.tail, true};
+    (list.tail != none ? (records_[list.tail].*links).next : list.head) = index;
+    list.tail = index;
+}
+
+void Stack::remove(List& list, Links Record::*links, std::uint32_t index) {
+    Links& l = records_[index].*links;
+    if (!l.in) return;
+    (l.prev != none ? (records_[l.prev].*links).next : list.head) = l.next;
+    (l.next != none ? (records_[l.next].*links).prev : list.tail) = l.prev;
+    l = {};
+}
+
+// --- Flows --------------------------------------------------------------------------------------
+
+const wire::FourTuple& Stack::tuple_of(std::uint32_t ref) const {
+    const std::uint32_t index = Ref::index(ref);
+    switch (Ref::kind(ref)) {
+    case Kind::connection: return records_[index].connection.tuple();
+    case Kind::half_open: return half_open_[index].tuple;
+    case Kind::time_wait: return time_waits_[index].tuple;
+    }
+    CHECK(false);
+}
+
+std::uint32_t Stack::find_flow(const wire::FourTuple& tuple) const {
+    return flows_.find(tuple, [this](std::uint32_t ref) -> const wire::FourTuple& { return tuple_of(ref); });
+}
+
+bool Stack::link_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
+    last_ref_ = none;
+    return flows_.insert(tuple, ref);
+}
+
+void Stack::unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
+    last_ref_ = none;
+    flows_.erase(tuple, ref);
+}
+
+void Stack::hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before, std::uint32_t after) {
+    last_ref_ = none;
+    flows_.replace(tuple, before, after);
+}
+
+// --- Records ------------------------------------------------------------------------------------
+
+Stack::Record* Stack::record(ConnectionId id) {
+    if (!id.valid() || !records_.is_used(id.index)) return nullptr;
+    Record& r = records_[id.index];
+    return r.owned && r.generation == id.generation ? &r : nullptr;
+}
+
+std::uint32_t Stack::make_record(const wire::FourTuple& tuple, const tcp::Config& config) {
+    const auto mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(caps_.mtu, 65'535));
+    const std::uint32_t generation = ++generation_;
+    std::uint32_t index = records_.make(tuple, config, 0u, mtu, generation);
+    if (index == none && make_room()) index = records_.make(tuple, config, 0u, mtu, generation);
+    if (index == none) {
+        ++counters_.TcpExt_TCPAbortOnMemory;
+        return none;
+    }
+    CHECK(index <= Ref::index_max);
+    records_[index].connection.set_id(index);
+    return index;
+}
+
+void Stack::free_record(std::uint32_t index) {
+    Record& r = records_[index];
+    const std::uint32_t ref = Ref::make(Kind::connection, index);
+    remove(speak_, &Record::speak, index);
+    remove(news_, &Record::news, index);
+    wheel_.disarm(ref);
+    if (r.linked) unlink_flow(r.connection.tuple(), ref);
+    if (r.orphan) --orphans_;
+    r.connection.release(environment_);
+    records_.free(index);
+}
+
+// What the budget's end means: windows have stopped growing already (tcp/text.cpp); now, in this order,
+// half-open records go (their SYN comes again), TIME-WAITs, what waits out of order (it is sent again).
+// Whatever is then still too much is refused where it comes in.
+bool Stack::make_room() {
+    ++counters_.TcpExt_TCPMemoryPressures;
+    log_.count(event::Kind::memory_pressure);
+    if (half_open_.in_use() != 0) {
+        const std::uint32_t before = half_open_.in_use();
+        half_open_.for_each_in_one_slab([&](std::uint32_t index, HalfOpen&) { forget_half_open(index); });
+        counters_.Estab_TCPHalfOpenEvicted += before - half_open_.in_use();
+        return true;
+    }
+    if (time_waits_.in_use() != 0) {
+        const std::uint32_t before = time_waits_.in_use();
+        time_waits_.for_each_in_one_slab([&](std::uint32_t index, TimeWait&) { forget_time_wait(index); });
+        counters_.TcpExt_TWRecycled += before - time_waits_.in_use();
+        return true;
+    }
+    std::uint64_t octets = 0;
+    records_.for_each([&](std::uint32_t, Record& r) { octets += r.connection.drop_out_of_order(environment_); });
+    return octets != 0;
+}
+
+void Stack::touch_record(std::uint32_t index) {
+    push(speak_, &Record::speak, index);
+    collect(records_[index], index);
+}
+
+void Stack::collect(Record& r, std::uint32_t index) {
+    const tcp::Notice n = r.connection.take_notice();
+    if (!n.any()) return;
+    r.notice.connected |= n.connected;
+    r.notice.readable |= n.readable;
+    r.notice.writable |= n.writable;
+    r.notice.urgent |= n.urgent;
+    r.notice.trouble |= n.trouble;
+    r.notice.closed |= n.closed;
+    if (r.owned) push(news_, &Record::news, index);
+}
+
+// It has nothing more to say for now.
+void Stack::settle(Instant now, std::uint32_t index) {
+    Record& r = records_[index];
+    collect(r, index);
+    const std::uint32_t ref = Ref::make(Kind::connection, index);
+    if (r.connection.is_finished()) {
+        wheel_.disarm(ref);
+        if (r.linked) {
+            unlink_flow(r.connection.tuple(), ref);
+            r.linked = false;
+        }
+        if (!r.owned && !r.queued) free_record(index);
+        return;
+    }
+    if (r.connection.can_pack() && pack_time_wait(index)) return;
+    wheel_.arm(ref, r.connection.deadline());
+}
+
+void Stack::notice_listener(std::uint32_t index) { listeners_[index].noticed = true; }
+
+std::optional<Notification> Stack::next_notification() {
+    for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
+        Listener& l = listeners_[i];
+        if (!l.used || !l.noticed) continue;
+        l.noticed = false;
+        return Notification{.listener = {i, l.generation}};
+    }
+    if (news_.head == none) return std::nullopt;
+    const std::uint32_t index = news_.head;
+    Record& r = records_[index];
+    remove(news_, &Record::news, index);
+    Notification n{.connection = {index, r.generation}, .what = r.notice};
+    r.notice = {};
+    return n;
+}
+
+std::uint16_t Stack::mtu_towards(Instant now, const wire::Address& remote) {
+    std::uint32_t mtu = caps_.mtu;
+    if (const auto hop = routes_.find(remote); hop && hop->mtu != 0) mtu = std::min(mtu, hop->mtu);
+    return static_cast<std::uint16_t>(std::min<std::uint32_t>(path_mtus_.find(now, remote, mtu), 65'535));
+}
+
+void Stack::drop(event::Drop reason) {
+    log_.count(event::Kind::dropped);
+    if (log_.wants(event::Kind::dropped)) {
+        log_.keep({.kind = event::Kind::dropped,
+                   .connection = event::no_connection,
+                   .values = {static_cast<std::uint64_t>(reason)}});
+    }
+}
+
+void Stack::on_packet(std::uint8_t protocol, PacketHandler handler, void* context) {
+    Handler& h = protocol == wire::protocol_udp ? udp_ : other_;
+    if (&h == &other_) other_protocol_ = protocol;
+    h.on_packet = handler;
+    h.packet_context = context;
+}
+
+void Stack::on_icmp_report(std::uint8_t protocol, IcmpHandler handler, void* context) {
+    Handler& h = protocol == wire::protocol_udp ? udp_ : other_;
+    h.on_icmp = handler;
+    h.icmp_context = context;
+}
+
+}  // namespace estab::stack

@@ -1,0 +1,368 @@
+// One shard of TCP/IP: addresses and routes, listeners, connections, timers. Frames and user calls go in
+// with the time at which they happen, frames are pulled out. It has no thread, no clock and no device;
+// turn.hpp joins it to one. Many can live in one process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.hpp"
+#include "base/rng.hpp"
+#include "device/device.hpp"
+#include "event/counters.hpp"
+#include "event/event.hpp"
+#include "ip/icmp.hpp"
+#include "ip/identification.hpp"
+#include "ip/neighbours.hpp"
+#include "ip/path_mtu.hpp"
+#include "ip/reassembler.hpp"
+#include "ip/routes.hpp"
+#include "stack/flow_table.hpp"
+#include "stack/packet_queue.hpp"
+#include "stack/records.hpp"
+#include "stack/secrets.hpp"
+#include "stack/timer_wheel.hpp"
+#include "tcp/connection.hpp"
+
+namespace estab::stack {
+
+// Names of connections and listeners for their owners. One that has ended is never mistaken for another.
+struct ConnectionId {
+    std::uint32_t index = 0xffff'ffff;
+    std::uint32_t generation = 0;
+    bool valid() const { return index != 0xffff'ffff; }
+    friend constexpr bool operator==(ConnectionId, ConnectionId) = default;
+};
+struct ListenerId {
+    std::uint32_t index = 0xffff'ffff;
+    std::uint32_t generation = 0;
+    bool valid() const { return index != 0xffff'ffff; }
+    friend constexpr bool operator==(ListenerId, ListenerId) = default;
+};
+struct HeldSynId {
+    std::uint64_t serial = 0;
+    friend constexpr bool operator==(HeldSynId, HeldSynId) = default;
+};
+
+struct StackOptions {
+    tcp::Config config{};                        // of connections and listeners, unless they bring their own
+    std::size_t memory_bytes = 256u << 20;       // hard budget of all records, buffers and tables
+    std::uint64_t seed = 0;                      // keys, ports, limits: the same seed, the same run
+    std::span<event::Event> event_room{};        // where events are kept that somebody asks for
+    wire::Mac mac{};                             // of an Ethernet device
+    std::size_t answers_bytes = 512u << 10;      // packets of those without a connection, waiting
+};
+
+struct ListenOptions {
+    wire::Prefix address{};          // unspecified, length 0: any address of both families; else a network
+    bool any_address = true;         // false: `address` counts
+    std::uint16_t port = 0;          // 0 with any_port: every port
+    bool any_port = false;
+    std::uint32_t backlog = 0;       // accept queue; 0: the config's
+    bool hold = false;               // SYNs wait for the owner's word: next_held()
+    const tcp::Config* config = nullptr;
+};
+
+struct ConnectOptions {
+    std::optional<wire::Address> local_address;  // MUST-43; else the routes choose (MUST-44)
+    std::uint16_t local_port = 0;                // 0: drawn (RFC 6056)
+    const tcp::Config* config = nullptr;         // kept by reference unless `copy_config`
+};
+
+// Something happened to a connection or listener since the owner last looked.
+struct Notification {
+    ConnectionId connection{};       // valid or ...
+    ListenerId listener{};           // ... a listener: something to accept, or held
+    tcp::Notice what{};
+};
+
+struct HeldSyn {
+    HeldSynId id;
+    ListenerId listener;
+    wire::FourTuple tuple;
+};
+
+// A row of a table of sockets.
+struct Row {
+    tcp::State state{};
+    wire::FourTuple tuple{};
+    std::uint64_t queue_in = 0, queue_out = 0;  // octets; of a listener: to accept, backlog
+    tcp::Info info{};                           // of connections
+    ConnectionId id{};
+    Duration timer_left{-1};                    // negative: off
+    std::uint8_t retransmits = 0;
+};
+
+class Stack {
+public:
+    Stack(Instant now, const StackOptions& options);
+    ~Stack();
+    Stack(const Stack&) = delete;
+    Stack& operator=(const Stack&) = delete;
+
+    // --- Where we are ----------------------------------------------------------------------------
+    // What the device can do; before the first frame, and again when it changes.
+    void attach(const device::Caps& caps);
+    ip::Routes& routes() { return routes_; }
+    ip::Neighbours& neighbours() { return neighbours_; }
+
+    // --- A turn ----------------------------------------------------------------------------------
+    // Frames that have arrived. They may be forgotten when this returns. ACKs are owed, not yet made.
+    void receive(Instant now, std::span<const device::Frame> frames);
+    // Everything whose time has come.
+    void advance(Instant now);
+    // Writes the next frame to `room` (frame_bytes() of it at least); its size, or 0 when there is nothing
+    // to say. Room comes before any state moves, so that a full device is never a loss.
+    std::size_t write_next(Instant now, MutableBytes room, device::Offload& offload);
+    bool has_output() const;
+    std::size_t frame_bytes() const { return frame_bytes_; }
+    // When to call advance() next; `now` or before: at once.
+    Instant deadline() const;
+
+    // --- Users' calls ----------------------------------------------------------------------------
+    Result<ListenerId> listen(const ListenOptions& options);
+    Result<ConnectionId> accept(ListenerId listener);           // would_block: none waits
+    Result<void> close_listener(Instant now, ListenerId listener);  // queued connections are reset
+    Result<ConnectionId> connect(Instant now, const wire::Endpoint& remote, const ConnectOptions& options);
+
+    Result<std::size_t> write(Instant now, ConnectionId id, Bytes octets);
+    Result<std::size_t> write_urgent(Instant now, ConnectionId id, Bytes octets);
+    Result<std::size_t> read(Instant now, ConnectionId id, MutableBytes into);
+    Bytes peek(ConnectionId id) const;
+    void consume(Instant now, ConnectionId id, std::size_t octets);
+    Result<void> shutdown_write(Instant now, ConnectionId id);
+    void close(Instant now, ConnectionId id);    // the id is dead afterwards; the FIN goes its way
+    void abort(Instant now, ConnectionId id);    // RST; the id is dead afterwards
+    // Changes that act at once: nodelay, cork, config. Call `touch` after using the reference to write.
+    tcp::Connection* find(ConnectionId id);
+    const tcp::Connection* find(ConnectionId id) const;
+    void touch(Instant now, ConnectionId id);
+    tcp::Environment& environment() { return environment_; }
+
+    // Held SYNs of a listener with `hold`: oldest first.
+    std::optional<HeldSyn> next_held(ListenerId listener);
+    Result<void> accept_held(Instant now, HeldSynId id);        // SYN-ACK; then as any other
+    Result<void> refuse_held(Instant now, HeldSynId id);        // RST
+    Result<void> drop_held(HeldSynId id);                       // silence
+    Result<void> unreachable_held(Instant now, HeldSynId id, wire::IcmpReason reason);
+
+    // Edge-triggered: what happened since the last call, each connection once.
+    std::optional<Notification> next_notification();
+
+    // --- Datagrams and raw packets (udp sockets sit on these) ---------------------------------------
+    // Queues a complete IP packet for the device; no_memory when the queue is full.
+    MutableBytes reserve_packet(std::size_t octets) { return answers_.reserve(octets); }
+    void commit_packet(std::size_t octets) { answers_.commit(octets); }
+    // Packets to us of this protocol go here first. True: taken.
+    using PacketHandler = bool (*)(void* context, Instant now, const wire::IpPacket& packet,
+                                   const device::Offload& offload);
+    void on_packet(std::uint8_t protocol, PacketHandler handler, void* context);
+    using IcmpHandler = void (*)(void* context, Instant now, const ip::IcmpReport& report);
+    void on_icmp_report(std::uint8_t protocol, IcmpHandler handler, void* context);
+    // ICMP error about a packet that came in (rate limited, never about errors).
+    void answer_error(Instant now, const wire::IpPacket& about, wire::IcmpReason reason);
+
+    // --- Questions -------------------------------------------------------------------------------
+    const event::Counters& counters() const { return counters_; }
+    event::Counters& counters() { return counters_; }
+    event::Log& log() { return log_; }
+    const Memory& memory() const { return memory_; }
+    Rng& rng() { return rng_; }
+    const tcp::Config& config() const { return config_; }
+    std::uint32_t interface_mtu() const { return caps_.mtu; }
+    std::size_t connections() const { return records_.in_use(); }
+    std::size_t half_open() const { return half_open_.in_use(); }
+    std::size_t time_waits() const { return time_waits_.in_use(); }
+    std::size_t accept_queue(ListenerId id) const;
+    // Every listener, connection, half-open and TIME-WAIT record.
+    std::vector<Row> table(Instant now);
+
+private:
+    static constexpr std::uint32_t none = 0xffff'ffff;
+
+    struct Links {                              // a place in a list of records; `in` is false outside
+        std::uint32_t next = none, prev = none;
+        bool in = false;
+    };
+    struct Record {
+        Record(const wire::FourTuple& tuple, const tcp::Config& config, std::uint32_t index,
+               std::uint16_t mtu, std::uint32_t gen)
+            : connection(tuple, config, index, mtu), generation(gen) {}
+        tcp::Connection connection;
+        TimerLinks timer;
+        std::uint32_t generation;
+        Links speak, news;                  // who may speak; who has news for the owner
+        std::uint32_t accept_next = none;   // in an accept queue
+        tcp::Notice notice{};
+        bool owned : 1 = false;             // a user holds its id
+        bool queued : 1 = false;            // in an accept queue
+        bool orphan : 1 = false;            // counted as one
+        bool linked : 1 = true;             // in the flow table
+    };
+    struct Listener {
+        ListenOptions options;
+        tcp::Config config;
+        std::uint32_t generation = 0;
+        bool used = false;
+        bool noticed = false;
+        std::uint32_t half_open = 0;
+        std::uint32_t queue_head = none, queue_tail = none, queue_length = 0;
+        std::uint32_t held = 0;
+        Instant cookies_since = Instant::min();  // the last cookie sent: later ACKs may carry one
+    };
+    struct Held {
+        HeldSynId id;
+        std::uint32_t listener;
+        wire::FourTuple tuple;
+        tcp::Handshake offered;                  // what the SYN said
+        Instant ends;
+        std::vector<std::uint8_t> quoted;        // the start of the packet, for an ICMP answer
+        bool told = false;
+    };
+    struct List {                                // doubly linked, first in, first out
+        std::uint32_t head = none, tail = none;
+    };
+    struct LinksOf {
+        Stack* stack;
+        TimerLinks& operator()(std::uint32_t ref) const;
+    };
+
+    // receive.cpp
+    void receive_frame(Instant now, const device::Frame& frame);
+    void receive_packet(Instant now, const device::Frame& frame, Bytes bytes, bool link_broadcast,
+                        const wire::Mac* from);
+    void deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet, const wire::Mac* from);
+    void receive_tcp(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
+    bool merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn);
+    void flush_merged(Instant now);
+    void receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from);
+    void icmp_to_tcp(Instant now, const ip::IcmpReport& report);
+    void drop(event::Drop reason);
+    // listener.cpp
+    Listener* listener_for(const wire::Endpoint& local);
+    std::uint32_t listener_index(const wire::Endpoint& local) const;
+    void on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& seg,
+                   const wire::IpPacket& packet);
+    void on_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, const tcp::Segment& seg,
+                const wire::IpPacket& packet, std::optional<tcp::Seq> iss = std::nullopt);
+    tcp::Handshake offer(Instant now, const Listener& listener, const wire::FourTuple& tuple,
+                         const tcp::Segment& seg);
+    bool answer_syn(Instant now, Listener& listener, const wire::FourTuple& tuple, const tcp::Handshake& h);
+    bool add_half_open(Instant now, Listener& listener, const wire::FourTuple& tuple, const tcp::Handshake& h);
+    void send_cookie(Instant now, Listener& listener, const wire::FourTuple& tuple, tcp::Handshake h);
+    bool accept_cookie(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, tcp::Segment& seg);
+    bool establish(Instant now, Instant arrived, std::uint32_t listener, const wire::FourTuple& tuple,
+                   const tcp::Handshake& h, tcp::Segment& seg, std::uint32_t half_open);
+    void send_syn_ack(Instant now, const tcp::Config& config, const wire::FourTuple& tuple,
+                      const tcp::Handshake& h, const Cookie* cookie);
+    void on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp::Segment& seg);
+    void on_half_open_timer(Instant now, std::uint32_t index);
+    void forget_half_open(std::uint32_t index);
+    tcp::Handshake unpack(Instant now, const HalfOpen& half, const Listener& listener) const;
+    std::uint32_t offered_window(const tcp::Config& config, const wire::FourTuple& tuple, bool timestamps) const;
+    bool is_full(const Listener& listener) const;
+    void enqueue(Instant now, std::uint32_t listener, std::uint32_t record);
+    void hold_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, const tcp::Segment& seg,
+                  const wire::IpPacket& packet);
+    void expire_held(Instant now);
+    std::vector<Held>::iterator find_held(HeldSynId id);
+    // time_wait.cpp
+    bool pack_time_wait(std::uint32_t index);
+    void on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, const wire::FourTuple& tuple,
+                      const wire::IpPacket& packet);
+    void forget_time_wait(std::uint32_t index);
+    bool may_reuse(const TimeWait& tw, const tcp::Segment& syn) const;
+    // stack.cpp
+    Record* record(ConnectionId id);
+    std::uint32_t make_record(const wire::FourTuple& tuple, const tcp::Config& config);
+    void free_record(std::uint32_t index);
+    void touch_record(std::uint32_t index);
+    void collect(Record& record, std::uint32_t index);
+    void settle(Instant now, std::uint32_t index);
+    void fire(Instant now, std::uint32_t ref);
+    bool make_room();
+    std::uint16_t mtu_towards(Instant now, const wire::Address& remote);
+    std::uint16_t draw_port(const wire::Endpoint& remote, const wire::Address& local);
+    const wire::FourTuple& tuple_of(std::uint32_t ref) const;
+    std::uint32_t find_flow(const wire::FourTuple& tuple) const;
+    void notice_listener(std::uint32_t index);
+    void push(List& list, Links Record::*links, std::uint32_t index);
+    void remove(List& list, Links Record::*links, std::uint32_t index);
+    bool link_flow(const wire::FourTuple& tuple, std::uint32_t ref);
+    void unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref);
+    void hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before, std::uint32_t after);
+    // output.cpp
+    std::size_t write_connection(Instant now, MutableBytes room, device::Offload& offload);
+    std::size_t write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
+                              const tcp::Segment& seg, device::Offload& offload);
+    std::size_t write_answer(Instant now, MutableBytes room, device::Offload& offload);
+    std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes, const wire::Address& from,
+                             const wire::Address& to, const device::Offload& offload);
+    void answer(const wire::FourTuple& tuple, const tcp::Segment& seg);
+    void answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in);
+
+    tcp::Config config_;
+    Memory memory_;
+    event::Counters counters_;
+    event::Log log_;
+    Rng rng_;
+    Secrets secrets_;
+    device::Caps caps_;
+    std::size_t frame_bytes_ = 1500;
+    std::size_t link_bytes_ = 0;
+    wire::Mac mac_;
+
+    tcp::ChunkPool chunks_;
+    tcp::SentPool sents_;
+    Pool<tcp::Active> actives_;
+    Pool<tcp::Config> configs_;
+    tcp::ChallengeLimit challenges_;
+    tcp::Environment environment_;
+
+    Arena<Record> records_;
+    Arena<HalfOpen> half_open_;
+    Arena<TimeWait> time_waits_;
+    FlowTable flows_;
+    TimerWheel<LinksOf> wheel_;
+    std::vector<Listener> listeners_;        // few; at most listeners_max
+    std::vector<Held> held_;                 // at most held_syns_max
+    std::uint64_t held_serial_ = 0;
+    std::uint32_t generation_ = 0;
+    std::uint32_t orphans_ = 0;
+
+    ip::Routes routes_;
+    ip::Neighbours neighbours_;
+    ip::Reassembler reassembler_;
+    ip::PathMtu path_mtus_;
+    ip::Icmp icmp_;
+    ip::Identification identification_;
+    PacketQueue answers_;
+    PacketQueue loop_;                       // from us to us
+
+    List speak_;
+    List news_;
+    std::uint64_t quantum_left_ = 0;
+
+    // The run of segments that are being merged before TCP sees them (receive offload).
+    tcp::Segment merged_;
+    std::uint32_t merged_ref_ = none;        // none: no run
+    Instant merged_arrived_{};
+    wire::FourTuple last_tuple_{};
+    std::uint32_t last_ref_ = none;
+
+    struct Handler {
+        PacketHandler on_packet = nullptr;
+        IcmpHandler on_icmp = nullptr;
+        void* packet_context = nullptr;
+        void* icmp_context = nullptr;
+    };
+    Handler udp_;
+    Handler other_;
+    std::uint8_t other_protocol_ = 0;
+};
+
+}  // namespace estab::stack

@@ -1,0 +1,172 @@
+// What users ask of a stack: connections by id. Every call that may make a connection speak puts it on
+// the list of those who may.
+#include <algorithm>
+
+#include "stack/stack.hpp"
+
+namespace estab::stack {
+
+tcp::Connection* Stack::find(ConnectionId id) {
+    Record* r = record(id);
+    return r != nullptr ? &r->connection : nullptr;
+}
+
+const tcp::Connection* Stack::find(ConnectionId id) const { return const_cast<Stack*>(this)->find(id); }
+
+void Stack::touch(Instant, ConnectionId id) {
+    if (record(id) != nullptr) touch_record(id.index);
+}
+
+Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
+                                    const ConnectOptions& options) {
+    if (!routes_.is_unicast(remote.address) || remote.port == 0) return fail(Error::invalid_argument);  // MUST-46
+    std::optional<wire::Address> local = options.local_address;
+    if (local) {
+        if (!routes_.is_local(*local)) return fail(Error::address_unavailable);
+    } else {
+        local = routes_.source_for(remote.address);  // MUST-44
+        if (!local) return fail(Error::network_unreachable);
+    }
+    if (local->is_v4() != remote.address.is_v4()) return fail(Error::invalid_argument);
+    wire::FourTuple tuple{{*local, options.local_port}, remote};
+    if (tuple.local.port == 0) {
+        tuple.local.port = draw_port(remote, *local);
+        if (tuple.local.port == 0) return fail(Error::address_unavailable);
+    }
+    const std::uint32_t there = find_flow(tuple);
+    if (there != none) {
+        // An old incarnation in TIME-WAIT makes room when timestamps can tell the two apart (RFC 6191).
+        const bool old = Ref::kind(there) == Kind::time_wait && config_.time_wait_reuse &&
+                         time_waits_[Ref::index(there)].timestamps;
+        if (!old) return fail(Error::address_in_use);
+        forget_time_wait(Ref::index(there));
+        ++counters_.TcpExt_TWRecycled;
+    }
+    const tcp::Config& config = options.config != nullptr ? *options.config : config_;
+    const std::uint32_t index = make_record(tuple, config);
+    if (index == none) return fail(Error::no_memory);
+    Record& r = records_[index];
+    if (!link_flow(tuple, Ref::make(Kind::connection, index))) {
+        r.linked = false;
+        free_record(index);
+        return fail(Error::no_memory);
+    }
+    r.owned = true;
+    r.connection.open(environment_, now, secrets_.initial_sequence(now, tuple),
+                      secrets_.timestamp_offset(tuple));
+    r.connection.on_path_mtu(environment_, now, mtu_towards(now, remote.address));
+    touch_record(index);
+    return ConnectionId{index, r.generation};
+}
+
+// RFC 6056 3.3.1: a random start, then the next free one. A port is free for this remote endpoint.
+std::uint16_t Stack::draw_port(const wire::Endpoint& remote, const wire::Address& local) {
+    constexpr std::uint32_t first = 32'768, last = 60'999, count = last - first + 1;
+    const auto start = static_cast<std::uint32_t>(rng_.below(count));
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
+        if (find_flow({{local, port}, remote}) == none) return port;
+    }
+    return 0;
+}
+
+Result<std::size_t> Stack::write(Instant now, ConnectionId id, Bytes octets) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    auto result = r->connection.write(environment_, now, octets);
+    if (!result && result.error() == Error::no_memory && make_room()) {
+        result = r->connection.write(environment_, now, octets);
+    }
+    touch_record(id.index);
+    return result;
+}
+
+Result<std::size_t> Stack::write_urgent(Instant now, ConnectionId id, Bytes octets) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    const auto result = r->connection.write_urgent(environment_, now, octets);
+    touch_record(id.index);
+    return result;
+}
+
+Result<std::size_t> Stack::read(Instant now, ConnectionId id, MutableBytes into) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    const auto result = r->connection.read(environment_, now, into);
+    if (result && *result != 0) touch_record(id.index);  // the window may have opened
+    return result;
+}
+
+Bytes Stack::peek(ConnectionId id) const {
+    const tcp::Connection* c = find(id);
+    return c != nullptr ? c->peek() : Bytes{};
+}
+
+void Stack::consume(Instant now, ConnectionId id, std::size_t octets) {
+    Record* r = record(id);
+    if (r == nullptr) return;
+    r->connection.consume(environment_, now, octets);
+    touch_record(id.index);
+}
+
+Result<void> Stack::shutdown_write(Instant now, ConnectionId id) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    const auto result = r->connection.shutdown_write(environment_, now);
+    touch_record(id.index);
+    return result;
+}
+
+void Stack::close(Instant now, ConnectionId id) {
+    Record* r = record(id);
+    if (r == nullptr) return;
+    r->owned = false;
+    remove(news_, &Record::news, id.index);
+    const bool too_many = orphans_ >= config_.orphans_max;
+    too_many ? r->connection.abort(environment_, now) : r->connection.close(environment_, now);
+    if (too_many) ++counters_.TcpExt_TCPAbortOnMemory;
+    r->orphan = true;
+    ++orphans_;
+    touch_record(id.index);
+}
+
+void Stack::abort(Instant now, ConnectionId id) {
+    Record* r = record(id);
+    if (r == nullptr) return;
+    r->owned = false;
+    remove(news_, &Record::news, id.index);
+    ++counters_.TcpExt_TCPAbortOnLinger;
+    r->connection.abort(environment_, now);
+    touch_record(id.index);
+}
+
+std::vector<Row> Stack::table(Instant now) {
+    std::vector<Row> rows;
+    for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
+        const Listener& l = listeners_[i];
+        if (!l.used) continue;
+        Row row{.state = tcp::State::listen, .queue_in = l.queue_length, .queue_out = l.options.backlog};
+        row.tuple.local = {l.options.any_address ? wire::Address() : l.options.address.address, l.options.port};
+        rows.push_back(row);
+    }
+    const auto left = [&](const TimerLinks& t) { return wheel_.time_left(now, t); };
+    half_open_.for_each([&](std::uint32_t, HalfOpen& h) {
+        rows.push_back({.state = tcp::State::syn_received, .tuple = h.tuple, .timer_left = left(h.timer),
+                        .retransmits = static_cast<std::uint8_t>(h.retransmits)});
+    });
+    records_.for_each([&](std::uint32_t index, Record& r) {
+        Row row{.state = r.connection.state(), .tuple = r.connection.tuple(), .info = r.connection.info(now),
+                .id = {index, r.generation}};
+        row.queue_in = row.info.unread;
+        row.queue_out = row.info.unacked + row.info.not_sent;
+        if (row.info.timer != tcp::Info::Timer::off) row.timer_left = row.info.timer_left;
+        row.retransmits = row.info.retries;
+        rows.push_back(row);
+    });
+    time_waits_.for_each([&](std::uint32_t, TimeWait& t) {
+        rows.push_back({.state = tcp::State::time_wait, .tuple = t.tuple, .timer_left = left(t.timer)});
+    });
+    return rows;
+}
+
+}  // namespace estab::stack
