@@ -11,7 +11,7 @@
 namespace estab::conversation {
 
 // How a conversation begins. Sizes in octets; 0: as the configuration has it.
-struct Setup {
+struct Terms {
     tcp::Config config = tcp::profile::linux_();
     std::uint16_t mss = 1460;              // the peer's option, options not counted
     std::uint64_t cwnd = 0;                // a multiple of mss
@@ -33,12 +33,12 @@ struct Setup {
 enum class Begin : std::uint8_t { closed, passive, established };
 
 struct Opening {
-    Setup setup;
+    Terms terms;
     Begin begin;
 };
-inline Opening established(Setup s = {}) { return {std::move(s), Begin::established}; }
-inline Opening passive(Setup s = {}) { return {std::move(s), Begin::passive}; }    // SYN-RECEIVED
-inline Opening syn_sent(Setup s = {}) { return {std::move(s), Begin::closed}; }    // "app open" comes first
+inline Opening established(Terms s = {}) { return {std::move(s), Begin::established}; }
+inline Opening passive(Terms s = {}) { return {std::move(s), Begin::passive}; }    // SYN-RECEIVED
+inline Opening syn_sent(Terms s = {}) { return {std::move(s), Begin::closed}; }    // "app open" comes first
 
 class Conversation {
 public:
@@ -73,7 +73,7 @@ private:
     Base ours() const;
     Base theirs() const;
 
-    Setup setup_;
+    Terms terms_;
     Machine machine_;
     Instant start_{Duration{1'000'000s}};
     Instant now_ = start_;
