@@ -99,8 +99,9 @@ void Connection::release(Environment& env) {
     own_config_ = false;
 }
 
+// Octets of text: a FIN fills no pipe.
 std::uint64_t Connection::in_flight() const {
-    const std::uint64_t outstanding = distance(tcb_.snd.una, tcb_.snd.nxt);
+    const std::uint64_t outstanding = distance(tcb_.snd.una, tcb_.snd.nxt) - (fin_in_flight() ? 1 : 0);
     if (active_ == nullptr) return outstanding;
     const std::uint64_t gone = active_->sent.lost_bytes() + active_->left_network;
     return outstanding > gone ? outstanding - gone : 0;

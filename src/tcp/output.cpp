@@ -116,7 +116,10 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     std::uint64_t allowed = mss;  // the one that cwnd does not hold back
     if (!a.retransmit_now) {
         const std::uint64_t flight = in_flight();
-        if (flight + std::min<std::uint64_t>(mss, record->size()) > cwnd()) return false;
+        if (flight + std::min<std::uint64_t>(mss, record->size()) > cwnd()) {
+            a.cwnd_limited = true;
+            return false;
+        }
         if (room.gso) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
     }
     allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
