@@ -69,6 +69,9 @@ public:
         if (--slab.used == 0) give_slab(number);
     }
 
+    // One past the largest index that there ever was.
+    std::uint32_t index_end() const { return numbers_ * slots; }
+
     // Is there an object of this index? Any number may be asked for.
     bool is_used(std::uint32_t index) const {
         const std::uint32_t number = index / slots;

@@ -6,7 +6,7 @@
 
 namespace estab::stack {
 
-void Stack::hold_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple, const tcp::Segment& seg,
+void Stack::hold_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple, const tcp::Handshake& offered,
                      const wire::IpPacket& packet) {
     for (const Held& h : held_) {
         if (h.tuple == tuple) return;
@@ -18,7 +18,7 @@ void Stack::hold_syn(Instant now, std::uint32_t index, const wire::FourTuple& tu
     Held h{.id = {++held_serial_},
            .listener = index,
            .tuple = tuple,
-           .offered = offer(now, listeners_[index], tuple, seg),
+           .offered = offered,
            .ends = now + config_.held_syn_timeout,
            .quoted = {}};
     h.quoted.assign(packet.header.begin(), packet.header.end());
@@ -38,6 +38,7 @@ std::vector<Stack::Held>::iterator Stack::find_held(HeldSynId id) {
 }
 
 std::optional<HeldSyn> Stack::next_held(ListenerId listener) {
+    if (find_listener(listener) == nullptr) return std::nullopt;
     for (Held& h : held_) {
         if (h.listener != listener.index || h.told) continue;
         h.told = true;

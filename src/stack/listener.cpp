@@ -33,21 +33,20 @@ Result<ListenerId> Stack::listen(const ListenOptions& options) {
     }
     *free = Listener{};
     free->options = options;
-    free->config = options.config != nullptr ? *options.config : config_;
+    free->config = keep_config(options.config);
     free->options.config = nullptr;
-    free->options.backlog = options.backlog == 0 ? free->config.backlog
-                                                 : std::min(options.backlog, free->config.backlog);
+    free->options.backlog = options.backlog == 0 ? free->config->backlog
+                                                 : std::min(options.backlog, free->config->backlog);
     free->generation = ++generation_;
     free->used = true;
+    recount_half_open();
     return ListenerId{static_cast<std::uint32_t>(free - listeners_.begin()), free->generation};
 }
 
 Result<ConnectionId> Stack::accept(ListenerId id) {
-    if (id.index >= listeners_.size() || listeners_[id.index].generation != id.generation ||
-        !listeners_[id.index].used) {
-        return fail(Error::not_found);
-    }
-    Listener& l = listeners_[id.index];
+    Listener* const found = find_listener(id);
+    if (found == nullptr) return fail(Error::not_found);
+    Listener& l = *found;
     if (l.queue_head == none) return fail(Error::would_block);
     const std::uint32_t index = l.queue_head;
     Record& r = records_[index];
@@ -62,14 +61,18 @@ Result<ConnectionId> Stack::accept(ListenerId id) {
 }
 
 std::size_t Stack::accept_queue(ListenerId id) const {
-    return id.index < listeners_.size() ? listeners_[id.index].queue_length : 0;
+    const Listener* l = const_cast<Stack*>(this)->find_listener(id);
+    return l != nullptr ? l->queue_length : 0;
+}
+
+Stack::Listener* Stack::find_listener(ListenerId id) {
+    if (id.index >= listeners_.size()) return nullptr;
+    Listener& l = listeners_[id.index];
+    return l.used && l.generation == id.generation ? &l : nullptr;
 }
 
 Result<void> Stack::close_listener(Instant now, ListenerId id) {
-    if (id.index >= listeners_.size() || listeners_[id.index].generation != id.generation ||
-        !listeners_[id.index].used) {
-        return fail(Error::not_found);
-    }
+    if (find_listener(id) == nullptr) return fail(Error::not_found);
     half_open_.for_each([&](std::uint32_t index, HalfOpen& h) {
         if (listener_index(h.tuple.local) == id.index) forget_half_open(index);
     });
@@ -79,7 +82,9 @@ Result<void> Stack::close_listener(Instant now, ListenerId id) {
         if (!waiting) break;
         abort(now, *waiting);
     }
+    if (listeners_[id.index].noticed) --listeners_noticed_;
     listeners_[id.index].used = false;
+    recount_half_open();
     return {};
 }
 
@@ -99,6 +104,16 @@ std::uint32_t Stack::listener_index(const wire::Endpoint& local) const {
         }
     }
     return best;
+}
+
+// A half-open record belongs to whoever listens there now. There is no room in it to remember, so the
+// counts are made anew when that changes.
+void Stack::recount_half_open() {
+    for (Listener& l : listeners_) l.half_open = 0;
+    half_open_.for_each([&](std::uint32_t, HalfOpen& h) {
+        const std::uint32_t listener = listener_index(h.tuple.local);
+        if (listener != none) ++listeners_[listener].half_open;
+    });
 }
 
 // As Linux counts: `backlog` connections wait and one more.
@@ -123,7 +138,6 @@ void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tupl
     Listener& l = listeners_[index];
     if (seg.options.malformed) ++counters_.Estab_TCPMalformedOptions;
     counters_.Estab_TCPUnknownOptions += seg.options.unknown_count;
-    if (l.options.hold) return hold_syn(now, index, tuple, seg, packet);
     if (is_full(l)) {
         ++counters_.TcpExt_ListenOverflows;
         ++counters_.TcpExt_ListenDrops;
@@ -132,6 +146,7 @@ void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tupl
     }
     tcp::Handshake h = offer(now, l, tuple, seg);
     if (iss) h.iss = *iss;
+    if (l.options.hold) return hold_syn(now, index, tuple, h, packet);
     answer_syn(now, l, tuple, h);
 }
 
@@ -139,7 +154,7 @@ void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tupl
 // again (S2-9a).
 tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTuple& tuple,
                             const tcp::Segment& seg) {
-    const tcp::Config& c = l.config;
+    const tcp::Config& c = *l.config;
     const wire::TcpOptions& o = seg.options;
     tcp::Handshake h;
     h.iss = tcp::Seq::initial(secrets_.initial_sequence(now, tuple));
@@ -152,7 +167,7 @@ tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTupl
     h.sack = c.sack && o.sack_permitted;
     h.timestamps = c.timestamps && o.timestamps.has_value();
     h.ts_recent = h.timestamps ? o.timestamps->val : 0;
-    h.ecn = c.ecn != tcp::EcnMode::off && seg.has(Flags::ece) && seg.has(Flags::cwr) && !seg.has(Flags::ae);
+    h.ecn = c.ecn != tcp::EcnMode::off && seg.has(Flags::ece) && seg.has(Flags::cwr);  // AE: RFC 9768 3.1.2
     h.ts_offset = secrets_.timestamp_offset(tuple);
     h.rcv_window = offered_window(c, tuple, h.timestamps);
     return h;
@@ -165,13 +180,13 @@ std::uint32_t Stack::offered_window(const tcp::Config& config, const wire::FourT
 }
 
 bool Stack::answer_syn(Instant now, Listener& l, const wire::FourTuple& tuple, const tcp::Handshake& h) {
-    const bool full = l.half_open >= std::min(l.config.syn_queue_max, std::max(l.options.backlog, 1u) * 16);
-    if (!full && !l.config.syn_cookies_always && add_half_open(now, l, tuple, h)) {
-        send_syn_ack(now, l.config, tuple, h, nullptr);
+    const bool full = l.half_open >= std::min(l.config->syn_queue_max, std::max(l.options.backlog, 1u) * 16);
+    if (!full && !l.config->syn_cookies_always && add_half_open(now, l, tuple, h)) {
+        send_syn_ack(now, *l.config, tuple, h, nullptr);
         return true;
     }
     log_.count(event::Kind::syn_queue_full);
-    if (!l.config.syn_cookies && !l.config.syn_cookies_always) {
+    if (!l.config->syn_cookies && !l.config->syn_cookies_always) {
         ++counters_.TcpExt_TCPReqQFullDrop;
         ++counters_.TcpExt_ListenDrops;
         return false;
@@ -202,7 +217,7 @@ bool Stack::add_half_open(Instant now, Listener& l, const wire::FourTuple& tuple
         half_open_.free(index);
         return false;
     }
-    wheel_.arm(ref, now + l.config.rto_initial);
+    wheel_.arm(ref, now + l.config->rto_initial);
     ++l.half_open;
     log_.count(event::Kind::syn_received);
     return true;
@@ -235,7 +250,7 @@ void Stack::send_cookie(Instant now, Listener& l, const wire::FourTuple& tuple, 
     l.cookies_since = now;
     ++counters_.TcpExt_SyncookiesSent;
     log_.count(event::Kind::syn_cookie_sent);
-    send_syn_ack(now, l.config, tuple, h, &cookie);
+    send_syn_ack(now, *l.config, tuple, h, &cookie);
 }
 
 bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTuple& tuple, tcp::Segment& seg) {
@@ -253,7 +268,7 @@ bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTupl
     if (is_full(l)) {
         ++counters_.TcpExt_ListenOverflows;
         ++counters_.TcpExt_ListenDrops;
-        return !l.config.abort_on_overflow;
+        return !l.config->abort_on_overflow;
     }
     ++counters_.TcpExt_SyncookiesRecv;
     log_.count(event::Kind::syn_cookie_accepted);
@@ -262,9 +277,9 @@ bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTupl
     h.irs = tcp::Seq::initial(irs);
     h.peer_mss = *mss;
     h.ts_offset = secrets_.timestamp_offset(tuple);
-    if (l.config.timestamps && seg.options.timestamps) {
+    if (l.config->timestamps && seg.options.timestamps) {
         Cookie c;
-        Secrets::read_timestamp(seg.options.timestamps->ecr - h.ts_offset, c);
+        Secrets::read_timestamp(seg.options.timestamps->ecr, c);
         h.timestamps = true;
         h.ts_recent = seg.options.timestamps->val;
         h.scaling = c.scaling;
@@ -272,8 +287,8 @@ bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTupl
         h.sack = c.sack;
         h.ecn = c.ecn;
     }
-    h.rcv_shift = h.scaling ? tcp::wanted_shift(l.config) : 0;
-    h.rcv_window = offered_window(l.config, tuple, h.timestamps);
+    h.rcv_shift = h.scaling ? tcp::wanted_shift(*l.config) : 0;
+    h.rcv_window = offered_window(*l.config, tuple, h.timestamps);
     establish(now, now, index, tuple, h, seg, none);
     return true;
 }
@@ -293,10 +308,10 @@ tcp::Handshake Stack::unpack(Instant now, const HalfOpen& half, const Listener& 
     h.ecn = half.ecn;
     h.ts_recent = half.ts_recent;
     h.ts_offset = secrets_.timestamp_offset(half.tuple);
-    h.rcv_window = offered_window(l.config, half.tuple, half.timestamps);
+    h.rcv_window = offered_window(*l.config, half.tuple, half.timestamps);
     h.retransmits = half.retransmits;
     if (half.retransmits == 0) {  // Karn: else nobody knows which one is acknowledged
-        h.syn_ack_sent = now + wheel_.time_left(now, half.timer) - l.config.rto_initial;
+        h.syn_ack_sent = now + wheel_.time_left(now, half.timer) - l.config->rto_initial;
     }
     return h;
 }
@@ -311,7 +326,7 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
     Listener& l = listeners_[listener];
     HalfOpen& half = half_open_[index];
     if (seg.has(Flags::syn) && !seg.has(Flags::ack | Flags::rst) && seg.seq.wire().raw == half.irs) {
-        send_syn_ack(now, l.config, tuple, unpack(now, half, l), nullptr);  // our answer was lost
+        send_syn_ack(now, *l.config, tuple, unpack(now, half, l), nullptr);  // our answer was lost
         return;
     }
     const bool completes = seg.has(Flags::ack) && !seg.has(Flags::rst | Flags::syn) &&
@@ -320,7 +335,7 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
         ++counters_.TcpExt_ListenOverflows;
         ++counters_.TcpExt_ListenDrops;
         log_.count(event::Kind::accept_queue_full);
-        if (l.config.abort_on_overflow) {
+        if (l.config->abort_on_overflow) {
             answer_reset(tuple, seg);
             forget_half_open(index);
         }
@@ -334,7 +349,7 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
 bool Stack::establish(Instant now, Instant arrived, std::uint32_t listener, const wire::FourTuple& tuple,
                       const tcp::Handshake& h, tcp::Segment& seg, std::uint32_t half_open) {
     Listener& l = listeners_[listener];
-    const std::uint32_t index = make_record(tuple, l.config);
+    const std::uint32_t index = make_record(tuple, *l.config);
     if (index == none) return false;  // dropped at input; the record waits for the next copy
     Record& r = records_[index];
     r.linked = false;
@@ -386,11 +401,11 @@ void Stack::enqueue(Instant, std::uint32_t listener, std::uint32_t index) {
 void Stack::on_half_open_timer(Instant now, std::uint32_t index) {
     HalfOpen& half = half_open_[index];
     const std::uint32_t listener = listener_index(half.tuple.local);
-    if (listener == none || half.retransmits >= std::min<std::uint8_t>(listeners_[listener].config.synack_retries, 15)) {
+    if (listener == none || half.retransmits >= std::min<std::uint8_t>(listeners_[listener].config->synack_retries, 15)) {
         forget_half_open(index);
         return;
     }
-    const tcp::Config& config = listeners_[listener].config;
+    const tcp::Config& config = *listeners_[listener].config;
     tcp::Handshake h = unpack(now, half, listeners_[listener]);
     half.retransmits = (half.retransmits + 1u) & 15u;
     ++counters_.Tcp_RetransSegs;

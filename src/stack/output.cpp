@@ -19,20 +19,20 @@ std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& o
                 return octets;
             }
         }
-        const std::size_t octets = !answers_.empty() ? write_answer(now, room, offload)
-                                                     : write_connection(now, room, offload);
+        const bool is_answer = !answers_.empty();
+        const std::size_t octets = is_answer ? write_answer(now, room, offload)
+                                             : write_connection(now, room, offload);
         if (octets != 0) return octets;
-        if (answers_.empty() && speak_.head == none) {
-            if (caps_.link == device::LinkType::ethernet && neighbours_.next_bytes() != 0) continue;
-            return 0;
-        }
+        if (is_answer) continue;  // it went another way
+        const std::size_t owed = caps_.link == device::LinkType::ethernet ? neighbours_.next_bytes() : 0;
+        if (owed == 0 || owed > room.size()) return 0;
     }
 }
 
 std::size_t Stack::write_answer(Instant now, MutableBytes room, device::Offload& offload) {
     const Bytes packet = answers_.front();
     std::size_t written = 0;
-    if (packet.size() + link_bytes_ <= room.size()) {
+    if (packet.size() <= caps_.mtu && packet.size() + link_bytes_ <= room.size()) {
         std::copy(packet.begin(), packet.end(), room.begin() + static_cast<std::ptrdiff_t>(link_bytes_));
         const bool v4 = packet[0] >> 4 == 4;
         const auto from = v4 ? wire::Address::from_v4(packet.data() + 12) : wire::Address::from_v6(packet.data() + 8);
@@ -53,7 +53,10 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
         Record& r = records_[index];
         const wire::FourTuple& tuple = r.connection.tuple();
         const bool v4 = tuple.remote.address.is_v4();
-        const bool gso = v4 ? caps_.tso4 : caps_.tso6;
+        const bool home = routes_.is_own(tuple.remote.address);
+        // What goes to ourselves waits for the next receive(); when that queue is full, so do we.
+        if (home && loop_.reserve(caps_.mtu).empty()) return 0;
+        const bool gso = !home && (v4 ? caps_.tso4 : caps_.tso6);
         const std::size_t ip_max = gso ? std::min<std::size_t>(room.size() - link_bytes_, 65'535) : caps_.mtu;
         const tcp::Room space{.segment_max = static_cast<std::uint32_t>(ip_max - wire::ip_header_bytes(v4)),
                               .gso = gso};

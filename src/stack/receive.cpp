@@ -11,6 +11,22 @@ namespace estab::stack {
 
 using wire::Flags;
 
+namespace {
+
+struct WireSegments {
+    std::uint16_t count;
+    std::uint32_t size;  // of the largest payload
+};
+// A device may hand up many wire segments as one frame.
+WireSegments wire_segments(const device::Offload& offload, std::size_t payload) {
+    const auto octets = static_cast<std::uint32_t>(payload);
+    if (offload.gso == device::Gso::none || offload.gso_size == 0 || octets <= offload.gso_size) return {1, octets};
+    const std::uint32_t count = (octets + offload.gso_size - 1) / offload.gso_size;
+    return {static_cast<std::uint16_t>(count), offload.gso_size};
+}
+
+}  // namespace
+
 void Stack::receive(Instant now, std::span<const device::Frame> frames) {
     for (const device::Frame& frame : frames) receive_frame(now, frame);
     flush_merged(now);
@@ -18,8 +34,10 @@ void Stack::receive(Instant now, std::span<const device::Frame> frames) {
         const Bytes packet = loop_.front();
         device::Frame frame{.bytes = packet, .arrived = now, .offload = {}};
         frame.offload.checksum = device::Checksum::verified;  // it has not left us
+        is_loop_ = true;
         receive_packet(now, frame, packet, false, nullptr);
         flush_merged(now);
+        is_loop_ = false;
         loop_.pop();
     }
 }
@@ -53,6 +71,10 @@ void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
         ++counters_.Estab_TCPSourceRouteDrops;
         return drop(event::Drop::source_route);
     }
+    if (!is_loop_ && is_martian(*packet)) {
+        ++counters_.Ip_InAddrErrors;
+        return drop(event::Drop::bad_source);
+    }
     const bool many = packet->destination.is_multicast() || routes_.is_broadcast(packet->destination);
     if (!many && (link_broadcast || !routes_.is_local(packet->destination))) {
         ++counters_.Ip_InAddrErrors;
@@ -70,6 +92,12 @@ void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
     const device::Frame put_together{.bytes = *whole, .arrived = frame.arrived, .offload = {}};
     deliver(now, put_together, *again, from);
     flush_merged(now);  // the bytes are the reassembler's
+}
+
+// From outside nobody speaks with an address of ours, and 127/8 and ::1 never leave a host
+// (RFC 1122 3.2.1.3 g). An answer to such a packet would go to ourselves.
+bool Stack::is_martian(const wire::IpPacket& packet) const {
+    return packet.source.is_loopback() || packet.destination.is_loopback() || routes_.is_own(packet.source);
 }
 
 void Stack::deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
@@ -171,7 +199,7 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
     const wire::FourTuple tuple{{packet.destination, view->destination_port()},
                                 {packet.source, view->source_port()}};
     if (merged_ref_ != none) {
-        if (merge(tuple, *view, packet.ecn)) return;
+        if (merge(tuple, *view, packet.ecn, frame.offload)) return;
         flush_merged(now);
     }
     if (last_ref_ == none || last_tuple_ != tuple) {
@@ -182,10 +210,18 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
     if (ref != none && Ref::kind(ref) == Kind::connection) {
         const tcp::Connection& c = records_[Ref::index(ref)].connection;
         c.tcb().read(*view, packet.ecn, merged_);
+        merged_options_ = view->option_bytes();
+        const WireSegments wire = wire_segments(frame.offload, merged_.payload.size());
+        merged_.segments = wire.count;
+        merged_.segment_size = wire.size;
+        counters_.Tcp_InSegs += merged_.segments - 1u;
         const bool plain = (view->flags().bits & ~(Flags::ack | Flags::psh)) == 0;
         merged_ref_ = ref;
         merged_arrived_ = frame.arrived;
-        if (!plain || merged_.payload.empty() || merged_.options.sack_count != 0) flush_merged(now);
+        if (!plain || merged_.payload.empty() || merged_.options.sack_count != 0 ||
+            merged_.options.unknown_count != 0) {
+            flush_merged(now);
+        }
         return;
     }
     tcp::Segment seg;
@@ -197,20 +233,22 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
 }
 
 // Does this segment simply go on where the run ends? Never across a change of flags, acknowledgment,
-// window, timestamps or ECN; a pure ACK is never merged, because its number counts.
-bool Stack::merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn) {
+// window, options or ECN; a pure ACK is never merged, because its number counts.
+bool Stack::merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
+                  const device::Offload& offload) {
     const Bytes text = view.payload();
     constexpr std::uint32_t most = 64 * 1024;
     if (merged_ref_ != last_ref_ || tuple != last_tuple_ || text.empty() || merged_.payload.full()) return false;
     if ((view.flags().bits & ~Flags::psh) != (merged_.flags.bits & ~Flags::psh) || merged_.ecn != ecn) return false;
     if (view.seq() != (merged_.seq + merged_.payload.size()).wire() || view.ack() != merged_.ack.wire()) return false;
     if (merged_.payload.size() + text.size() > most || view.window() != merged_.raw_window) return false;
-    const wire::TcpOptions o = view.options();
-    if (o.timestamps != merged_.options.timestamps || o.sack_count != 0 || o.malformed) return false;
+    if (!std::ranges::equal(view.option_bytes(), merged_options_)) return false;
     merged_.payload.add(text);
     merged_.flags.bits |= view.flags().bits;
-    merged_.segment_size = std::max(merged_.segment_size, static_cast<std::uint32_t>(text.size()));
-    ++merged_.segments;
+    const WireSegments more = wire_segments(offload, text.size());
+    merged_.segment_size = std::max(merged_.segment_size, more.size);
+    merged_.segments = static_cast<std::uint16_t>(merged_.segments + more.count);
+    counters_.Tcp_InSegs += more.count - 1u;
     return true;
 }
 
@@ -222,7 +260,10 @@ void Stack::flush_merged(Instant now) {
     const std::uint64_t acked = r.connection.tcb().snd.una.value();
     if (merged_.options.malformed) ++counters_.Estab_TCPMalformedOptions;
     counters_.Estab_TCPUnknownOptions += merged_.options.unknown_count;
+    const std::uint64_t refused = counters_.TcpExt_TCPRcvQDrop;
     const auto verdict = r.connection.on_segment(environment_, now, merged_arrived_, merged_);
+    // There may be room when the peer sends it again.
+    if (counters_.TcpExt_TCPRcvQDrop != refused && !memory_.has(Memory::slab_bytes)) make_room();
     if (verdict == tcp::Connection::Verdict::reset) answer_reset(r.connection.tuple(), merged_);
     if (caps_.link == device::LinkType::ethernet && r.connection.tcb().snd.una.value() != acked) {
         const auto hop = routes_.find(r.connection.tuple().remote.address);

@@ -8,8 +8,9 @@
 namespace estab::stack {
 namespace {
 
-constexpr std::array<std::uint16_t, 8> classes_v4{536, 1220, 1300, 1360, 1400, 1440, 1460, 8960};
-constexpr std::array<std::uint16_t, 8> classes_v6{536, 1220, 1300, 1360, 1400, 1420, 1440, 8940};
+// The first is mss_min: no class is above what the peer can take (MUST-16).
+constexpr std::array<std::uint16_t, 8> classes_v4{48, 536, 1300, 1360, 1400, 1440, 1460, 8960};
+constexpr std::array<std::uint16_t, 8> classes_v6{48, 1220, 1300, 1360, 1400, 1420, 1440, 8940};
 
 const std::array<std::uint16_t, 8>& classes(bool v4) { return v4 ? classes_v4 : classes_v6; }
 

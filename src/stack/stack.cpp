@@ -207,9 +207,42 @@ bool Stack::make_room() {
         counters_.TcpExt_TWRecycled += before - time_waits_.in_use();
         return true;
     }
+    return drop_some_out_of_order();
+}
+
+// A bounded search: what attacks the budget must not have all connections looked at for every packet.
+bool Stack::drop_some_out_of_order() {
+    constexpr std::uint32_t looks = 256;
+    const std::uint32_t end = records_.index_end();
     std::uint64_t octets = 0;
-    records_.for_each([&](std::uint32_t, Record& r) { octets += r.connection.drop_out_of_order(environment_); });
+    for (std::uint32_t i = 0; i < std::min(looks, end); ++i) {
+        if (++room_cursor_ >= end) room_cursor_ = 0;
+        if (records_.is_used(room_cursor_)) {
+            octets += records_[room_cursor_].connection.drop_out_of_order(environment_);
+        }
+    }
     return octets != 0;
+}
+
+// Listeners and connections point at configurations. Few are different, so equal ones are one; those that
+// nobody points at any more go when their number has doubled.
+const tcp::Config* Stack::keep_config(const tcp::Config* wanted) {
+    if (wanted == nullptr || *wanted == config_) return &config_;
+    for (const auto& kept : configs_kept_) {
+        if (*kept == *wanted) return kept.get();
+    }
+    if (configs_kept_.size() >= configs_sweep_at_) {
+        std::vector<const tcp::Config*> used;
+        for (const Listener& l : listeners_) {
+            if (l.used) used.push_back(l.config);
+        }
+        records_.for_each([&](std::uint32_t, Record& r) { used.push_back(&r.connection.config()); });
+        std::erase_if(configs_kept_, [&](const auto& kept) {
+            return std::find(used.begin(), used.end(), kept.get()) == used.end();
+        });
+        configs_sweep_at_ = std::max<std::size_t>(16, configs_kept_.size() * 2);
+    }
+    return configs_kept_.emplace_back(std::make_unique<const tcp::Config>(*wanted)).get();
 }
 
 void Stack::touch_record(std::uint32_t index) {
@@ -230,7 +263,7 @@ void Stack::collect(Record& r, std::uint32_t index) {
 }
 
 // It has nothing more to say for now.
-void Stack::settle(Instant now, std::uint32_t index) {
+void Stack::settle(Instant, std::uint32_t index) {
     Record& r = records_[index];
     collect(r, index);
     const std::uint32_t ref = Ref::make(Kind::connection, index);
@@ -247,13 +280,18 @@ void Stack::settle(Instant now, std::uint32_t index) {
     wheel_.arm(ref, r.connection.deadline());
 }
 
-void Stack::notice_listener(std::uint32_t index) { listeners_[index].noticed = true; }
+void Stack::notice_listener(std::uint32_t index) {
+    Listener& l = listeners_[index];
+    if (!l.noticed) ++listeners_noticed_;
+    l.noticed = true;
+}
 
 std::optional<Notification> Stack::next_notification() {
-    for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
+    for (std::uint32_t i = 0; listeners_noticed_ != 0 && i < listeners_.size(); ++i) {
         Listener& l = listeners_[i];
         if (!l.used || !l.noticed) continue;
         l.noticed = false;
+        --listeners_noticed_;
         return Notification{.listener = {i, l.generation}};
     }
     if (news_.head == none) return std::nullopt;

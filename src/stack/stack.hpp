@@ -64,13 +64,13 @@ struct ListenOptions {
     bool any_port = false;
     std::uint32_t backlog = 0;       // accept queue; 0: the config's
     bool hold = false;               // SYNs wait for the owner's word: next_held()
-    const tcp::Config* config = nullptr;
+    const tcp::Config* config = nullptr;  // copied; none: the stack's
 };
 
 struct ConnectOptions {
     std::optional<wire::Address> local_address;  // MUST-43; else the routes choose (MUST-44)
     std::uint16_t local_port = 0;                // 0: drawn (RFC 6056)
-    const tcp::Config* config = nullptr;         // kept by reference unless `copy_config`
+    const tcp::Config* config = nullptr;         // copied; none: the stack's
 };
 
 // Something happened to a connection or listener since the owner last looked.
@@ -205,7 +205,7 @@ private:
     };
     struct Listener {
         ListenOptions options;
-        tcp::Config config;
+        const tcp::Config* config = nullptr;     // of configs_kept_ or the stack's
         std::uint32_t generation = 0;
         bool used = false;
         bool noticed = false;
@@ -237,13 +237,15 @@ private:
                         const wire::Mac* from);
     void deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet, const wire::Mac* from);
     void receive_tcp(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
-    bool merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn);
+    bool merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
+               const device::Offload& offload);
+    bool is_martian(const wire::IpPacket& packet) const;
     void flush_merged(Instant now);
     void receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from);
     void icmp_to_tcp(Instant now, const ip::IcmpReport& report);
     void drop(event::Drop reason);
     // listener.cpp
-    Listener* listener_for(const wire::Endpoint& local);
+    Listener* find_listener(ListenerId id);
     std::uint32_t listener_index(const wire::Endpoint& local) const;
     void on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& seg,
                    const wire::IpPacket& packet);
@@ -266,8 +268,9 @@ private:
     std::uint32_t offered_window(const tcp::Config& config, const wire::FourTuple& tuple, bool timestamps) const;
     bool is_full(const Listener& listener) const;
     void enqueue(Instant now, std::uint32_t listener, std::uint32_t record);
-    void hold_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, const tcp::Segment& seg,
+    void hold_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, const tcp::Handshake& h,
                   const wire::IpPacket& packet);
+    void recount_half_open();
     void expire_held(Instant now);
     std::vector<Held>::iterator find_held(HeldSynId id);
     // time_wait.cpp
@@ -275,6 +278,7 @@ private:
     void on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, const wire::FourTuple& tuple,
                       const wire::IpPacket& packet);
     void forget_time_wait(std::uint32_t index);
+    bool may_reopen(const wire::FourTuple& tuple) const;
     bool may_reuse(const TimeWait& tw, const tcp::Segment& syn) const;
     // stack.cpp
     Record* record(ConnectionId id);
@@ -285,11 +289,13 @@ private:
     void settle(Instant now, std::uint32_t index);
     void fire(Instant now, std::uint32_t ref);
     bool make_room();
+    bool drop_some_out_of_order();
     std::uint16_t mtu_towards(Instant now, const wire::Address& remote);
     std::uint16_t draw_port(const wire::Endpoint& remote, const wire::Address& local);
     const wire::FourTuple& tuple_of(std::uint32_t ref) const;
     std::uint32_t find_flow(const wire::FourTuple& tuple) const;
     void notice_listener(std::uint32_t index);
+    const tcp::Config* keep_config(const tcp::Config* wanted);
     void push(List& list, Links Record::*links, std::uint32_t index);
     void remove(List& list, Links Record::*links, std::uint32_t index);
     bool link_flow(const wire::FourTuple& tuple, std::uint32_t ref);
@@ -329,6 +335,10 @@ private:
     FlowTable flows_;
     TimerWheel<LinksOf> wheel_;
     std::vector<Listener> listeners_;        // few; at most listeners_max
+    std::uint32_t listeners_noticed_ = 0;
+    std::vector<std::unique_ptr<const tcp::Config>> configs_kept_;  // what listeners and connections point at
+    std::size_t configs_sweep_at_ = 16;      // when it has grown to so many, the unused ones go
+    std::uint32_t room_cursor_ = 0;          // where make_room() goes on
     std::vector<Held> held_;                 // at most held_syns_max
     std::uint64_t held_serial_ = 0;
     std::uint32_t generation_ = 0;
@@ -342,6 +352,7 @@ private:
     ip::Identification identification_;
     PacketQueue answers_;
     PacketQueue loop_;                       // from us to us
+    bool is_loop_ = false;                   // what is being received comes from there
 
     List speak_;
     List news_;
@@ -351,6 +362,7 @@ private:
     tcp::Segment merged_;
     std::uint32_t merged_ref_ = none;        // none: no run
     Instant merged_arrived_{};
+    Bytes merged_options_;                   // of its first segment, as on the wire
     wire::FourTuple last_tuple_{};
     std::uint32_t last_ref_ = none;
 

@@ -7,6 +7,13 @@ namespace estab::stack {
 
 using wire::Flags;
 
+namespace {
+
+// MAY-2: past everything that we sent before, whatever window the peer had.
+tcp::Seq reopened_iss(const TimeWait& tw) { return tcp::Seq::initial({tw.snd_nxt + 65'537}); }
+
+}  // namespace
+
 // The connection becomes a record of 64 octets. Policy at the limit: it is forgotten at once, counted.
 bool Stack::pack_time_wait(std::uint32_t index) {
     Record& r = records_[index];
@@ -45,46 +52,48 @@ void Stack::forget_time_wait(std::uint32_t index) {
     time_waits_.free(index);
 }
 
-// A SYN that proves to be of a new incarnation: a newer timestamp, or a sequence number past the old ones.
+// A SYN that proves to be of a new incarnation: by its timestamp where both have one, else by a sequence
+// number past the old ones (RFC 6191 2, RFC 9293 3.10.7.4 fourth).
 bool Stack::may_reuse(const TimeWait& tw, const tcp::Segment& syn) const {
     if (!syn.has(Flags::syn) || syn.has(Flags::rst | Flags::ack) || !config_.time_wait_reuse) return false;
     if (tw.timestamps && syn.options.timestamps) {
-        return static_cast<std::int32_t>(syn.options.timestamps->val - tw.ts_recent) > 0;
+        const auto newer = static_cast<std::int32_t>(syn.options.timestamps->val - tw.ts_recent);
+        if (newer != 0) return newer > 0;
     }
     return static_cast<std::int32_t>(syn.seq.wire().raw - tw.rcv_nxt) > 0;
+}
+
+// May connect() take this name, although it is in TIME-WAIT? When timestamps tell the two apart.
+bool Stack::may_reopen(const wire::FourTuple& tuple) const {
+    const std::uint32_t ref = find_flow(tuple);
+    return ref == none || (Ref::kind(ref) == Kind::time_wait && config_.time_wait_reuse &&
+                           time_waits_[Ref::index(ref)].timestamps);
 }
 
 // The same steps as for any connection, on one unpacked for the moment.
 void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, const wire::FourTuple& tuple,
                          const wire::IpPacket& packet) {
     TimeWait& tw = time_waits_[index];
-    if (may_reuse(tw, seg)) {
-        const std::uint32_t listener = listener_index(tuple.local);
-        if (listener != none) {
-            // MAY-2: our new ISN is past everything that we sent before.
-            const tcp::Seq iss = tcp::Seq::initial({tw.snd_nxt + 65'537});
-            forget_time_wait(index);
-            ++counters_.TcpExt_TWRecycled;
-            on_syn(now, listener, tuple, seg, packet, iss);
-            return;
-        }
+    const std::uint32_t listener = may_reuse(tw, seg) ? listener_index(tuple.local) : none;
+    if (listener != none && !is_full(listeners_[listener])) {
+        const tcp::Seq iss = reopened_iss(tw);
+        forget_time_wait(index);
+        ++counters_.TcpExt_TWRecycled;
+        on_syn(now, listener, tuple, seg, packet, iss);
+        return;
     }
-    const std::uint32_t scratch = make_record(tuple, config_);
-    if (scratch == none) return;
-    Record& r = records_[scratch];
-    r.linked = false;
-    tcp::Connection& c = r.connection;
+    // It borrows nothing, so it need not be released, and nobody hears of its end.
+    tcp::Connection c(tuple, config_, 0, static_cast<std::uint16_t>(std::min<std::uint32_t>(caps_.mtu, 65'535)));
     const std::uint32_t ref = Ref::make(Kind::time_wait, index);
     const Instant ends = now + std::max<Duration>(wheel_.time_left(now, tw.timer), 0s);
     c.resume_time_wait(now, tcp::Seq::initial({tw.snd_nxt}), tcp::Seq::initial({tw.rcv_nxt}),
                        std::uint32_t{tw.window} << tw.rcv_shift,
                        tw.timestamps ? std::optional(tw.ts_recent) : std::nullopt,
                        secrets_.timestamp_offset(tuple), ends);
-    tcp::Segment arrived = seg;
-    c.tcb().adopt(arrived);
-    c.on_segment(environment_, now, now, arrived);
+    c.tcb().adopt(seg);
+    if (c.on_segment(environment_, now, now, seg) == tcp::Connection::Verdict::reset) answer_reset(tuple, seg);
     tcp::Segment out;
-    if (c.next_segment(environment_, now, {}, out)) answer(tuple, out);
+    while (c.next_segment(environment_, now, {}, out)) answer(tuple, out);
     if (c.state() == tcp::State::closed) {
         forget_time_wait(index);
     } else if (c.time_wait_end() > ends) {
@@ -92,7 +101,6 @@ void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, co
         wheel_.arm(ref, c.time_wait_end());
         tw.ts_recent = c.ts_recent();
     }
-    free_record(scratch);
 }
 
 }  // namespace estab::stack

@@ -33,17 +33,15 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
         tuple.local.port = draw_port(remote, *local);
         if (tuple.local.port == 0) return fail(Error::address_unavailable);
     }
-    const std::uint32_t there = find_flow(tuple);
-    if (there != none) {
-        // An old incarnation in TIME-WAIT makes room when timestamps can tell the two apart (RFC 6191).
-        const bool old = Ref::kind(there) == Kind::time_wait && config_.time_wait_reuse &&
-                         time_waits_[Ref::index(there)].timestamps;
-        if (!old) return fail(Error::address_in_use);
-        forget_time_wait(Ref::index(there));
+    if (!may_reopen(tuple)) return fail(Error::address_in_use);
+    wire::SeqNum iss = secrets_.initial_sequence(now, tuple);
+    if (const std::uint32_t old = find_flow(tuple); old != none) {
+        // The peer may still be in the old incarnation's window: past it, as when a SYN reopens one.
+        iss.raw = time_waits_[Ref::index(old)].snd_nxt + 65'537;
+        forget_time_wait(Ref::index(old));
         ++counters_.TcpExt_TWRecycled;
     }
-    const tcp::Config& config = options.config != nullptr ? *options.config : config_;
-    const std::uint32_t index = make_record(tuple, config);
+    const std::uint32_t index = make_record(tuple, *keep_config(options.config));
     if (index == none) return fail(Error::no_memory);
     Record& r = records_[index];
     if (!link_flow(tuple, Ref::make(Kind::connection, index))) {
@@ -52,8 +50,7 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
         return fail(Error::no_memory);
     }
     r.owned = true;
-    r.connection.open(environment_, now, secrets_.initial_sequence(now, tuple),
-                      secrets_.timestamp_offset(tuple));
+    r.connection.open(environment_, now, iss, secrets_.timestamp_offset(tuple));
     r.connection.on_path_mtu(environment_, now, mtu_towards(now, remote.address));
     touch_record(index);
     return ConnectionId{index, r.generation};
@@ -63,11 +60,14 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
 std::uint16_t Stack::draw_port(const wire::Endpoint& remote, const wire::Address& local) {
     constexpr std::uint32_t first = 32'768, last = 60'999, count = last - first + 1;
     const auto start = static_cast<std::uint32_t>(rng_.below(count));
+    std::uint16_t reopened = 0;  // when no other is left
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
-        if (find_flow({{local, port}, remote}) == none) return port;
+        const wire::FourTuple tuple{{local, port}, remote};
+        if (find_flow(tuple) == none) return port;
+        if (reopened == 0 && may_reopen(tuple)) reopened = port;
     }
-    return 0;
+    return reopened;
 }
 
 Result<std::size_t> Stack::write(Instant now, ConnectionId id, Bytes octets) {

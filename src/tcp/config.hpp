@@ -119,6 +119,8 @@ struct Config {
     std::uint32_t held_syns_max = 1024;
     Duration held_syn_timeout = 30s;
     std::uint32_t orphans_max = 65'536;
+
+    friend bool operator==(const Config&, const Config&) = default;
 };
 
 // What our SYN or SYN-ACK offers, on an interface of `mtu` octets.
