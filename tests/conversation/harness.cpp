@@ -41,7 +41,7 @@ std::string trim(std::string_view text) {
 }  // namespace
 
 Conversation::Conversation(Opening opening)
-    : terms_(std::move(opening.terms)), machine_(config_of(terms_), tuple_of(terms_), terms_.mtu) {
+    : terms_(std::move(opening.terms)), machine_(config_of(terms_), tuple_of(terms_), terms_.mtu, 4096) {
     const auto ticks = static_cast<std::uint32_t>(start_.time_since_epoch() / machine_.config.timestamp_tick);
     ts_offset_ = terms_.ts_start - ticks;
     peer_next_ = terms_.irs;

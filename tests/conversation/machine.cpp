@@ -31,9 +31,9 @@ Frame write_frame(Instant at, const tcp::Segment& s, const wire::FourTuple& tupl
     return frame;
 }
 
-Machine::Machine(const tcp::Config& c, const wire::FourTuple& tuple, std::uint16_t mtu)
-    : config(c), connection(tuple, config, 1, mtu) {
-    log_.store_all(true);
+Machine::Machine(const tcp::Config& c, const wire::FourTuple& tuple, std::uint16_t mtu, std::size_t events)
+    : config(c), connection(tuple, config, 1, mtu), room_(events) {
+    log_.store_all(events != 0);
 }
 
 Machine::~Machine() { connection.release(env_); }

@@ -26,7 +26,8 @@ Frame write_frame(Instant at, const tcp::Segment& segment, const wire::FourTuple
 
 class Machine {
 public:
-    Machine(const tcp::Config& config, const wire::FourTuple& tuple, std::uint16_t mtu);
+    // Keeps at most `events` events.
+    Machine(const tcp::Config& config, const wire::FourTuple& tuple, std::uint16_t mtu, std::size_t events);
     ~Machine();
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -54,7 +55,7 @@ private:
     tcp::SentPool sent_{memory_};
     Pool<tcp::Active> actives_{memory_};
     Pool<tcp::Config> configs_{memory_};
-    std::vector<event::Event> room_{std::vector<event::Event>(1 << 16)};
+    std::vector<event::Event> room_;
     event::Log log_{room_};
     tcp::ChallengeLimit challenges_{1};
     tcp::Environment env_{chunks_, sent_, actives_, configs_, log_, counters, challenges_};
