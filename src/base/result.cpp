@@ -24,6 +24,8 @@ const char* to_string(Error error) {
     case Error::message_too_long: return "message too long";
     case Error::malformed: return "malformed";
     case Error::not_supported: return "not supported";
+    case Error::would_deadlock: return "blocking call inside a callback";
+    case Error::interrupted: return "interrupted";
     }
     return "unknown error";
 }

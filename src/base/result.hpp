@@ -28,6 +28,8 @@ enum class Error : std::uint8_t {
     message_too_long,     // EMSGSIZE
     malformed,            // bytes that are not what they should be
     not_supported,        // EOPNOTSUPP
+    would_deadlock,       // EDEADLK: a blocking call from inside a callback or coroutine
+    interrupted,          // EINTR: whoever drives the world has stopped
 };
 
 const char* to_string(Error);
