@@ -1,0 +1,339 @@
+// What an end of a connection may do, rule by rule, each with the section that says so.
+#include "sim/referee_side.hpp"
+
+#include <algorithm>
+
+namespace estab::sim {
+namespace {
+
+using wire::Flags;
+
+// The 64-bit number nearest to `near` that looks like `raw` on the wire.
+std::uint64_t extend(std::uint32_t raw, std::uint64_t near) {
+    const auto delta = static_cast<std::int32_t>(raw - static_cast<std::uint32_t>(near));
+    return near + static_cast<std::uint64_t>(std::int64_t{delta});
+}
+
+std::uint64_t first_number(std::uint32_t raw) { return (std::uint64_t{1} << 32) + raw; }
+
+std::string number(std::uint64_t value) { return std::to_string(value); }
+
+// Relative to where a stream began; what is before it is negative.
+std::string relative(std::uint64_t value, std::uint64_t origin) {
+    return std::to_string(static_cast<std::int64_t>(value - origin));
+}
+
+bool is_before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
+
+}  // namespace
+
+void Side::blame(Report& report, const char* clause, std::string sentence) const {
+    report.blame({.at = now_, .flow = self_, .clause = clause, .sentence = std::move(sentence)});
+}
+
+void Side::on_leaving(const Seen& seen, Report& report) {
+    now_ = seen.at;
+    const Flags flags = seen.tcp.flags();
+    if (!seen.is_sound) blame(report, "RFC 9293 3.1", "sends a wrong checksum");  // MUST-2
+    judge_options(seen, report);
+    if (flags.has(Flags::rst)) return judge_reset(seen, report);
+    if (flags.has(Flags::syn)) {
+        judge_syn(seen, report);
+    } else if (!open_) {  // we came too late for its beginning
+        open_ = partial_ = true;
+        iss_ = first_number(seen.tcp.seq().raw) - 1;
+        nxt_ = una_ = iss_ + 1;
+    }
+    if (!flags.has(Flags::syn)) beyond_syn_ = true;
+    judge_numbers(seen, extend(seen.tcp.seq().raw, nxt_), report);
+    judge_timestamps(seen, report);
+    if (flags.has(Flags::ack)) {
+        judge_ack(seen, report);
+    } else if (!flags.has(Flags::syn)) {
+        blame(report, "RFC 9293 3.10.7.4", "sends a segment without ACK");
+    }
+}
+
+// --- Opening ------------------------------------------------------------------------------------
+
+void Side::begin_anew() {
+    Side fresh(self_, settings_);
+    fresh.now_ = now_;
+    fresh.used_last = used_last;
+    fresh.kept_ = std::move(kept_);
+    fresh.heard_acks_ = heard_acks_;
+    fresh.heard_acks_count_ = heard_acks_count_;
+    fresh.heard_syns_ = heard_syns_;
+    fresh.heard_syns_count_ = heard_syns_count_;
+    *this = std::move(fresh);
+}
+
+void Side::judge_syn(const Seen& seen, Report& report) {
+    const std::uint32_t raw = seen.tcp.seq().raw;
+    const bool is_answer = seen.tcp.flags().has(Flags::ack);
+    if (seen.tcp.flags().has(Flags::fin)) blame(report, "RFC 9293 3.5", "sends SYN and FIN in one segment");
+    const bool is_known = open_ && !partial_ && static_cast<std::uint32_t>(iss_) == raw;
+    const bool is_same_peer =
+        peer_open_ && is_answer && static_cast<std::uint32_t>(irs_) + 1 == seen.tcp.ack().raw;
+    if (!is_known && open_ && !partial_ && !beyond_syn_ && is_same_peer) {
+        // A cookie changes with time, and the peer may answer any of them (RFC 4987 3.6).
+        other_iss_[other_iss_count_++ % other_iss_.size()] = static_cast<std::uint32_t>(iss_);
+        iss_ = first_number(raw);
+        nxt_ = una_ = iss_ + 1;
+        reset_ = false;
+    } else if (!is_known || (is_answer && !is_same_peer)) {
+        if (!is_known) begin_anew();
+        if (is_answer && !answers_heard_syn(seen.tcp.ack().raw - 1)) {
+            blame(report, "RFC 9293 3.5", "answers a SYN that has not arrived");
+        }
+        iss_ = first_number(raw);
+        nxt_ = una_ = iss_ + 1;
+        open_ = true;
+    }
+    shift_ = seen.options.window_scale;
+    if (shift_) shift_ = std::min<std::uint8_t>(*shift_, 14);
+    ts_offered_ = seen.options.timestamps.has_value();
+    sack_offered_ = seen.options.sack_permitted;
+    const bool ece = seen.tcp.flags().has(Flags::ece), cwr = seen.tcp.flags().has(Flags::cwr);
+    ecn_offered_ = ece && (is_answer ? !cwr : cwr);
+    if (is_answer) judge_syn_answer(seen, report);
+}
+
+void Side::judge_syn_answer(const Seen& seen, Report& report) {
+    if (!peer_open_) return;
+    if (seen.options.window_scale && !peer_shift_) {
+        blame(report, "RFC 7323 2.2", "scales windows although the peer's SYN did not offer it");
+    }
+    if (seen.options.timestamps && !peer_ts_offered_) {
+        blame(report, "RFC 7323 3.2", "sends timestamps although the peer's SYN did not offer them");
+    }
+}
+
+bool Side::answers_heard_syn(std::uint32_t seq) {
+    const std::uint64_t count = std::min<std::uint64_t>(heard_syns_count_, heard_syns_.size());
+    for (std::uint64_t i = 0; i < count; ++i) {
+        if (heard_syns_[i].seq != seq) continue;
+        adopt(heard_syns_[i]);
+        return true;
+    }
+    return false;
+}
+
+void Side::adopt(const PeerSyn& syn) {
+    peer_open_ = true;
+    peer_answered_ = syn.is_answer;
+    irs_ = first_number(syn.seq);
+    rcv_ = irs_ + 1;
+    beyond_.clear();
+    beyond_lost_ = false;
+    peer_shift_ = syn.shift;
+    peer_ts_offered_ = syn.timestamps;
+    peer_sack_offered_ = syn.sack;
+    peer_ecn_offered_ = syn.ecn;
+    peer_mss_ = syn.mss;
+}
+
+// --- What arrives -------------------------------------------------------------------------------
+
+void Side::on_arriving(const Seen& seen) {
+    const Flags flags = seen.tcp.flags();
+    if (flags.has(Flags::ack)) heard_acks_[heard_acks_count_++ % heard_acks_.size()] = seen.tcp.ack().raw;
+    if (flags.has(Flags::rst)) return;
+    if (flags.has(Flags::syn)) hear_syn(seen);
+    if (!peer_open_ && open_ && partial_) {
+        peer_open_ = true;
+        irs_ = first_number(seen.tcp.seq().raw) - 1;
+        rcv_ = irs_ + 1;
+    }
+    if (flags.has(Flags::ack)) hear_ack(seen);
+    if (!peer_open_) return;
+    if (const auto& ts = seen.options.timestamps) {
+        if (!peer_tsval_ || is_before(*peer_tsval_, ts->val)) peer_tsval_ = ts->val;
+    }
+    const std::uint64_t seq = extend(seen.tcp.seq().raw, rcv_) + (flags.has(Flags::syn) ? 1 : 0);
+    const std::uint64_t end = seq + seen.tcp.payload().size() + (flags.has(Flags::fin) ? 1 : 0);
+    if (end > seq) hear_text(seq, end);
+}
+
+void Side::hear_syn(const Seen& seen) {
+    const Flags flags = seen.tcp.flags();
+    const bool is_answer = flags.has(Flags::ack);
+    const bool ece = flags.has(Flags::ece), cwr = flags.has(Flags::cwr);
+    PeerSyn syn{.seq = seen.tcp.seq().raw,
+                .is_answer = is_answer,
+                .shift = seen.options.window_scale,
+                .timestamps = seen.options.timestamps.has_value(),
+                .sack = seen.options.sack_permitted,
+                .ecn = ece && (is_answer ? !cwr : cwr),
+                .mss = seen.options.mss.value_or(0)};
+    if (syn.shift) syn.shift = std::min<std::uint8_t>(*syn.shift, 14);  // RFC 7323 2.3
+    heard_syns_[heard_syns_count_++ % heard_syns_.size()] = syn;
+    const bool is_wanted = open_ && !beyond_syn_ && static_cast<std::uint32_t>(iss_) + 1 == seen.tcp.ack().raw;
+    if (is_answer ? is_wanted && !peer_answered_ : !peer_open_) adopt(syn);
+}
+
+void Side::hear_ack(const Seen& seen) {
+    if (!open_) return;
+    const std::uint32_t raw = seen.tcp.ack().raw;
+    if (!beyond_syn_) {
+        for (std::uint32_t& other : other_iss_) {
+            if (other_iss_count_ == 0 || other + 1 != raw) continue;
+            std::uint32_t current = static_cast<std::uint32_t>(iss_);
+            std::swap(current, other);
+            iss_ = first_number(current);
+            nxt_ = una_ = iss_ + 1;
+        }
+    }
+    const std::uint64_t ack = extend(raw, nxt_);
+    if (ack > nxt_ || ack <= iss_) return;  // not of this connection
+    const bool is_scaled = is_scaling() && !seen.tcp.flags().has(Flags::syn);
+    const std::uint64_t window = std::uint64_t{seen.tcp.window()} << (is_scaled ? *peer_shift_ : 0);
+    una_ = std::max(una_, ack);
+    peer_edge_ = std::max(peer_edge_.value_or(0), ack + window);
+}
+
+void Side::hear_text(std::uint64_t begin, std::uint64_t end) {
+    if (end <= rcv_) return;
+    if (begin <= rcv_) {
+        rcv_ = end;
+    } else {
+        auto first = std::lower_bound(beyond_.begin(), beyond_.end(), begin,
+                                      [](const Interval& i, std::uint64_t b) { return i.end < b; });
+        auto last = first;
+        while (last != beyond_.end() && last->begin <= end) {
+            begin = std::min(begin, last->begin);
+            end = std::max(end, last->end);
+            ++last;
+        }
+        if (first != last) {
+            *first = {begin, end};
+            beyond_.erase(first + 1, last);
+        } else if (beyond_.size() < beyond_max) {
+            beyond_.insert(first, {begin, end});
+        } else {
+            beyond_lost_ = true;
+        }
+    }
+    std::size_t gone = 0;
+    while (gone < beyond_.size() && beyond_[gone].begin <= rcv_) {
+        rcv_ = std::max(rcv_, beyond_[gone].end);
+        ++gone;
+    }
+    beyond_.erase(beyond_.begin(), beyond_.begin() + static_cast<std::ptrdiff_t>(gone));
+}
+
+bool Side::has_arrived(std::uint64_t begin, std::uint64_t end) const {
+    if (end <= rcv_ || beyond_lost_) return true;
+    const auto i = std::lower_bound(beyond_.begin(), beyond_.end(), end,
+                                    [](const Interval& r, std::uint64_t e) { return r.end < e; });
+    return i != beyond_.end() && i->begin <= begin;
+}
+
+// --- Text and numbers ---------------------------------------------------------------------------
+
+void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
+    const Flags flags = seen.tcp.flags();
+    const Bytes text = seen.tcp.payload();
+    if (flags.has(Flags::syn)) ++seq;
+    const std::uint64_t end = seq + text.size() + (flags.has(Flags::fin) ? 1 : 0);
+    if (reset_) blame(report, "RFC 9293 3.10.5", "speaks after its own reset");
+    judge_ecn(seen, end > nxt_, report);
+    if (seq > nxt_) {
+        blame(report, "RFC 9293 3.4", "sends number " + relative(seq, iss_) + " but had come only to " +
+                                          relative(nxt_, iss_));
+    }
+    if (end == seq && seq + 1 < una_) {
+        blame(report, "RFC 9293 3.10.7.4", "acknowledges at number " + relative(seq, iss_) +
+                                               ", long past: the peer has " + relative(una_, iss_));
+    }
+    if (flags.has(Flags::fin)) {
+        if (fin_ && *fin_ != end - 1) {
+            blame(report, "RFC 9293 3.6", "moves its FIN from " + relative(*fin_, iss_) + " to " +
+                                              relative(end - 1, iss_));
+        }
+        if (!fin_) fin_ = end - 1;
+    }
+    if (fin_ && end > *fin_ + 1) {
+        blame(report, "RFC 9293 3.6", "sends up to " + relative(end, iss_) + ", past its FIN at " +
+                                          relative(*fin_, iss_));
+    }
+    // One octet beyond a closed window asks whether it has opened: 3.8.6.1.
+    const bool is_probe = end - seq == 1 && peer_edge_ && end == *peer_edge_ + 1;
+    if (end > nxt_ && !partial_ && !is_probe && end > peer_edge_.value_or(iss_ + 1)) {
+        blame(report, "RFC 9293 3.8.6", "sends up to " + relative(end, iss_) + ", beyond the window, which ends at " +
+                                            relative(peer_edge_.value_or(iss_ + 1), iss_));
+    }
+    if (!text.empty() && !partial_ && peer_open_) {
+        const std::size_t fallback = self_.local.address.is_v4() ? 536 : 1220;  // MUST-15
+        const std::size_t most = peer_mss_ == 0 ? fallback : std::max<std::size_t>(peer_mss_, 48);
+        const std::size_t size = text.size() + seen.tcp.option_bytes().size();
+        if (size > most) {  // MUST-16
+            blame(report, "RFC 9293 3.7.1", "sends " + number(size) + " octets of options and text to a peer who takes " +
+                                                number(most));
+        }
+    }
+    judge_text(seq, text, report);
+    nxt_ = std::max(nxt_, end);
+}
+
+void Side::judge_text(std::uint64_t seq, Bytes text, Report& report) {
+    kept_.forget_below(una_);
+    if (seq < nxt_ && !text.empty()) {
+        const auto again = std::min<std::uint64_t>(nxt_ - seq, text.size());
+        const auto found = kept_.compare(seq, text.first(static_cast<std::size_t>(again)));
+        report.compared += found.equal;
+        report.uncompared += found.unknown;
+        if (found.differs_at) {
+            blame(report, "RFC 9293 3.4", "changes octet " + relative(*found.differs_at, iss_) + " when it sends it again");
+        }
+        text = text.subspan(static_cast<std::size_t>(again));
+        seq += again;
+    }
+    if (!text.empty()) kept_.append(seq, text, report.may_grow);
+}
+
+void KeptBytes::append(std::uint64_t at, Bytes octets, bool may_grow) {
+    if (at != end_) begin_ = end_ = at;
+    const std::size_t wanted = static_cast<std::size_t>(end_ - begin_) + octets.size();
+    if (wanted > ring_.size() && may_grow) grow(wanted);
+    const std::size_t places = ring_.size();
+    end_ += octets.size();
+    if (octets.size() > places) octets = octets.last(places);
+    std::uint64_t to = end_ - octets.size();
+    while (!octets.empty()) {
+        const auto place = static_cast<std::size_t>(to & (places - 1));
+        const std::size_t run = std::min(octets.size(), places - place);
+        std::copy_n(octets.begin(), run, ring_.begin() + static_cast<std::ptrdiff_t>(place));
+        octets = octets.subspan(run);
+        to += run;
+    }
+    if (end_ - begin_ > places) begin_ = end_ - places;
+}
+
+void KeptBytes::grow(std::size_t wanted) {
+    std::size_t places = std::max<std::size_t>(ring_.size(), 4096);
+    while (places < wanted && places < limit_) places *= 2;
+    if (places == ring_.size()) return;
+    std::vector<std::uint8_t> larger(places);
+    for (std::uint64_t i = begin_; i < end_; ++i) {
+        larger[static_cast<std::size_t>(i & (places - 1))] = ring_[static_cast<std::size_t>(i & (ring_.size() - 1))];
+    }
+    ring_ = std::move(larger);
+}
+
+KeptBytes::Comparison KeptBytes::compare(std::uint64_t at, Bytes octets) const {
+    Comparison result;
+    for (std::size_t i = 0; i < octets.size(); ++i) {
+        const std::uint64_t where = at + i;
+        if (where < begin_ || where >= end_) {
+            ++result.unknown;
+        } else if (ring_[static_cast<std::size_t>(where & (ring_.size() - 1))] == octets[i]) {
+            ++result.equal;
+        } else if (!result.differs_at) {
+            result.differs_at = where;
+        }
+    }
+    return result;
+}
+
+}  // namespace estab::sim
