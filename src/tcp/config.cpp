@@ -44,6 +44,7 @@ Config rfc() {
     c.probe_form = ProbeForm::one_octet;
     c.persist_max = 60s;
     c.time_wait = 240s;
+    c.rfc1337 = false;
     c.hard_icmp_aborts = true;
     return c;
 }
