@@ -1,0 +1,238 @@
+// Two stacks on a wire in memory, one thread: what a segment, a connection, an idle connection and a
+// look-up cost. Frames are at most MTU 1500, checksums are made and verified. Time inside is virtual, so
+// that every run is the same; what is printed is the processor time of this process.
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "link/memory_link.hpp"
+#include "stack/turn.hpp"
+
+namespace {
+
+std::uint64_t allocations = 0;  // calls of malloc and its kin, by anyone in this process
+
+}  // namespace
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void* malloc(std::size_t octets) {
+    ++allocations;
+    return __libc_malloc(octets);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t octets) {
+    ++allocations;
+    return __libc_memalign(alignment, octets);
+}
+}
+
+namespace {
+
+using namespace estab;
+using stack::ConnectionId;
+using stack::Stack;
+using wire::Address;
+
+constexpr std::uint32_t mtu = 1500;
+constexpr Duration turn_time = 5us;  // of virtual time
+
+double seconds() {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+[[noreturn]] void die(const char* why) {
+    std::fprintf(stderr, "memory_bench: %s\n", why);
+    std::exit(1);
+}
+
+device::Caps plain() { return {.link = device::LinkType::ip, .mtu = mtu, .frame_max = mtu}; }
+
+struct World {
+    Instant now = Instant(1s);
+    link::MemoryLink wire{{.caps = plain(), .frames_max = 64}};
+    Stack client, server;
+    stack::ListenerId listener;
+
+    explicit World(const tcp::Config& config = {})
+        : client(now, {.config = config, .memory_bytes = std::size_t{1} << 30, .seed = 1}),
+          server(now, {.config = config, .memory_bytes = std::size_t{1} << 30, .seed = 2}) {
+        client.attach(plain());
+        server.attach(plain());
+        if (!client.routes().add_address(*wire::Prefix::parse("10.0.0.1/24")) ||
+            !server.routes().add_address(*wire::Prefix::parse("10.0.0.2/24"))) {
+            die("addresses");
+        }
+        listener = server.listen({.any_port = true}).value();
+    }
+    std::size_t turns() {
+        now += turn_time;
+        return turn(client, wire.end(0), now) + turn(server, wire.end(1), now);
+    }
+    void settle() {
+        while (turns() != 0) {
+        }
+    }
+    // Both ends of a new connection. A remote port has 28,232 local ones to be reached from, a random
+    // free one of which is drawn each time: the port changes long before they are scarce.
+    struct Pair {
+        ConnectionId client, server;
+    };
+    Pair connect(std::uint64_t number) {
+        const auto port = static_cast<std::uint16_t>(1000 + number / 4096);
+        const auto id = client.connect(now, {Address::v4(10, 0, 0, 2), port}, {});
+        if (!id) die("connect");
+        Result<ConnectionId> accepted = fail(Error::would_block);
+        for (int i = 0; i < 100 && !accepted; ++i) {
+            turns();
+            accepted = server.accept(listener);
+        }
+        if (!accepted) die("accept");
+        return {*id, *accepted};
+    }
+};
+
+// Reads what is there, in place.
+std::size_t take(Stack& stack, Instant now, ConnectionId id) {
+    std::size_t total = 0;
+    for (;;) {
+        const Bytes there = stack.peek(id);
+        if (there.empty()) return total;
+        total += there.size();
+        stack.consume(now, id, there.size());
+    }
+}
+
+// Buffers stay at a size that a processor's cache holds, as those of the peers do.
+void bulk(std::uint64_t octets, std::uint32_t buffer) {
+    tcp::Config config;
+    config.send_buffer = config.send_buffer_max = config.recv_buffer = config.recv_buffer_max = buffer;
+    World w{config};
+    const auto pair = w.connect(0);
+    w.settle();
+    static std::uint8_t page[16'384];
+    std::uint64_t written = 0, received = 0, allocations_at_half = 0;
+    const double begin = seconds();
+    while (received < octets) {
+        while (written < octets) {
+            const std::size_t wanted = std::min<std::uint64_t>(sizeof page, octets - written);
+            const auto n = w.client.write(w.now, pair.client, {page, wanted});
+            if (!n) break;
+            written += *n;
+            if (*n < wanted) break;
+        }
+        w.turns();
+        received += take(w.server, w.now, pair.server);
+        if (allocations_at_half == 0 && received > octets / 2) allocations_at_half = allocations;
+    }
+    const double time = seconds() - begin;
+    const auto in = w.server.find(pair.server)->info(w.now).statistics;
+    const auto out = w.client.find(pair.client)->info(w.now).statistics;
+    if (out.retransmits != 0) die("retransmissions on a wire without loss");
+    std::printf("%.2f Gbit/s  %.1f ns/segment  %u segments  %.3f acks/segment  %llu allocations\n",
+                static_cast<double>(octets) * 8 / time / 1e9, time * 1e9 / in.data_in, in.data_in,
+                static_cast<double>(out.segments_in) / in.data_in,
+                static_cast<unsigned long long>(allocations - allocations_at_half));
+}
+
+// Handshake, our FIN, the peer's FIN, one at a time; the TIME-WAITs stay.
+void connects(std::uint64_t count) {
+    World w;
+    const double begin = seconds();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto pair = w.connect(i);
+        w.client.close(w.now, pair.client);
+        w.turns();
+        w.server.close(w.now, pair.server);
+        while (w.server.connections() != 0) w.turns();
+        while (w.client.next_notification()) {
+        }
+        while (w.server.next_notification()) {
+        }
+    }
+    const double time = seconds() - begin;
+    if (w.client.time_waits() != count) die("a TIME-WAIT was lost");
+    std::printf("%.0f conn/s  %.0f ns/conn  %zu TIME-WAITs kept\n", static_cast<double>(count) / time,
+                time * 1e9 / static_cast<double>(count), w.client.time_waits());
+}
+
+double rss_bytes() {
+    long size = 0, resident = 0;
+    std::FILE* f = std::fopen("/proc/self/statm", "r");
+    if (f == nullptr || std::fscanf(f, "%ld %ld", &size, &resident) != 2) die("statm");
+    std::fclose(f);
+    return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+void idle(std::uint64_t count) {
+    World w;
+    w.connect(0);
+    w.settle();
+    const double before = rss_bytes();
+    const std::size_t client_before = w.client.memory().used(), server_before = w.server.memory().used();
+    for (std::uint64_t i = 0; i < count; ++i) w.connect(i + 4096);
+    w.settle();
+    const auto n = static_cast<double>(count);
+    std::printf("%.0f B RSS per connection end  %.0f B budget at the client  %.0f B budget at the server\n",
+                (rss_bytes() - before) / (2 * n),
+                static_cast<double>(w.client.memory().used() - client_before) / n,
+                static_cast<double>(w.server.memory().used() - server_before) / n);
+}
+
+// One octet on each of `active` connections in turn, while `count` are established: no segment is for the
+// connection of the one before, so each is looked up.
+double segment_cost(std::uint64_t count, std::uint64_t active) {
+    World w;
+    std::vector<World::Pair> pairs;
+    for (std::uint64_t i = 0; i < count; ++i) pairs.push_back(w.connect(i));
+    w.settle();
+    Rng rng{7};
+    for (std::uint64_t i = 0; i < active; ++i) std::swap(pairs[i], pairs[i + rng.below(count - i)]);
+    constexpr std::uint64_t segments = 1'000'000;
+    const std::uint8_t octet = 'x';
+    const double begin = seconds();
+    for (std::uint64_t i = 0; i < segments;) {
+        for (int k = 0; k < 10; ++k, ++i) {
+            if (!w.client.write(w.now, pairs[i % active].client, {&octet, 1})) die("write");
+        }
+        w.turns();
+        while (const auto news = w.server.next_notification()) {
+            if (news->connection.valid()) take(w.server, w.now, news->connection);
+        }
+        w.turns();
+    }
+    return (seconds() - begin) * 1e9 / static_cast<double>(segments);
+}
+
+void demux() {
+    const double few = segment_cost(10, 10), many = segment_cost(100'000, 10);
+    std::printf("%.1f ns/segment with 10 connections  %.1f ns/segment with 100000  ratio %.2f\n", few, many,
+                many / few);
+    std::printf("%.1f ns/segment when all 100000 speak in turn, from memory\n",
+                segment_cost(100'000, 100'000));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::string_view mode = argc > 1 ? argv[1] : "";
+    const std::uint64_t n = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 0;
+    if (mode == "bulk" && n != 0) {
+        bulk(n, argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 128 * 1024);
+    } else if (mode == "connect" && n != 0) {
+        connects(n);
+    } else if (mode == "idle" && n != 0) {
+        idle(n);
+    } else if (mode == "demux") {
+        demux();
+    } else {
+        std::fprintf(stderr, "usage: memory_bench bulk BYTES [BUFFER] | connect N | idle N | demux\n");
+        return 2;
+    }
+}
