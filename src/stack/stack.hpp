@@ -68,7 +68,7 @@ struct ListenOptions {
 };
 
 struct ConnectOptions {
-    std::optional<wire::Address> local_address;  // MUST-43; else the routes choose (MUST-44)
+    std::optional<wire::Address> local_address{};  // MUST-43; else the routes choose (MUST-44)
     std::uint16_t local_port = 0;                // 0: drawn (RFC 6056)
     const tcp::Config* config = nullptr;         // copied; none: the stack's
 };
