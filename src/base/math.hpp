@@ -17,10 +17,10 @@ constexpr std::uint64_t round_up(std::uint64_t v, std::uint64_t multiple) {
     return (v + multiple - 1) / multiple * multiple;
 }
 
-// The largest r with r * r * r <= v.
-constexpr std::uint64_t cube_root(std::uint64_t v) {
+// The largest r with r * r * r <= v, for v < 2^126.
+constexpr std::uint64_t cube_root(u128 v) {
     std::uint64_t root = 0;
-    for (int bit = 21; bit >= 0; --bit) {
+    for (int bit = 41; bit >= 0; --bit) {
         const std::uint64_t next = root | (std::uint64_t{1} << bit);
         if (static_cast<u128>(next) * next * next <= v) root = next;
     }

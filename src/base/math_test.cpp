@@ -34,6 +34,7 @@ TEST(Math, CubeRootAtEveryEdge) {
     constexpr std::uint64_t largest = std::uint64_t{2'642'245} * 2'642'245 * 2'642'245;
     EXPECT_EQ(cube_root(largest), 2'642'245U);
     EXPECT_EQ(cube_root(largest - 1), 2'642'244U);
+    EXPECT_EQ(cube_root((u128{1} << 126) - 1), (std::uint64_t{1} << 42) - 1);
 }
 
 TEST(Math, CubeRootIsTheLargest) {
