@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -19,7 +20,7 @@ namespace estab::congestion {
 
 inline constexpr std::uint64_t infinite = std::uint64_t{1} << 62;
 
-// All sizes are octets of TCP payload.
+// All sizes are octets of TCP payload; an MSS is at least 1. `now` never goes backwards.
 struct Start {               // a new connection, or one whose algorithm is exchanged
     Instant now{};
     std::uint32_t mss = 0;
@@ -32,6 +33,9 @@ struct Acked {               // new data was acknowledged
     std::uint64_t in_flight = 0;     // before this acknowledgment
     Duration rtt{-1};                // this acknowledgment's sample, negative: none
     Duration srtt{0};
+    Duration rtt_min{0};             // of the connection so far; 0: none yet
+    std::uint64_t delivered = 0;     // octets in all, this acknowledgment's included; 0: not counted
+    std::uint64_t ce_bytes = 0;      // of `bytes`, those that met congestion on their way (RFC 8257)
     std::uint32_t mss = 0;
     bool cwnd_limited = true;        // the sender had more to send than cwnd let it (RFC 7661)
     bool in_recovery = false;
@@ -85,7 +89,7 @@ concept Algorithm = std::is_trivially_copyable_v<A> && requires(A a, const A& c)
 
 // The slot that holds an algorithm's state inside a connection.
 struct Slot {
-    static constexpr std::size_t size = 128;
+    static constexpr std::size_t size = 256;
     alignas(16) std::array<std::byte, size> room;
 };
 
@@ -167,7 +171,10 @@ private:
     Slot slot_;
 };
 
-// The built-in ones by name ("reno", "fixed"), or nullptr.
+// The built-in ones: all of them, and by name ("cubic", "reno", ...) or nullptr.
+std::span<const Table* const> built_in();
 const Table* find(std::string_view name);
+// "cubic, reno, ...": for help texts.
+std::string_view names();
 
 }  // namespace estab::congestion

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "congestion/slow_start.hpp"
+
 namespace estab::congestion {
 namespace {
 
@@ -18,14 +20,15 @@ void Reno::on(const Start& e) {
 }
 
 void Reno::on(const Acked& e) {
-    if (e.in_recovery || !e.cwnd_limited) return;
-    std::uint64_t bytes = e.bytes;
-    if (cwnd_ < ssthresh_) {  // slow start ends at ssthresh; the rest counts for avoidance
-        const std::uint64_t grown = std::min(cwnd_ + bytes, ssthresh_);
-        bytes -= grown - cwnd_;
-        cwnd_ = grown;
-        if (bytes == 0) return;
+    if (e.in_recovery) return;
+    if (options_.hystart && ssthresh_ >= infinite) {
+        cwnd_ = std::min(cwnd_ + hystart_.grow(e), infinite);
+        if (hystart_.is_over()) ssthresh_ = cwnd_;
+        return;
     }
+    if (!e.cwnd_limited) return;
+    const std::uint64_t bytes = slow_start(cwnd_, ssthresh_, e.bytes);
+    if (bytes == 0) return;
     acked_ += bytes;
     while (acked_ >= cwnd_) {
         acked_ -= cwnd_;
@@ -36,7 +39,7 @@ void Reno::on(const Acked& e) {
 
 void Reno::on(const Congested& e) {
     ssthresh_ = halved(e.in_flight, e.mss);
-    cwnd_ = ssthresh_;
+    cwnd_ = std::max<std::uint64_t>(std::min(cwnd_, ssthresh_), e.mss);  // a loss never opens the window
     acked_ = 0;
 }
 
@@ -46,7 +49,9 @@ void Reno::on(const TimedOut& e) {
     acked_ = 0;
 }
 
-void Reno::on(const Recovered&) { cwnd_ = std::min(cwnd_, ssthresh_); }
+void Reno::on(const Recovered& e) {
+    cwnd_ = std::max<std::uint64_t>(std::min(cwnd_, ssthresh_), e.mss);  // the MSS may have grown since
+}
 
 void Reno::on(const Undone& e) {
     cwnd_ = std::max(cwnd_, e.cwnd);
@@ -56,13 +61,5 @@ void Reno::on(const Undone& e) {
 void Reno::on(const Restarted& e) { cwnd_ = std::min(cwnd_, e.restart_window); }
 
 void Reno::on(const MssChanged& e) { cwnd_ = std::max<std::uint64_t>(cwnd_, e.to); }
-
-const Table* find(std::string_view name) {
-    static constexpr const Table* tables[] = {&table_of<Reno>, &table_of<Fixed>};
-    for (const Table* table : tables) {
-        if (table->name == name) return table;
-    }
-    return nullptr;
-}
 
 }  // namespace estab::congestion

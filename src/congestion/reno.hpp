@@ -4,12 +4,20 @@
 #pragma once
 
 #include "congestion/algorithm.hpp"
+#include "congestion/hystart.hpp"
 
 namespace estab::congestion {
+
+struct RenoOptions {
+    bool hystart = false;  // RFC 9406
+};
 
 class Reno {
 public:
     static constexpr std::string_view name = "reno";
+
+    Reno() = default;
+    explicit Reno(RenoOptions options) : options_(options) {}
 
     void on(const Start& e);
     void on(const Acked& e);
@@ -28,6 +36,8 @@ private:
     std::uint64_t cwnd_ = 0;
     std::uint64_t ssthresh_ = infinite;
     std::uint64_t acked_ = 0;  // octets acknowledged since the window last grew by one MSS
+    Hystart hystart_;
+    RenoOptions options_;
 };
 
 // A window that never moves: for tests, and to see what a path does by itself.

@@ -39,6 +39,8 @@ void Connection::on_new_ack(Environment& env, Instant now, Instant arrived, cons
                                           .in_flight = flight,
                                           .rtt = rtt,
                                           .srtt = rtt_.srtt(),
+                                          .rtt_min = rtt_.rtt_min(),
+                                          .delivered = stats_.octets_acked,
                                           .mss = send_mss(),
                                           .cwnd_limited = active_->cwnd_limited,
                                           .in_recovery = active_->recovery == Recovery::fast});
@@ -109,11 +111,13 @@ void Connection::advance_recovery(Environment& env, Instant now, std::uint64_t n
         return;
     }
     // Everything that was outstanding when the episode began has been acknowledged.
+    const bool was_fast = a.recovery == Recovery::fast;
     a.recovery = Recovery::open;
     a.duplicate_acks = 0;
     a.left_network = 0;
     a.retransmit_now = false;
-    a.control.on(congestion::Recovered{now, in_flight(), send_mss()});
+    // After a time-out the window has grown anew, perhaps past ssthresh: nothing to take back.
+    if (was_fast) a.control.on(congestion::Recovered{now, in_flight(), send_mss()});
     note(env, now, event::Kind::recovery_end, cwnd(), ssthresh());
 }
 

@@ -1,0 +1,22 @@
+#include "congestion/cubic.hpp"
+#include "congestion/dctcp.hpp"
+#include "congestion/reno.hpp"
+
+namespace estab::congestion {
+
+std::span<const Table* const> built_in() {
+    static constexpr const Table* tables[] = {&table_of<Cubic>, &table_of<Reno>, &table_of<Dctcp>,
+                                              &table_of<Fixed>};
+    return tables;
+}
+
+const Table* find(std::string_view name) {
+    for (const Table* table : built_in()) {
+        if (table->name == name) return table;
+    }
+    return nullptr;
+}
+
+std::string_view names() { return "cubic, reno, dctcp, fixed"; }
+
+}  // namespace estab::congestion
