@@ -110,14 +110,15 @@ void Connection::become_established(Environment& env, Instant now) {
         active_->control = congestion::Control(
             table(), {.now = now, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_});
     }
-    rcv_mss_ = std::min<std::uint16_t>(advertised_mss(), peer_mss_);
+    // A careful guess: what really comes raises it. One too high would keep ACKs back (SHLD-19).
+    rcv_mss_ = std::min<std::uint16_t>({advertised_mss(), peer_mss_, 536});
     retries_ = backoff_ = 0;
     retransmit_at_ = never;
     trouble_since_ = never;
     last_received_ = now;
-    rearm_keepalive(now);
     notice_.connected = notice_.writable = true;
     enter(env, now, State::established);
+    rearm_keepalive(now);  // only a synchronized connection has one
     note(env, now, event::Kind::connected, static_cast<std::uint64_t>(rtt_.srtt().count()));
     note_window(env, now, event::Cause::open);
     if (fin_queued_) enter(env, now, State::fin_wait_1);  // shutdown() came before the handshake's end

@@ -134,8 +134,11 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     env.counters.Tcp_RetransSegs += out.segments;
     const bool slow = a.recovery == Recovery::timeout;
     if (slow) env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
+    const event::Cause cause = slow                              ? event::Cause::timeout
+                               : a.recovery == Recovery::fast ? event::Cause::duplicate_acks
+                                                              : event::Cause::none;  // path MTU, probe
     note(env, now, event::Kind::retransmit, from.wire().raw, (from + octets).wire().raw,
-         static_cast<std::uint64_t>(slow ? event::Cause::timeout : event::Cause::duplicate_acks),
+         static_cast<std::uint64_t>(cause),
          record->retransmitted);
     return true;
 }

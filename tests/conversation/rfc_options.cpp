@@ -178,7 +178,7 @@ TEST(Ecn, AnEchoHalvesTheWindowOncePerWindow) {  // RFC 3168 6.1.2
         +0  <- . ack 10001
         +0  -> W. 10001:11001 ect0
         +0  drain
-        +0  cwnd 5000
+        +0  cwnd 6000
     )");
 }
 
@@ -193,7 +193,7 @@ TEST(PathMtu, WhatNoLongerFitsGoesOutAgainSmaller) {  // RFC 1191 6.4; S1-15's s
         +0  -> . 1461:2461
         +0  -> P. 2461:2921
         +0  mss 1000
-        +0  event path_mtu mtu=1040
+        +0  event path_mtu mtu_bytes=1040
         +9  <- . ack 2921
         +9s quiet
     )");
@@ -214,8 +214,8 @@ TEST(PathMtu, NothingIsSmallerThanTheLeast) {
         +0  app write 1460
         +0  -> P. 1:1461
         +0  icmp too_big seq 1 mtu 68
-        +0  mss 512
         +0  drain
+        +0  mss 512
     )");
 }
 
