@@ -1,0 +1,234 @@
+#include "cli/sim_run.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.hpp"
+#include "cli/console.hpp"
+#include "congestion/algorithm.hpp"
+#include "link/path_spec.hpp"
+#include "observe/event_text.hpp"
+#include "observe/pcapng_writer.hpp"
+
+namespace estab::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// One item of the grammar of paths.
+link::Direction item(const std::string& name, const std::string& value, const char* option) {
+    const auto spec = link::parse_path(name + "=" + value);
+    if (!spec) throw UsageError(fmt::format("{}: {}", option, printable(spec.error().problem)));
+    return spec->up;
+}
+
+Duration time_of(const std::string& text, const char* option) { return item("delay", text, option).delay; }
+
+double seconds(Duration d) { return static_cast<double>(to_ns(d)) / 1e9; }
+double part(Ppm p) { return static_cast<double>(p) / 1e6; }
+
+class File final : public observe::ByteSink {
+public:
+    explicit File(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "wb")) {
+        if (file_ == nullptr) throw std::runtime_error(path.string() + ": " + std::strerror(errno));
+    }
+    ~File() override { std::fclose(file_); }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    void write(Bytes bytes) override {
+        if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
+            throw std::runtime_error(path_.string() + ": " + std::strerror(errno));
+        }
+    }
+    void write(std::string_view text) {
+        write(Bytes{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    }
+
+private:
+    std::filesystem::path path_;
+    std::FILE* file_;
+};
+
+// What --out keeps while it runs: headers of packets as the senders see them, and the senders' events.
+class Recorder final : public sim::Observer {
+public:
+    Recorder(const std::filesystem::path& folder, sim::World& world)
+        : capture_(folder / "capture.pcapng"),
+          events_(folder / "events.jsonl"),
+          writer_(capture_, {.comment = "estab sim run", .snaplen = 128}) {
+        observe::add_events_header(line_);
+        flush();
+        for (const auto& host : world.hosts()) {
+            interfaces_.push_back(writer_.add_interface(host->name(), device::LinkType::ip));
+            if (is_sender(*host)) host->stack().log().store_all(true);
+        }
+        world.watch(this);
+    }
+    void on_packet(Instant at, const sim::Host& host, Way way, Bytes packet) override {
+        if (!is_sender(host)) return;
+        writer_.write({.interface = interfaces_[host.number() - 1],
+                       .at = at,
+                       .way = way == Way::sent ? link::Way::sent : link::Way::received,
+                       .bytes = packet});
+    }
+    void on_event(Instant, const sim::Host&, const event::Event& e) override {
+        observe::add_event_json(line_, e);
+        flush();
+    }
+    void finish() { writer_.finish(); }
+
+private:
+    static bool is_sender(const sim::Host& host) { return host.number() % 2 == 1; }
+    void flush() {
+        line_.add('\n');
+        events_.write(line_.view());
+        line_.clear();
+    }
+
+    File capture_, events_;
+    observe::PcapngWriter writer_;
+    observe::TextBuffer line_;
+    std::vector<std::size_t> interfaces_;
+};
+
+Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
+    Json flows = Json::array();
+    for (const sim::FlowReport& f : r.flows) {
+        flows.push_back({{"congestion_control", f.congestion_control},
+                         {"goodput_bps", f.goodput_bits},
+                         {"retransmits", f.retransmits},
+                         {"timeouts", f.timeouts},
+                         {"fast_retransmits", f.fast_retransmits},
+                         {"rtt_p50_s", seconds(f.rtt_p50)},
+                         {"rtt_p99_s", seconds(f.rtt_p99)}});
+    }
+    Json violations = Json::array();
+    for (const sim::Violation& v : r.violations) violations.push_back(sim::text(v));
+    return {{"schema", "estab.sim/1"},
+            {"seed", seed},
+            {"measured_s", seconds(r.measured)},
+            {"flows", flows},
+            {"goodput_bps", r.goodput_bits},
+            {"utilisation", part(r.utilisation)},
+            {"jain", part(r.jain)},
+            {"queue_delay_p50_s", seconds(r.queue_p50)},
+            {"queue_delay_p99_s", seconds(r.queue_p99)},
+            {"dropped_by_queue", r.dropped_by_queue},
+            {"dropped_by_loss", r.dropped_by_loss},
+            {"packets", r.packets},
+            {"violations", violations},
+            {"hash", fmt::format("{:016x}", r.hash)}};
+}
+
+void show(const sim::DumbbellReport& r) {
+    std::string out = fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>10} {:>10}\n", "flow", "cc", "goodput Mbit/s",
+                                  "retransmits", "timeouts", "RTT p50 ms", "RTT p99 ms");
+    for (std::size_t i = 0; i < r.flows.size(); ++i) {
+        const sim::FlowReport& f = r.flows[i];
+        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>10.1f} {:>10.1f}\n", i + 1, f.congestion_control,
+                           static_cast<double>(f.goodput_bits) / 1e6, f.retransmits, f.timeouts,
+                           seconds(f.rtt_p50) * 1e3, seconds(f.rtt_p99) * 1e3);
+    }
+    out += fmt::format("\nlink used {:.1f} %, queue delay p50 {:.1f} ms, p99 {:.1f} ms, dropped {} by the queue, {} by loss, "
+                       "Jain {:.3f}\n",
+                       part(r.utilisation) * 100, seconds(r.queue_p50) * 1e3, seconds(r.queue_p99) * 1e3,
+                       r.dropped_by_queue, r.dropped_by_loss, part(r.jain));
+    out += fmt::format("{} packets at the hosts, hash {:016x}\n", r.packets, r.hash);
+    for (const sim::Violation& v : r.violations) out += "referee: " + sim::text(v) + "\n";
+    print(out);
+}
+
+}  // namespace
+
+void SimRun::setup(Options& options) {
+    options.value({"--flows", "N", "connections, each with hosts of its own (default 1)"}, flows_);
+    options.value({"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default reno)"}, cc_);
+    options.value({"--rate", "RATE", "of the shared link (default 100mbit)"}, rate_);
+    options.value({"--rtt", "TIME", "without queues (default 40ms)"}, rtt_);
+    options.value({"--queue", "SIZE", "before the shared link: 1bdp, 64k, 100p (default 1bdp)"}, queue_);
+    options.value({"--loss", "PART", "of the packets towards the receivers: 0.1%"}, loss_);
+    options.value({"--jitter", "TIME", "of the delay towards the receivers"}, jitter_);
+    options.value({"--reorder", "PART", "of the packets towards the receivers"}, reorder_);
+    options.value({"--mtu", "BYTES", "of every link (default 1500)"}, mtu_);
+    options.value({"--duration", "TIME", "virtual (default 60s)"}, duration_);
+    options.value({"--warm-up", "TIME", "at the beginning, that is not measured (default 0s)"}, warm_up_);
+    options.value({"--seed", "N", "of everything that is random (default 1)"}, seed_);
+    options.flag({"--ecn", "", "the flows ask for ECN"}, ecn_);
+    options.flag({"--big-segments", "", "senders hand over frames of up to 64 KB, which are cut"}, big_segments_);
+    options.flag({"--no-referee", "", "do not check the rules: faster"}, no_referee_);
+    options.value({"--out", "DIR", "write summary.json, events.jsonl and capture.pcapng there"}, out_);
+}
+
+sim::DumbbellSettings SimRun::settings() const {
+    sim::DumbbellSettings s;
+    s.seed = seed_.value_or(1);
+    s.mtu = static_cast<std::uint32_t>(mtu_.value_or(1500));
+    if (s.mtu < 576 || s.mtu > 65'535) throw UsageError("--mtu: 576 to 65535");
+    s.there.rate_bits = item("rate", rate_, "--rate").rate_bits;
+    s.there.queue = item("queue", queue_, "--queue").queue;
+    if (!loss_.empty()) s.there.loss = item("loss", loss_, "--loss").loss;
+    if (!jitter_.empty()) s.there.jitter = item("jitter", jitter_, "--jitter").jitter;
+    if (!reorder_.empty()) s.there.reorder = item("reorder", reorder_, "--reorder").reorder;
+    s.rtt = time_of(rtt_, "--rtt");
+    s.duration = time_of(duration_, "--duration");
+    s.warm_up = time_of(warm_up_, "--warm-up");
+    s.referee = !no_referee_;
+    s.big_segments = big_segments_;
+    std::vector<const congestion::Table*> controls;
+    for (std::size_t at = 0; at <= cc_.size();) {
+        const std::size_t comma = std::min(cc_.find(',', at), cc_.size());
+        const std::string name = cc_.substr(at, comma - at);
+        controls.push_back(congestion::find(name));
+        if (controls.back() == nullptr) {
+            throw UsageError(fmt::format("--cc: '{}' is none of {}", printable(name), congestion::names()));
+        }
+        at = comma + 1;
+    }
+    const std::uint64_t flows = flows_.value_or(controls.size());
+    if (flows == 0 || flows > 10'000) throw UsageError("--flows: 1 to 10000");
+    s.flows.resize(flows);
+    for (std::size_t i = 0; i < flows; ++i) {
+        s.flows[i].congestion_control = controls[i % controls.size()];
+        if (ecn_) s.flows[i].ecn = tcp::EcnMode::on;
+    }
+    return s;
+}
+
+int SimRun::run(bool json) {
+    const sim::DumbbellSettings wanted = settings();
+    sim::Dumbbell dumbbell(wanted);
+    const std::filesystem::path folder = out_;
+    std::optional<Recorder> recorder;
+    if (!out_.empty()) {
+        std::filesystem::create_directories(folder);
+        recorder.emplace(folder, dumbbell.world());
+    }
+    const bool has_bar = ::isatty(STDERR_FILENO) != 0;
+    const Instant begin = dumbbell.world().now();
+    constexpr int pieces = 100;
+    for (int i = 1; i <= pieces; ++i) {
+        dumbbell.run_to(after(begin, wanted.duration * i / pieces));
+        if (has_bar) std::fprintf(stderr, "\r%3d %%  %.1f s", i, seconds(dumbbell.world().now() - begin));
+    }
+    if (has_bar) std::fputs("\r\033[K", stderr);
+    const sim::DumbbellReport report = dumbbell.report();
+    const std::string summary = to_json(report, wanted.seed).dump();
+    if (recorder) {
+        recorder->finish();
+        File(folder / "summary.json").write(summary + "\n");
+    }
+    if (json) {
+        print(summary + "\n");
+    } else {
+        show(report);
+    }
+    return report.violations.empty() ? exit_status::done : exit_status::failed;
+}
+
+}  // namespace estab::cli

@@ -1,0 +1,26 @@
+// `estab sim run`: flows over one shared link, measured.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/options.hpp"
+#include "sim/dumbbell.hpp"
+
+namespace estab::cli {
+
+class SimRun {
+public:
+    void setup(Options& options);
+    int run(bool json);
+
+private:
+    sim::DumbbellSettings settings() const;
+
+    std::optional<std::uint64_t> flows_, seed_, mtu_;
+    std::string cc_ = "reno", rate_ = "100mbit", rtt_ = "40ms", queue_ = "1bdp", loss_, jitter_, reorder_;
+    std::string duration_ = "60s", warm_up_ = "0s", out_;
+    bool ecn_ = false, no_referee_ = false, big_segments_ = false;
+};
+
+}  // namespace estab::cli
