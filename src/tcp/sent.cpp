@@ -2,22 +2,40 @@
 
 namespace estab::tcp {
 
-bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now) {
+void SentQueue::push(Line& line, Sent& record) {
+    record.older = line.newest;
+    record.newer = nullptr;
+    (line.newest != nullptr ? line.newest->newer : line.oldest) = &record;
+    line.newest = &record;
+}
+
+void SentQueue::remove(Line& line, Sent& record) {
+    (record.older != nullptr ? record.older->newer : line.oldest) = record.newer;
+    (record.newer != nullptr ? record.newer->older : line.newest) = record.older;
+    record.older = record.newer = nullptr;
+}
+
+bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now, const RateSnapshot& rate) {
     Sent* record = pool_.make();
     if (record == nullptr) {
-        if (last_ == nullptr || last_->lost) return false;
+        if (last_ == nullptr || !last_->in_flight()) return false;
         CHECK(last_->end == begin);
         last_->end = end;
         last_->sent_at = now;
+        remove(flying_, *last_);
+        push(flying_, *last_);
         return true;
     }
     record->begin = begin;
     record->end = end;
     record->mss = mss;
-    record->sent_at = now;
+    record->sent_at = record->first_at = now;
+    record->rate = rate;
     record->prev = last_;
     (last_ != nullptr ? last_->next : first_) = record;
+    if (root_ != nullptr) index_insert_after(*last_, *record);
     last_ = record;
+    push(flying_, *record);
     return true;
 }
 
@@ -30,71 +48,116 @@ bool SentQueue::split(Sent& record, Seq at) {
     tail->prev = &record;
     (tail->next != nullptr ? tail->next->prev : last_) = tail;
     record.next = tail;
+    if (root_ != nullptr) index_insert_after(record, *tail);
+    if (record.sacked) return true;
+    Line& line = line_of(record);  // just behind the first part
+    tail->older = &record;
+    tail->newer = record.newer;
+    (record.newer != nullptr ? record.newer->older : line.newest) = tail;
+    record.newer = tail;
     return true;
 }
 
 void SentQueue::mark_lost(Sent& record) {
-    if (record.lost) return;
+    if (record.lost || record.sacked) return;
+    remove(flying_, record);
     record.lost = true;
     lost_bytes_ += record.size();
-    if (first_lost_ == nullptr || record.begin < first_lost_->begin) first_lost_ = &record;
+    push(lost_, record);
 }
 
 void SentQueue::mark_all_lost() {
-    for (Sent* r = first_; r != nullptr; r = r->next) mark_lost(*r);
-}
-
-void SentQueue::mark_retransmitted(Sent& record, Instant now) {
-    if (record.lost) {
-        record.lost = false;
-        lost_bytes_ -= record.size();
-        if (first_lost_ == &record) {
-            Sent* r = record.next;
-            while (lost_bytes_ != 0 && r != nullptr && !r->lost) r = r->next;
-            first_lost_ = lost_bytes_ != 0 ? r : nullptr;
-        }
+    // Anew in sequence order, whatever was marked before.
+    for (Sent* r = first_; r != nullptr; r = r->next) {
+        if (r->sacked) continue;
+        remove(line_of(*r), *r);
+        if (!r->lost) lost_bytes_ += r->size();
+        r->lost = true;
+        push(lost_, *r);
     }
-    record.sent_at = now;
-    if (record.retransmitted != 255) ++record.retransmitted;
 }
 
-SentQueue::Acked SentQueue::acknowledge(Seq ack) {
-    Acked result;
-    if (first_ != nullptr && first_->begin < ack) result.first_was_retransmitted = first_->retransmitted != 0;
-    while (first_ != nullptr && first_->begin < ack) {
-        Sent& record = *first_;
-        if (record.retransmitted != 0) {
-            result.any_retransmitted = true;
-        } else {
-            result.has_sample = true;
-            result.sent_at = record.sent_at;
-        }
-        if (record.end > ack) {  // partly acknowledged
-            if (record.lost) lost_bytes_ -= distance(record.begin, ack);
-            record.begin = ack;
-            break;
-        }
+void SentQueue::mark_retransmitted(Sent& record, Instant now, const RateSnapshot& rate) {
+    CHECK(!record.sacked);
+    remove(line_of(record), record);
+    if (record.lost) lost_bytes_ -= record.size();
+    record.lost = false;
+    record.sent_at = now;
+    record.rate = rate;
+    if (record.retransmitted != 255) ++record.retransmitted;
+    push(flying_, record);
+}
+
+void SentQueue::forget_sacks() {
+    for (Sent* r = first_; r != nullptr; r = r->next) {
+        if (!r->sacked) continue;
+        r->sacked = false;
+        push(flying_, *r);
+    }
+    sacked_bytes_ = 0;
+    highest_sacked_ = Seq();
+}
+
+void SentQueue::note_delivered(const Sent& record, std::uint64_t octets, Acked& result) const {
+    result.delivered += octets;
+    if (record.retransmitted != 0) {
+        result.any_retransmitted = true;
+    } else if (!result.has_sample || record.sent_at > result.sent_at) {
+        result.has_sample = true;
+        result.sent_at = record.sent_at;
+    }
+}
+
+void SentQueue::cut_front(Sent& record, Seq at) {
+    const std::uint64_t octets = distance(record.begin, at);
+    if (record.lost) lost_bytes_ -= octets;
+    if (record.sacked) sacked_bytes_ -= octets;
+    record.begin = at;
+}
+
+// Neighbours that the peer has are one record: what the scoreboard holds is bounded by the holes. The
+// record that is left.
+Sent* SentQueue::mark_sacked(Sent& record) {
+    remove(line_of(record), record);
+    if (record.lost) lost_bytes_ -= record.size();
+    record.lost = false;
+    record.sacked = true;
+    sacked_bytes_ += record.size();
+    if (record.end > highest_sacked_) highest_sacked_ = record.end;
+    Sent* kept = &record;
+    if (Sent* before = record.prev; before != nullptr && before->sacked) {
+        before->end = record.end;
+        kept = before;
+    }
+    if (Sent* after = record.next; after != nullptr && after->sacked) {
+        kept->end = after->end;
+        sacked_bytes_ += after->size();  // forget() takes it off again
+        forget(*after);
+    }
+    if (kept != &record) {
+        sacked_bytes_ += record.size();
         forget(record);
     }
-    return result;
+    return kept;
 }
 
 void SentQueue::forget(Sent& record) {
-    if (record.lost) {
-        lost_bytes_ -= record.size();
-        if (first_lost_ == &record) {
-            Sent* r = record.next;
-            while (lost_bytes_ != 0 && r != nullptr && !r->lost) r = r->next;
-            first_lost_ = lost_bytes_ != 0 ? r : nullptr;
-        }
+    if (record.sacked) {
+        sacked_bytes_ -= record.size();
+    } else {
+        remove(line_of(record), record);
+        if (record.lost) lost_bytes_ -= record.size();
     }
-    first_ = record.next;
-    (first_ != nullptr ? first_->prev : last_) = nullptr;
+    if (root_ != nullptr) index_remove(record);
+    (record.prev != nullptr ? record.prev->next : first_) = record.next;
+    (record.next != nullptr ? record.next->prev : last_) = record.prev;
     pool_.free(&record);
 }
 
 void SentQueue::clear() {
+    root_ = nullptr;
     while (first_ != nullptr) forget(*first_);
+    highest_sacked_ = Seq();
 }
 
 }  // namespace estab::tcp
