@@ -32,6 +32,12 @@ std::string name_of(Error error) {
     return name;
 }
 
+std::string ms_text(Duration d) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3f", static_cast<double>(to_us(d)) / 1000);
+    return text;
+}
+
 std::string trim(std::string_view text) {
     const std::size_t begin = text.find_first_not_of(" \t");
     if (begin == std::string_view::npos) return {};
@@ -170,9 +176,7 @@ void Conversation::record(const char* arrow, const Frame& frame, Base base, Inst
     tcp::Segment s;
     tcp::Tcb{}.read(frame.view(), frame.ecn, s);
     s.window_field = frame.view().window();
-    char time[32];
-    std::snprintf(time, sizeof time, "@%.3f ", static_cast<double>(to_us(at - start_)) / 1000);
-    trace_.push_back(std::string(time) + arrow + " " + segment_text(s, base));
+    trace_.push_back("@" + ms_text(at - start_) + " " + arrow + " " + segment_text(s, base));
 }
 
 void Conversation::expect_segment(const std::string& text) {
@@ -187,8 +191,7 @@ void Conversation::expect_segment(const std::string& text) {
     const std::string came = segment_text(s, ours());
     if (const auto difference = wanted.differs_from(s, ours())) return complain(*difference + " in\n  " + came);
     if (frame.at != now_) {
-        return complain("it came " + std::to_string(static_cast<double>(to_us(now_ - frame.at)) / 1000) +
-                        " ms earlier: " + came);
+        return complain("it came " + ms_text(now_ - frame.at) + " ms earlier: " + came);
     }
     const std::uint32_t first = s.seq.wire().raw - terms_.iss - 1;
     const Bytes octets = frame.view().payload();
@@ -372,7 +375,7 @@ void Conversation::complain(const std::string& what) {
     }
     ADD_FAILURE() << "line:     " << line_ << "\ncame:     " << what
                   << (waiting.empty() ? "" : "\nsent and not expected:") << waiting
-                  << "\nnow:      @" << static_cast<double>(to_us(now_ - start_)) / 1000 << " ms, "
+                  << "\nnow:      @" << ms_text(now_ - start_) << " ms, "
                   << to_string(machine_.connection.state()) << "\nlast segments:" << recent;
 }
 
