@@ -124,17 +124,12 @@ void Cubic::grow_cubic(std::uint64_t target, std::uint64_t bytes) {
     fraction_ %= octet;
 }
 
-// Everything that the episode may turn out to have been wrong about, as it was before it.
-void Cubic::remember() {
-    if (!in_episode_) before_ = curve_;
-    in_episode_ = can_undo_ = true;
-}
-
 void Cubic::on(const Congested& e) {
     if (e.ecn) {
         can_undo_ = false;  // a mark is never spurious
     } else {
-        remember();
+        before_ = curve_;
+        in_episode_ = can_undo_ = true;
     }
     // FlightSize, but not the new data that duplicate ACKs sent beyond cwnd (RFC 5681 3.2, step 2).
     const std::uint64_t flight = std::min(e.in_flight, cwnd_);
@@ -150,7 +145,9 @@ void Cubic::on(const Congested& e) {
 
 // RFC 9438 4.8: as Reno, but ssthresh by beta; the curve then begins where slow start ends.
 void Cubic::on(const TimedOut& e) {
-    remember();
+    // One in a fast recovery, or in slow start after another, belongs to the same episode.
+    if (!in_episode_ || curve_.running) before_ = curve_;
+    in_episode_ = can_undo_ = true;
     if (!e.repeated) {
         const std::uint64_t flight = std::min(e.in_flight, cwnd_);
         ssthresh_ = std::max(mul_div(flight, beta_loss, ppm_all), 2 * std::uint64_t{e.mss});

@@ -59,7 +59,6 @@ private:
     void leave_out_idle_time(const Acked& e);
     void grow_friendly(std::uint64_t bytes, std::uint32_t mss);
     void grow_cubic(std::uint64_t target, std::uint64_t bytes);
-    void remember();
 
     std::uint64_t cwnd_ = 0;
     std::uint64_t ssthresh_ = infinite;

@@ -317,6 +317,18 @@ TEST_F(Undo, AfterTheEpisodeIsOver) {  // the last duplicate is reported late
     undo(cwnd, ssthresh);
 }
 
+TEST_F(Undo, OfTheLastEpisodeWhenATimeoutCameBefore) {  // whose end nobody told
+    time_out();
+    while (flow.cubic.cwnd() < flow.cubic.ssthresh()) flow.ack();
+    flow.run(2s);
+    twin = flow;
+    const std::uint64_t cwnd = flow.cubic.cwnd(), ssthresh = flow.cubic.ssthresh();
+    time_out();
+    undo(cwnd, ssthresh);
+    congest();
+    undo(twin.cubic.cwnd(), ssthresh);
+}
+
 TEST_F(Undo, NotOfAMark) {
     const std::uint64_t cwnd = flow.cubic.cwnd();
     congest();
