@@ -190,7 +190,7 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
     }
 }
 
-// RFC 3168 6.1.2: one reaction for each window of data.
+// SHLD-8, RFC 3168 6.1.2: one reaction for each window of data.
 void Connection::take_ecn_echo(Environment& env, Instant now, const Segment& seg) {
     if (!ecn_) return;
     if (seg.has(Flags::cwr)) ecn_echo_ = false;

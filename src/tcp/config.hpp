@@ -67,7 +67,7 @@ struct Config {
     // Sending.
     bool nagle = true;                   // RFC 9293 3.7.4
     bool nagle_minshall = true;          // hold only behind an unacknowledged small segment
-    Duration cork_max = 200ms;
+    Duration cork_max = 200ms;           // MUST-60
     Duration sws_override = 500ms;       // RFC 9293 3.8.6.2.1: 0.1 to 1 s
 
     // Acknowledging.
@@ -79,14 +79,14 @@ struct Config {
     // Persist and keepalive: RFC 9293 3.8.6.1, 3.8.4.
     ProbeForm probe_form = ProbeForm::zero_length;
     Duration persist_max = 120s;
-    bool keepalive = false;
-    Duration keepalive_idle = 7200s;
+    bool keepalive = false;              // MUST-25, MAY-5
+    Duration keepalive_idle = 7200s;     // MUST-27, MUST-28
     Duration keepalive_interval = 75s;
     std::uint8_t keepalive_probes = 9;
 
     // Giving up: RFC 9293 3.8.3.
-    std::uint8_t retries1 = 3;           // R1: tell the user and the routing
-    std::uint8_t retries2 = 15;          // R2
+    std::uint8_t retries1 = 3;           // R1: tell the user and the routing (SHLD-10)
+    std::uint8_t retries2 = 15;          // R2 (SHLD-11)
     std::uint8_t orphan_retries = 8;     // R2 when nobody owns the connection any more
     Duration user_timeout = 0s;          // replaces R2 where not 0; Duration::max(): never
 

@@ -296,7 +296,7 @@ private:
 
     bool orphan_ : 1 = false;
     bool own_config_ : 1 = false;
-    bool active_open_ : 1 = false;
+    bool active_open_ : 1 = false;       // how SYN-RECEIVED was reached (MUST-11)
     bool sack_ : 1 = false;
     bool timestamps_ : 1 = false;
     bool scaling_ : 1 = false;

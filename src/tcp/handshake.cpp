@@ -83,7 +83,7 @@ std::uint32_t Connection::initial_window_bytes() const {
 // What a SYN or SYN-ACK says about the peer.
 void Connection::negotiate(const Segment& seg) {
     const wire::TcpOptions& o = seg.options;
-    if (o.mss) peer_mss_ = std::max(*o.mss, config_->mss_min);
+    if (o.mss) peer_mss_ = std::max(*o.mss, config_->mss_min);  // MUST-14
     learn_window_scale(seg);
     sack_ = config_->sack && o.sack_permitted;
     timestamps_ = config_->timestamps && o.timestamps.has_value();
@@ -190,7 +190,7 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     const bool reply = state_ == State::syn_received;
     start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
     wire::TcpOptions& o = out.options;
-    o.mss = advertised_mss();  // SHLD-5, MAY-3
+    o.mss = advertised_mss();  // MUST-14, MUST-65, SHLD-5, MAY-3
     if (reply ? sack_ : config_->sack) o.sack_permitted = true;
     if (reply ? scaling_ : config_->window_scaling) o.window_scale = tcb_.rcv.shift;
     if (reply ? timestamps_ : config_->timestamps) {

@@ -40,7 +40,7 @@ void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segmen
     out.options = {};
     out.ecn = wire::Ecn::not_ect;
     out.hop_limit = config_->hop_limit;
-    out.dscp = config_->dscp;
+    out.dscp = config_->dscp;  // SHLD-21, SHLD-22
     out.dont_fragment = config_->path_mtu_discovery;
     out.gso_size = 0;
     out.segments = 1;
@@ -82,7 +82,7 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
         out.segments = static_cast<std::uint16_t>((octets + mss - 1) / mss);
     }
     if (end == active_->send.end()) {
-        out.flags.bits |= Flags::psh;  // MUST-61
+        out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once, at the end
         if (fin_queued_ && (!fin_sent_ || owed_.fin || tcb_.snd.una <= fin_seq_)) {
             out.flags.bits |= Flags::fin;
             if (!fin_sent_) {
@@ -183,14 +183,14 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss, std
     Active& a = *active_;
     const Tcb::Send& snd = tcb_.snd;
     const std::uint64_t queued = distance(snd.nxt, a.send.end());
-    const Seq right = snd.una + snd.wnd;
+    const Seq right = snd.una + snd.wnd;  // SHLD-15: nothing new beyond it, even if it moved left
     const std::uint64_t usable = right > snd.nxt ? distance(snd.nxt, right) : 0;
     const std::uint64_t sendable = std::min(queued, usable);
     if (sendable == 0) return 0;
     const std::uint64_t flight = in_flight();
     const std::uint64_t open = cwnd() > flight ? cwnd() - flight : 0;
     const std::uint64_t tail = sendable == queued ? queued % mss : 0;
-    const std::uint64_t whole = sendable / mss * mss;
+    const std::uint64_t whole = sendable / mss * mss;  // SHLD-28
     if (whole != 0) {
         const std::uint64_t take = std::min({whole, std::uint64_t{payload_max} / mss * mss, open / mss * mss});
         if (take == 0) {
@@ -213,11 +213,11 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss, std
     return static_cast<std::uint32_t>(tail);
 }
 
-// RFC 896 and Minshall's refinement; cork; never what is urgent or the last before a FIN.
+// RFC 896 (SHLD-7) and Minshall's refinement; cork; never what is urgent or the last before a FIN.
 bool Connection::holds_small(Instant now) const {
     if (fin_queued_ || tcb_.snd.up > tcb_.snd.nxt) return false;
     if (cork_until_ > now) return true;
-    if (nodelay_) return false;
+    if (nodelay_) return false;  // MUST-17
     if (config_->nagle_minshall) return active_->small_end > tcb_.snd.una;
     return tcb_.snd.una < tcb_.snd.nxt;
 }
@@ -246,6 +246,7 @@ bool Connection::plan_fin(Environment& env, Instant now, Segment& out) {
     return true;
 }
 
+// One for all since the last (MUST-58); the owner asks after a whole batch (MUST-59).
 bool Connection::plan_ack(Environment& env, Instant now, Segment& out) {
     if (!owed_.ack && !owed_.challenge && owed_.duplicate_acks == 0) return false;
     start_segment(now, tcb_.snd.nxt, Flags::ack, out);

@@ -135,7 +135,7 @@ void Connection::challenge(Environment& env, Instant now, const Segment& seg) {
 }
 
 Connection::Step Connection::second_check_rst(Environment& env, Instant now, const Segment& seg) {
-    if (!seg.has(Flags::rst)) return Step::next;
+    if (!seg.has(Flags::rst)) return Step::next;  // SHLD-2: text on it is of no interest
     // RFC 5961 3.2: only the exact number resets; another one inside the window is asked to prove itself.
     if (config_->rfc5961 && seg.seq != tcb_.rcv.nxt) {
         challenge(env, now, seg);
@@ -200,7 +200,7 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
         become_established(env, now);
         // It may acknowledge more than the SYN only if we had sent more: go on as ESTABLISHED.
     }
-    // RFC 5961 5.2: an acknowledgment of the far past or of the future is an attempt to inject.
+    // MAY-12, RFC 5961 5.2: one of the far past or of the future is an attempt to inject.
     if (seg.ack > snd.nxt || (config_->rfc5961 && seg.ack + snd.wnd_max < snd.una)) {
         if (config_->rfc5961 && seg.ack < snd.una) {
             challenge(env, now, seg);

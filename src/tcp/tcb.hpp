@@ -16,7 +16,7 @@ struct Tcb {
         Seq wl1, wl2;               // SEG.SEQ and SEG.ACK of the last window update
         Seq iss;
         Seq up;                     // one past the last urgent octet (RFC 6093); iss: none
-        std::uint32_t wnd = 0;      // octets from una that the peer accepts
+        std::uint32_t wnd = 0;      // octets from una that the peer accepts (MUST-1)
         std::uint32_t wnd_max = 0;  // the largest it ever offered (RFC 9293 3.8.6.2.1)
         std::uint8_t shift = 0;     // Snd.Wind.Shift (RFC 7323 2.2)
     } snd;

@@ -53,7 +53,7 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
 void Connection::owe_ack_for_text(Instant now, const Segment& seg, const RecvBuffer::Inserted& what) {
     if (what.in_order == 0) {
         owed_.ack = true;
-        // Without SACK the number of duplicate ACKs is the message: one for each wire segment.
+        // MAY-13. Without SACK their number is the message: one for each wire segment.
         if (!sack_) {
             owed_.duplicate_acks =
                 static_cast<std::uint8_t>(std::min<unsigned>(owed_.duplicate_acks + seg.segments, 255));

@@ -43,7 +43,7 @@ void Connection::arm_retransmit(Instant now) {
     retransmit_at_ = after(now, rto);
 }
 
-// R2: how long to go on (MUST-20, MUST-21, MUST-23).
+// R2: how long to go on (MUST-20, MUST-21, MUST-22, MUST-23).
 bool Connection::gives_up(Instant now) const {
     if (state_ == State::syn_sent) {
         return retries_ >= config_->syn_retries;
@@ -77,7 +77,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
         return;
     }
     if (tcb_.snd.wnd == 0 && active_ != nullptr && !active_->sent.empty()) {
-        // What is outstanding fell behind a closed window (MUST-35): probe for it.
+        // What is outstanding fell behind a closed window (MUST-35): probe for it (SHLD-17).
         persisting_ = true;
         owed_.probe = true;
         if (backoff_ < 32) ++backoff_;
@@ -85,7 +85,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
         return;
     }
     time_out_data(env, now);
-    if (backoff_ < 32) ++backoff_;  // RFC 6298 5.5
+    if (backoff_ < 32) ++backoff_;  // RFC 6298 5.5, MUST-19
     arm_retransmit(now);
 }
 
