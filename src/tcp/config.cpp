@@ -71,6 +71,7 @@ Config tutorial() {
     c.rto_min = 1s;
     c.rto_min_above_srtt = false;
     c.syn_retries = 5;
+    c.congestion_control = congestion::find("reno");
     c.initial_window = 1;
     c.initial_ssthresh = 65'535;
     c.probe_form = ProbeForm::one_octet;
