@@ -112,7 +112,9 @@ void Loop::read_signals(Instant now) {
 int Loop::wait(Instant deadline, std::vector<epoll_event>& events) {
     const auto size = static_cast<int>(events.size());
     if (deadline == never) return ::epoll_wait(*epoll_, events.data(), size, -1);
-    const Duration left = std::max(deadline - now(), Duration{});
+    // Any instant may be given, the first of all included: no difference that could overflow.
+    const Instant start = now();
+    const Duration left = deadline > start ? deadline - start : Duration{};
     if (has_pwait2_) {
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
         const timespec timeout{static_cast<time_t>(seconds.count()),

@@ -183,5 +183,10 @@ TEST(Loop, WallClockIsTheMonotonicOnePlusAnOffset) {
     EXPECT_GE(wall + 1s, std::chrono::seconds(time.tv_sec));
 }
 
+TEST(Loop, TheFirstInstantOfAllOnlyLooks) {
+    Loop loop;
+    EXPECT_EQ(loop.run_once(Instant::min()), 0U);
+}
+
 }  // namespace
 }  // namespace estab::runtime

@@ -24,7 +24,15 @@ Instant Reactor::next_turn() const {
 
 bool Reactor::run_once(Instant deadline) {
     if (stopped_) return false;
-    loop_.run_once(std::min(deadline, next_turn()));
+    {
+        struct Flag {
+            explicit Flag(bool& flag) : flag_(flag) { flag_ = true; }
+            ~Flag() { flag_ = false; }
+            bool& flag_;
+        };
+        const Flag flag(in_loop_);
+        loop_.run_once(std::min(deadline, next_turn()));
+    }
     ++turns_;
     port_.turn(Loop::now());
     device_full_ = stack_.has_output();

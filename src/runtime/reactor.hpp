@@ -27,6 +27,7 @@ public:
     Instant now() const override { return Loop::now(); }
     stack::Stack& stack() override { return stack_; }
     bool run_once(Instant deadline) override;
+    bool is_busy() const override { return in_loop_ || socket::Reactor::is_busy(); }
     void run() {                          // until stop()
         while (run_once(never)) {
         }
