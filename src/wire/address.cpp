@@ -5,8 +5,6 @@
 namespace estab::wire {
 namespace {
 
-constexpr std::array<std::uint8_t, 12> v4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
 int digit_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -119,16 +117,6 @@ std::string v6_text(const std::uint8_t* sixteen) {
 
 }  // namespace
 
-Address Address::from_v4(const std::uint8_t* four_octets) {
-    return v4(four_octets[0], four_octets[1], four_octets[2], four_octets[3]);
-}
-
-Address Address::from_v6(const std::uint8_t* sixteen_octets) {
-    Address x;
-    std::copy_n(sixteen_octets, 16, x.octets_.data());
-    return x;
-}
-
 std::optional<Address> Address::parse(std::string_view text) {
     Address x = v4(0, 0, 0, 0);
     if (text.find(':') == std::string_view::npos) {
@@ -139,12 +127,6 @@ std::optional<Address> Address::parse(std::string_view text) {
     return x;
 }
 
-bool Address::is_v4() const {
-    return std::equal(v4_prefix.begin(), v4_prefix.end(), octets_.begin());
-}
-
-bool Address::is_unspecified() const { return *this == Address{} || *this == v4(0, 0, 0, 0); }
-
 bool Address::is_loopback() const {
     if (is_v4()) return octets_[12] == 127;
     Address one;
@@ -152,16 +134,10 @@ bool Address::is_loopback() const {
     return *this == one;
 }
 
-bool Address::is_multicast() const { return is_v4() ? octets_[12] >> 4 == 14 : octets_[0] == 0xff; }
-
-bool Address::is_broadcast() const { return *this == v4(255, 255, 255, 255); }
-
 bool Address::is_link_local() const {
     if (is_v4()) return octets_[12] == 169 && octets_[13] == 254;
     return octets_[0] == 0xfe && (octets_[1] & 0xc0) == 0x80;
 }
-
-Bytes Address::bytes() const { return Bytes(octets_).subspan(is_v4() ? 12 : 0); }
 
 std::string Address::text() const {
     return is_v4() ? v4_text(octets_.data() + 12) : v6_text(octets_.data());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -20,27 +21,52 @@ public:
         x.octets_ = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d};
         return x;
     }
-    static Address from_v4(const std::uint8_t* four_octets);
-    static Address from_v6(const std::uint8_t* sixteen_octets);
+    static Address from_v4(const std::uint8_t* four_octets) {
+        Address x = v4(0, 0, 0, 0);
+        std::memcpy(x.octets_.data() + 12, four_octets, 4);
+        return x;
+    }
+    static Address from_v6(const std::uint8_t* sixteen_octets) {
+        Address x;
+        std::memcpy(x.octets_.data(), sixteen_octets, 16);
+        return x;
+    }
 
     // "192.0.2.1", "2001:db8::1"; nothing else (no port, no zone).
     static std::optional<Address> parse(std::string_view text);
 
-    bool is_v4() const;
+    bool is_v4() const {
+        return upper() == 0 && (lower() & v4_mask) == v4_bits;
+    }
     bool is_v6() const { return !is_v4(); }
-    bool is_unspecified() const;  // 0.0.0.0 or ::
+    bool is_unspecified() const {  // 0.0.0.0 or ::
+        return upper() == 0 && (lower() == 0 || lower() == v4_bits);
+    }
     bool is_loopback() const;     // 127/8 or ::1
-    bool is_multicast() const;    // 224/4 or ff00::/8
-    bool is_broadcast() const;    // 255.255.255.255
+    bool is_multicast() const {   // 224/4 or ff00::/8
+        return is_v4() ? octets_[12] >> 4 == 14 : octets_[0] == 0xff;
+    }
+    bool is_broadcast() const { return *this == v4(255, 255, 255, 255); }
     bool is_link_local() const;   // 169.254/16 or fe80::/10
 
     const std::array<std::uint8_t, 16>& octets() const { return octets_; }
-    Bytes bytes() const;       // 4 or 16 octets, as on the wire
+    // 4 or 16 octets, as on the wire.
+    Bytes bytes() const { return Bytes(octets_).subspan(is_v4() ? 12 : 0); }
     std::string text() const;  // RFC 5952 for IPv6
 
     friend constexpr auto operator<=>(const Address&, const Address&) = default;
+    // Two words instead of a call of memcmp: every segment compares several.
+    friend constexpr bool operator==(const Address& a, const Address& b) {
+        return a.upper() == b.upper() && a.lower() == b.lower();
+    }
 
 private:
+    using Word = std::uint64_t;
+    static constexpr Word v4_mask = 0xffff'ffff, v4_bits = 0xffff'0000;  // octets 00 00 ff ff
+
+    constexpr Word upper() const { return std::bit_cast<std::array<Word, 2>>(octets_)[0]; }
+    constexpr Word lower() const { return std::bit_cast<std::array<Word, 2>>(octets_)[1]; }
+
     std::array<std::uint8_t, 16> octets_{};
 };
 

@@ -5,19 +5,6 @@
 namespace estab::wire {
 namespace {
 
-constexpr std::uint64_t add_with_carry(std::uint64_t a, std::uint64_t b) {
-    const std::uint64_t sum = a + b;
-    return sum + (sum < a ? 1 : 0);
-}
-
-constexpr std::uint16_t fold(std::uint64_t sum) {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<std::uint16_t>(sum);
-}
-
 // A vector of four lanes in the compiler's own notation: two SSE2 registers, one of AVX2, or
 // whatever another machine has.
 using Lanes = std::uint64_t __attribute__((vector_size(32)));
@@ -80,10 +67,11 @@ template <bool copy>
         sum = sum_lanes<copy>(from, to, size / lanes_bytes);
         size %= lanes_bytes;
     }
-    for (; size >= 8; size -= 8) sum = add_with_carry(sum, one_word<std::uint64_t, copy>(from, to));
-    if ((size & 4) != 0) sum = add_with_carry(sum, one_word<std::uint32_t, copy>(from, to));
-    if ((size & 2) != 0) sum = add_with_carry(sum, one_word<std::uint16_t, copy>(from, to));
-    if ((size & 1) != 0) sum = add_with_carry(sum, one_word<std::uint8_t, copy>(from, to));
+    for (; size >= 8; size -= 8)
+        sum = Sum::add_with_carry(sum, one_word<std::uint64_t, copy>(from, to));
+    if ((size & 4) != 0) sum = Sum::add_with_carry(sum, one_word<std::uint32_t, copy>(from, to));
+    if ((size & 2) != 0) sum = Sum::add_with_carry(sum, one_word<std::uint16_t, copy>(from, to));
+    if ((size & 1) != 0) sum = Sum::add_with_carry(sum, one_word<std::uint8_t, copy>(from, to));
     return sum;
 }
 
@@ -105,36 +93,20 @@ std::uint64_t sum_bytes(const std::uint8_t* from, std::uint8_t* to, std::size_t 
     return sum_all<copy>(from, to, size);
 }
 
+}  // namespace
+
 // Bytes at an odd offset sit in the other half of every word: the sum is that of the even case with
 // its two bytes exchanged (RFC 1071 2(B)).
-std::uint64_t at_offset(std::uint64_t sum, bool odd) { return odd ? to_big(fold(sum)) : sum; }
-
-}  // namespace
+std::uint64_t Sum::at_offset(std::uint64_t sum, bool odd) { return odd ? to_big(fold(sum)) : sum; }
 
 void Sum::add(Bytes bytes, bool at_odd_offset) {
     const std::uint64_t sum = sum_bytes<false>(bytes.data(), nullptr, bytes.size());
-    native_ = add_with_carry(native_, at_offset(sum, at_odd_offset));
+    add_native(at_offset(sum, at_odd_offset));
 }
 
 void Sum::add_copying(Bytes from, std::uint8_t* to, bool at_odd_offset) {
     const std::uint64_t sum = sum_bytes<true>(from.data(), to, from.size());
-    native_ = add_with_carry(native_, at_offset(sum, at_odd_offset));
-}
-
-void Sum::add_be16(std::uint16_t value) { native_ = add_with_carry(native_, to_big(value)); }
-
-void Sum::add_be32(std::uint32_t value) { native_ = add_with_carry(native_, to_big(value)); }
-
-std::uint16_t Sum::folded() const { return to_big(fold(native_)); }
-
-Sum pseudo_header(const Address& source, const Address& destination, std::uint8_t protocol,
-                  std::uint32_t length) {
-    Sum sum;
-    sum.add(source.bytes());
-    sum.add(destination.bytes());
-    sum.add_be16(protocol);
-    sum.add_be32(length);
-    return sum;
+    add_native(at_offset(sum, at_odd_offset));
 }
 
 std::uint16_t checksum(Bytes bytes) {
@@ -148,7 +120,7 @@ std::uint16_t updated_checksum(std::uint16_t old_checksum, std::uint16_t old_wor
     // HC' = ~(~HC + ~m + m'): unlike RFC 1141's form it never makes 0xffff out of 0. RFC 1624 3.
     const std::uint64_t sum = std::uint64_t{static_cast<std::uint16_t>(~old_checksum)} +
                               static_cast<std::uint16_t>(~old_word) + new_word;
-    return static_cast<std::uint16_t>(~fold(sum));
+    return static_cast<std::uint16_t>(~Sum::fold(sum));
 }
 
 bool complete_checksum(MutableBytes packet, std::size_t start, std::size_t offset) {

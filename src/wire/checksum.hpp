@@ -17,14 +17,25 @@ public:
 
     // Adds bytes that begin at an even (default) or odd distance from the start of the whole.
     void add(Bytes bytes, bool at_odd_offset = false);
-    void add_be16(std::uint16_t value);  // a field by its value
-    void add_be32(std::uint32_t value);
+    void add_be16(std::uint16_t value) { add_native(to_big(value)); }  // a field by its value
+    void add_be32(std::uint32_t value) { add_native(to_big(value)); }
+    // Adds what is at most some hundred bytes long, begins at an even distance and is whole words:
+    // headers. Short enough to stand where it is used.
+    void add_words(const std::uint8_t* p, std::size_t size) {
+        std::uint64_t sum = 0;
+        for (; size >= 4; size -= 4, p += 4) {
+            std::uint32_t word;
+            std::memcpy(&word, p, 4);
+            sum += word;
+        }
+        add_native(sum);
+    }
     void add(const Sum& other) { add_folded(other.folded()); }
 
     // Copies from `from` to `to` (same size) and adds what was copied, in one pass.
     void add_copying(Bytes from, std::uint8_t* to, bool at_odd_offset = false);
 
-    std::uint16_t folded() const;     // the sum itself
+    std::uint16_t folded() const { return to_big(fold(native_)); }  // the sum itself
     std::uint16_t checksum() const {  // what goes into a checksum field: ~folded()
         return static_cast<std::uint16_t>(~folded());
     }
@@ -32,15 +43,39 @@ public:
         return folded() == 0xffff;
     }  // after summing a field that was already there
 
+    static constexpr std::uint64_t add_with_carry(std::uint64_t a, std::uint64_t b) {
+        const std::uint64_t sum = a + b;
+        return sum + (sum < a ? 1 : 0);
+    }
+    static constexpr std::uint16_t fold(std::uint64_t sum) {  // to 16 bits
+        sum = (sum & 0xffffffff) + (sum >> 32);
+        sum = (sum & 0xffffffff) + (sum >> 32);
+        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff) + (sum >> 16);
+        return static_cast<std::uint16_t>(sum);
+    }
+
 private:
     void add_folded(std::uint16_t value) { add_be16(value); }
+    void add_native(std::uint64_t value) { native_ = add_with_carry(native_, value); }
+
+    static std::uint64_t at_offset(std::uint64_t sum, bool odd);
+
     std::uint64_t native_ =
         0;  // in the machine's byte order; ones'-complement sums do not mind (RFC 1071 2(B))
 };
 
 // RFC 9293 3.1 and RFC 8200 8.1: source, destination, protocol and upper-layer length.
-Sum pseudo_header(const Address& source, const Address& destination, std::uint8_t protocol,
-                  std::uint32_t length);
+inline Sum pseudo_header(const Address& source, const Address& destination, std::uint8_t protocol,
+                         std::uint32_t length) {
+    Sum sum;
+    const std::size_t skip = source.is_v4() ? 12 : 0;
+    sum.add_words(source.octets().data() + skip, 16 - skip);
+    sum.add_words(destination.octets().data() + skip, 16 - skip);
+    sum.add_be16(protocol);
+    sum.add_be32(length);
+    return sum;
+}
 
 std::uint16_t checksum(Bytes bytes);
 

@@ -46,10 +46,12 @@ Result<IpPacket> parse_v4(Bytes bytes) {
     packet.header = bytes.first(header_bytes);
     packet.payload = bytes.subspan(header_bytes, total - header_bytes);
     Sum sum;
-    sum.add(packet.header);
+    sum.add_words(p, header_bytes);
     if (!sum.is_valid()) return fail(Error::malformed);
-    if (!scan_v4_options(packet.header.subspan(v4_fixed), packet.source_routed))
+    if (header_bytes != v4_fixed &&
+        !scan_v4_options(packet.header.subspan(v4_fixed), packet.source_routed)) {
         return fail(Error::malformed);
+    }
 
     set_traffic_class(packet, p[1]);
     const std::uint16_t where = load_be16(p + 6);
@@ -160,7 +162,9 @@ std::size_t write_v4(MutableBytes room, const IpWrite& what) {
     store_be16(p + 10, 0);
     std::memcpy(p + 12, what.source.bytes().data(), 4);
     std::memcpy(p + 16, what.destination.bytes().data(), 4);
-    store_be16(p + 10, checksum(room.first(v4_fixed)));
+    Sum sum;
+    sum.add_words(p, v4_fixed);
+    store_be16(p + 10, sum.checksum());
     return v4_fixed;
 }
 

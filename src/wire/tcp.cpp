@@ -10,8 +10,15 @@ constexpr std::size_t fixed_bytes = 20;
 constexpr std::size_t checksum_offset = 16;
 
 std::size_t write_options(std::uint8_t* room, const TcpOptions& options, OptionOrder order) {
-    if (has_none(options)) return 0;
-    if (!has_timestamps_only(options)) return write_tcp_options(room, options, order);
+    if (!options.at_most_timestamps()) {
+        // The longest list may be longer than the room; whoever gave the room has asked
+        // tcp_header_bytes().
+        std::array<std::uint8_t, tcp_options_max + 4> scratch;
+        const std::size_t octets = write_tcp_options(scratch.data(), options, order);
+        std::memcpy(room, scratch.data(), octets);
+        return octets;
+    }
+    if (!options.timestamps) return 0;
     store_be32(room, timestamps_head);
     store_be32(room + 4, options.timestamps->val);
     store_be32(room + 8, options.timestamps->ecr);
@@ -57,7 +64,7 @@ bool TcpView::checksum_is_valid(const Address& source, const Address& destinatio
     return sum.is_valid();
 }
 
-std::size_t tcp_header_bytes(const TcpOptions& options, OptionOrder order) {
+std::size_t tcp_header_bytes_of_list(const TcpOptions& options, OptionOrder order) {
     std::array<std::uint8_t, tcp_options_max + 4> scratch;
     return fixed_bytes + write_options(scratch.data(), options, order);
 }
@@ -65,19 +72,13 @@ std::size_t tcp_header_bytes(const TcpOptions& options, OptionOrder order) {
 std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what) {
     std::size_t payload_bytes = 0;
     for (const Bytes part : what.payload) payload_bytes += part.size();
-    CHECK(room.size() >= fixed_bytes + payload_bytes);
-
-    // The longest list may be longer than the room; whoever gave the room has asked
-    // tcp_header_bytes().
-    std::array<std::uint8_t, tcp_options_max + 4> options;
-    const std::size_t option_bytes = write_options(options.data(), header.options, what.order);
-    const std::size_t header_bytes = fixed_bytes + option_bytes;
+    const std::size_t header_bytes = tcp_header_bytes(header.options, what.order);
     const std::size_t total = header_bytes + payload_bytes;
     CHECK(room.size() >= total);
 
     std::uint8_t* p = room.data();
     write_fixed(p, header, header_bytes);
-    std::memcpy(p + fixed_bytes, options.data(), option_bytes);
+    write_options(p + fixed_bytes, header.options, what.order);
     Sum sum = pseudo_header(what.source, what.destination, protocol_tcp,
                             static_cast<std::uint32_t>(total));
     std::size_t at = header_bytes;
@@ -89,7 +90,7 @@ std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite
         store_be16(p + checksum_offset, sum.folded());
         return total;
     }
-    sum.add(room.first(header_bytes));
+    sum.add_words(p, header_bytes);
     for (const Bytes part : what.payload) {
         sum.add_copying(part, p + at, at % 2 != 0);
         at += part.size();

@@ -41,8 +41,8 @@ struct SackBlock {  // RFC 2018
     friend constexpr bool operator==(SackBlock, SackBlock) = default;
 };
 
-// What the options say, in any order, on any segment (MUST-4, MUST-5). An option that is unknown, or known
-// but not of a length it may have, is skipped by its length and counted in unknown_count (MUST-6).
+// What the options say, in any order, on any segment (MUST-4, MUST-5). An option that is unknown, or
+// known but not of a length it may have, is skipped by its length and counted in unknown_count (MUST-6).
 // A length of 0 or 1, or one past the header, ends the list: malformed (MUST-7); what came before
 // it stands. Where an option is there twice the first counts.
 struct TcpOptions {
@@ -58,6 +58,10 @@ struct TcpOptions {
     bool malformed = false;
 
     std::span<const SackBlock> sack_blocks() const { return {sack.data(), sack_count}; }
+    // Nothing but perhaps timestamps: nearly every segment of an established connection.
+    bool at_most_timestamps() const {
+        return !mss && !window_scale && !sack_permitted && sack_count == 0 && !fast_open;
+    }
 };
 
 enum class OptionOrder : std::uint8_t {
@@ -108,7 +112,12 @@ TcpOptions parse_tcp_options(Bytes options);
 // Header bytes that these options will take, padded to 4: 20..60. SACK blocks that do not fit
 // beside the rest are left off by the writer (RFC 2018: as many as fit), so the result never
 // exceeds 60.
-std::size_t tcp_header_bytes(const TcpOptions& options, OptionOrder order = OptionOrder::linux_);
+std::size_t tcp_header_bytes_of_list(const TcpOptions& options, OptionOrder order);
+inline std::size_t tcp_header_bytes(const TcpOptions& options,
+                                    OptionOrder order = OptionOrder::linux_) {
+    if (options.at_most_timestamps()) return options.timestamps ? 32 : 20;
+    return tcp_header_bytes_of_list(options, order);
+}
 
 struct TcpWrite {
     Address source, destination;     // for the pseudo-header
