@@ -48,6 +48,7 @@ TEST(Rfc9293, Must18_TheRtoIsTheRfcs) {  // RFC 6298 2.2, 2.3: 500 + 4 * 250; th
 
 TEST(Rfc9293, Must19_SlowStartThenAvoidance) {  // 3.8.2
     Terms t = plain();
+    t.config.congestion_control = congestion::find("reno");
     t.config.initial_ssthresh = 4000;
     t.cwnd = 2000;
     Conversation{established(t)}.run(R"(

@@ -165,7 +165,9 @@ TEST(Ecn, TheEchoLastsUntilThePeersCwr) {  // RFC 3168 6.1.3
 }
 
 TEST(Ecn, AnEchoHalvesTheWindowOncePerWindow) {  // RFC 3168 6.1.2
-    Conversation{established({.mss = 1000, .cwnd = 10'000, .ecn = true})}.run(R"(
+    Terms t{.mss = 1000, .cwnd = 10'000, .ecn = true};
+    t.config.congestion_control = congestion::find("reno");
+    Conversation{established(t)}.run(R"(
         +0  app write 20000
         +0  -> . 1:1001 ect0
         +0  drain

@@ -9,6 +9,7 @@ namespace {
 // The textbook's sender: one segment at first, ssthresh 16 segments of 1000 octets, Reno.
 PairTerms textbook() {
     PairTerms t{.window = 60'000};
+    t.client.congestion_control = congestion::find("reno");
     t.client.initial_window = 1;
     t.client.initial_ssthresh = 16'000;
     t.client.send_buffer = 200'000;
