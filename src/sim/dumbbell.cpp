@@ -1,0 +1,161 @@
+#include "sim/dumbbell.hpp"
+
+#include <algorithm>
+
+#include "congestion/algorithm.hpp"
+
+namespace estab::sim {
+namespace {
+
+constexpr std::uint16_t port = 80;
+
+// The value below which `part` of a thousand are.
+template <class T>
+T percentile(std::vector<T>& values, std::size_t part) {
+    if (values.empty()) return T{};
+    const std::size_t place = std::min(values.size() - 1, values.size() * part / 1000);
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(place), values.end());
+    return values[place];
+}
+
+}  // namespace
+
+// Round-trip samples of each sender.
+class Dumbbell::Meter final : public Observer {
+public:
+    explicit Meter(std::size_t flows) : samples(2 * flows + 1) {}
+    void on_event(Instant, const Host& host, const event::Event& e) override {
+        if (!on || e.kind != event::Kind::rtt_sample) return;
+        samples[host.number()].push_back(static_cast<std::uint32_t>(e.values[0] / 1000));
+    }
+    std::vector<std::vector<std::uint32_t>> samples;  // microseconds, by the number of the host
+    bool on = false;
+};
+
+Dumbbell::Dumbbell(const DumbbellSettings& settings)
+    : settings_(settings),
+      world_({.seed = settings.seed, .referee = settings.referee}),
+      begin_(world_.now()),
+      measure_from_(after(begin_, settings.warm_up)),
+      ledger_(settings.seed),
+      meter_(std::make_unique<Meter>(settings.flows.size())) {
+    Router& left = world_.add_router("left");
+    Router& right = world_.add_router("right");
+    World::LinkSettings shared;
+    shared.there = settings.there;
+    shared.there.delay = shared.back.delay = settings.rtt / 2;
+    shared.back.rate_bits = settings.there.rate_bits;
+    shared.round_trip = settings.rtt;
+    shared.mtu = settings.mtu;
+    shared_ = world_.connect(left, right, shared);
+    for (std::size_t i = 0; i < settings.flows.size(); ++i) make_flow(i, left, right);
+    octets_before_.resize(settings.flows.size());
+    world_.watch(meter_.get());
+}
+
+Dumbbell::~Dumbbell() = default;
+
+void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
+    HostSettings host;
+    host.config = settings_.flows[index];
+    host.mtu = settings_.mtu;
+    host.big_segments = settings_.big_segments;
+    Host& sender = world_.add_host(host);
+    Host& receiver = world_.add_host(host);
+    World::LinkSettings access;
+    access.mtu = settings_.mtu;
+    world_.connect(sender, left, access);
+    world_.connect(receiver, right, access);
+    sender.stack().log().store(event::Kind::rtt_sample, settings_.measure_rtt);
+    stack::ListenOptions options;
+    options.port = port;
+    servers_.push_back(std::make_unique<Server>(ledger_, receiver, options));
+    const Duration begin = index < settings_.begins.size() ? settings_.begins[index] : Duration{};
+    const std::uint32_t number = ledger_.add({.up = std::uint64_t{1} << 60});
+    talks_.push_back(std::make_unique<Talk>(ledger_, Talk::Client{.host = sender,
+                                                                  .server = {receiver.v4(), port},
+                                                                  .number = number,
+                                                                  .begin = after(begin_, begin)}));
+}
+
+void Dumbbell::begin_measuring() {
+    is_measuring_ = true;
+    meter_->on = true;
+    before_ = shared_.there->lane().counters();
+    shared_.there->waiting = &waiting_;
+    for (std::size_t i = 0; i < talks_.size(); ++i) octets_before_[i] = ledger_.entries()[i].server.in;
+}
+
+void Dumbbell::run_to(Instant at) {
+    if (!is_measuring_ && at >= measure_from_) {
+        world_.advance_to(measure_from_);
+        begin_measuring();
+    }
+    world_.advance_to(at);
+}
+
+FlowReport Dumbbell::flow_report(std::size_t index) const {
+    FlowReport flow;
+    const tcp::Config& config = settings_.flows[index];
+    flow.congestion_control = config.congestion_control != nullptr ? config.congestion_control->name : "reno";
+    flow.octets = ledger_.entries()[index].server.in - octets_before_[index];
+    const Duration time = world_.now() - measure_from_;
+    if (time > Duration{}) {
+        flow.goodput_bits = mul_div(flow.octets * 8, 1'000'000'000, static_cast<std::uint64_t>(to_ns(time)));
+    }
+    const tcp::Connection* c = talks_[index]->host().stack().find(talks_[index]->id());
+    if (c != nullptr) {
+        const tcp::Info info = c->info(world_.now());
+        flow.congestion_control = info.congestion_control;
+        flow.retransmits = info.statistics.retransmits;
+        flow.timeouts = info.statistics.timeouts;
+        flow.fast_retransmits = info.statistics.fast_retransmits;
+    }
+    auto samples = meter_->samples[talks_[index]->host().number()];
+    flow.rtt_p50 = std::chrono::microseconds(percentile(samples, 500));
+    flow.rtt_p99 = std::chrono::microseconds(percentile(samples, 990));
+    return flow;
+}
+
+DumbbellReport Dumbbell::report() const {
+    DumbbellReport r;
+    r.measured = world_.now() - measure_from_;
+    u128 sum = 0, squares = 0;
+    for (std::size_t i = 0; i < talks_.size(); ++i) {
+        r.flows.push_back(flow_report(i));
+        const u128 kbit = r.flows.back().goodput_bits / 1000;
+        r.goodput_bits += r.flows.back().goodput_bits;
+        sum += kbit;
+        squares += kbit * kbit;
+    }
+    if (squares != 0) r.jain = static_cast<Ppm>(sum * sum * ppm_all / (squares * r.flows.size()));
+    const link::Lane::Counters& after_ = shared_.there->lane().counters();
+    r.dropped_by_queue = after_.dropped_by_queue - before_.dropped_by_queue;
+    r.dropped_by_loss = after_.dropped_by_loss - before_.dropped_by_loss;
+    const std::uint64_t rate = settings_.there.rate_bits;
+    if (rate != 0 && r.measured > Duration{}) {
+        const std::uint64_t could = mul_div(rate, static_cast<std::uint64_t>(to_ns(r.measured)), 8'000'000'000);
+        r.utilisation = static_cast<Ppm>(mul_div(after_.left_bytes - before_.left_bytes, ppm_all, could));
+        std::uint64_t all = 0, seen = 0;
+        for (const std::uint64_t n : waiting_) all += n;
+        bool has_median = false;
+        for (std::size_t i = 0; i < waiting_.size(); ++i) {
+            seen += waiting_[i];
+            const Duration delay{static_cast<std::int64_t>(mul_div(i * Wire::bucket * 8, 1'000'000'000, rate))};
+            if (!has_median && 2 * seen >= all) {
+                r.queue_p50 = delay;
+                has_median = true;
+            }
+            if (100 * seen >= 99 * all) {
+                r.queue_p99 = delay;
+                break;
+            }
+        }
+    }
+    r.packets = world_.packets();
+    r.hash = world_.hash();
+    r.violations = world_.referee().violations();
+    return r;
+}
+
+}  // namespace estab::sim

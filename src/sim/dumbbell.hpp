@@ -1,0 +1,78 @@
+// The network of most papers: senders on the left, receivers on the right, one link between two routers
+// that all flows share; and the measurements that one takes there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/talk.hpp"
+
+namespace estab::sim {
+
+struct DumbbellSettings {
+    std::uint64_t seed = 1;
+    std::vector<tcp::Config> flows{tcp::Config{}};  // one sender, receiver and connection each
+    std::vector<Duration> begins{};                 // of each flow; where missing: at once
+    link::Direction there{};                        // the shared link, left to right; queue in BDPs of `rtt`
+    Duration rtt = 40ms;                            // half of it each way, instead of there.delay
+    std::uint32_t mtu = 1500;
+    bool big_segments = false;
+    bool referee = true;
+    Duration duration = 60s;
+    Duration warm_up = 0s;                          // is not measured
+    bool measure_rtt = true;
+};
+
+struct FlowReport {
+    std::string congestion_control;
+    std::uint64_t goodput_bits = 0;                 // a second, of what the application got
+    std::uint64_t octets = 0;
+    std::uint32_t retransmits = 0, timeouts = 0, fast_retransmits = 0;
+    Duration rtt_p50{}, rtt_p99{};
+};
+
+struct DumbbellReport {
+    std::vector<FlowReport> flows;
+    std::uint64_t goodput_bits = 0;
+    Ppm utilisation = 0;                            // of the shared link, headers included; 0 without a rate
+    Duration queue_p50{}, queue_p99{};              // what a packet finds before it; 0 without a rate
+    std::uint64_t dropped_by_queue = 0, dropped_by_loss = 0;
+    Ppm jain = 0;                                   // 1,000,000: all alike
+    std::uint64_t packets = 0, hash = 0;
+    std::vector<Violation> violations;
+    Duration measured{};
+};
+
+class Dumbbell {
+public:
+    explicit Dumbbell(const DumbbellSettings& settings);
+    ~Dumbbell();
+
+    World& world() { return world_; }
+    Instant end() const { return after(begin_, settings_.duration); }
+    void run_to(Instant at);       // a piece of the way, for progress bars
+    DumbbellReport report() const; // after run_to(end())
+
+private:
+    class Meter;
+    void make_flow(std::size_t index, Router& left, Router& right);
+    void begin_measuring();
+    FlowReport flow_report(std::size_t index) const;
+
+    DumbbellSettings settings_;
+    World world_;
+    Instant begin_, measure_from_;
+    Ledger ledger_;
+    World::Link shared_{};
+    std::unique_ptr<Meter> meter_;
+    std::vector<std::unique_ptr<Server>> servers_;
+    std::vector<std::unique_ptr<Talk>> talks_;
+    std::vector<std::uint64_t> octets_before_;
+    link::Lane::Counters before_{};
+    std::vector<std::uint64_t> waiting_;
+    bool is_measuring_ = false;
+};
+
+}  // namespace estab::sim

@@ -1,0 +1,53 @@
+#include "sim/dumbbell.hpp"
+
+#include <gtest/gtest.h>
+
+#include "congestion/algorithm.hpp"
+
+namespace estab::sim {
+namespace {
+
+DumbbellSettings small() {
+    DumbbellSettings s;
+    s.there.rate_bits = 10'000'000;
+    s.there.queue = {.unit = link::Queue::Unit::bdp_thousandths, .limit = 1000};
+    s.duration = 10s;
+    s.warm_up = 3s;
+    return s;
+}
+
+TEST(Dumbbell, OneFlowFillsTheLink) {
+    Dumbbell d(small());
+    d.run_to(d.end());
+    const DumbbellReport r = d.report();
+    EXPECT_TRUE(r.violations.empty()) << text(r.violations.front());
+    EXPECT_GT(r.utilisation, 900'000u);
+    EXPECT_LE(r.utilisation, 1'000'000u);
+    EXPECT_GT(r.flows[0].goodput_bits, 8'500'000u);
+    EXPECT_LE(r.flows[0].goodput_bits, 9'700'000u);
+    EXPECT_GE(r.flows[0].rtt_p50, Duration(40ms));
+    EXPECT_LE(r.flows[0].rtt_p99, Duration(90ms));
+    EXPECT_EQ(r.jain, 1'000'000u);
+}
+
+TEST(Dumbbell, FlowsShareIt) {
+    DumbbellSettings s = small();
+    s.flows.resize(2);
+    s.duration = 20s;
+    Dumbbell d(s);
+    d.run_to(d.end());
+    const DumbbellReport r = d.report();
+    EXPECT_GT(r.jain, 800'000u);
+    EXPECT_GT(r.goodput_bits, 8'500'000u);
+}
+
+TEST(Dumbbell, PiecesAreTheSameRun) {
+    Dumbbell whole(small()), pieces(small());
+    whole.run_to(whole.end());
+    for (Instant at = pieces.world().now(); at < pieces.end(); at = after(at, 333ms)) pieces.run_to(at);
+    pieces.run_to(pieces.end());
+    EXPECT_EQ(whole.report().hash, pieces.report().hash);
+}
+
+}  // namespace
+}  // namespace estab::sim

@@ -1,0 +1,205 @@
+// What stands at the ends of wires: hosts and routers.
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "link/segment.hpp"
+#include "sim/world.hpp"
+#include "wire/checksum.hpp"
+
+namespace estab::sim {
+namespace {
+
+wire::Address v4_address(std::uint8_t net, std::uint32_t number) {
+    return wire::Address::v4(10, net, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number));
+}
+
+// fd00::NUMBER and, for routers, fd00:1::NUMBER
+wire::Address v6_address(std::uint8_t net, std::uint32_t number) {
+    std::array<std::uint8_t, 16> octets{0xfd, 0, 0, net};
+    octets[14] = static_cast<std::uint8_t>(number >> 8);
+    octets[15] = static_cast<std::uint8_t>(number);
+    return wire::Address::from_v6(octets.data());
+}
+
+constexpr std::uint8_t hosts_net = 0, routers_net = 1;
+
+// The number of the host that a packet is for; 0: of none.
+std::uint32_t destination_host(Bytes packet) {
+    if (packet.size() >= 20 && packet[0] >> 4 == 4) {
+        return packet[16] == 10 && packet[17] == hosts_net ? load_be16(&packet[18]) : 0u;
+    }
+    if (packet.size() >= 40 && packet[0] >> 4 == 6) {
+        return packet[24] == 0xfd && packet[27] == hosts_net ? load_be16(&packet[38]) : 0u;
+    }
+    return 0;
+}
+
+// Everybody is on the link, as on a point-to-point one.
+void add_default_routes(ip::Routes& routes) {
+    for (const wire::Address& any : {wire::Address::v4(0, 0, 0, 0), wire::Address()}) {
+        ip::Route route;
+        route.destination = {any, 0};
+        CHECK(routes.add(route).has_value());
+    }
+}
+
+}  // namespace
+
+// --- Hosts --------------------------------------------------------------------------------------
+
+Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std::uint64_t seed)
+    : Node(world, settings.name, number),
+      Actor(world),
+      event_room_(settings.events_max),
+      v4_(v4_address(hosts_net, number)),
+      v6_(v6_address(hosts_net, number)) {
+    stack::StackOptions options;
+    options.config = settings.config;
+    options.memory_bytes = settings.memory_bytes;
+    options.seed = seed;
+    options.event_room = event_room_;
+    stack_ = std::make_unique<stack::Stack>(world.now(), options);
+    caps_ = {.link = device::LinkType::ip, .mtu = settings.mtu, .frame_max = settings.mtu};
+    if (settings.big_segments) {
+        caps_.frame_max = link::big_frame_bytes(device::LinkType::ip);
+        caps_.tso4 = caps_.tso6 = caps_.checksum = caps_.gso_ecn = true;
+    }
+    stack_->attach(caps_);
+    room_.resize(stack_->frame_bytes());
+    piece_.resize(settings.mtu);
+    CHECK(stack_->routes().add_address({v4_, 32}).has_value());
+    CHECK(stack_->routes().add_address({v6_, 128}).has_value());
+    add_default_routes(stack_->routes());
+}
+
+void Host::own(stack::ConnectionId id, Owner* owner) {
+    if (connections_.size() <= id.index) connections_.resize(id.index + 1);
+    connections_[id.index] = {id.generation, owner};
+}
+
+void Host::own(stack::ListenerId id, Owner* owner) {
+    if (listeners_.size() <= id.index) listeners_.resize(id.index + 1);
+    listeners_[id.index] = {id.generation, owner};
+}
+
+void Host::act(Instant now) {
+    stack_->advance(now);
+    pump(now);
+}
+
+void Host::arrive(Instant now, std::span<const device::Frame> frames) {
+    for (const device::Frame& frame : frames) home().see(*this, Observer::Way::received, frame.bytes);
+    stack_->advance(now);
+    stack_->receive(now, frames);
+    pump(now);
+}
+
+void Host::pump(Instant now) {
+    if (is_pumping_) return;  // an owner who is being told: the loop below goes on
+    is_pumping_ = true;
+    do {
+        notify(now);
+        send(now);
+        if (stack_->deadline() <= now) stack_->advance(now);
+    } while (stack_->has_output());
+    event::Log& log = stack_->log();
+    for (const event::Event* e = log.front(); e != nullptr; e = log.front()) {
+        for (Observer* observer : home().observers_) observer->on_event(now, *this, *e);
+        log.pop();
+    }
+    is_pumping_ = false;
+    reschedule();
+}
+
+void Host::notify(Instant now) {
+    while (const auto what = stack_->next_notification()) {
+        const bool is_listener = !what->connection.valid();
+        const std::uint32_t index = is_listener ? what->listener.index : what->connection.index;
+        const std::uint32_t generation = is_listener ? what->listener.generation : what->connection.generation;
+        const auto& owned = is_listener ? listeners_ : connections_;
+        if (index >= owned.size() || owned[index].generation != generation) continue;
+        if (owned[index].owner != nullptr) owned[index].owner->on_notice(now, *what);
+    }
+}
+
+void Host::send(Instant now) {
+    while (stack_->has_output()) {
+        device::Offload offload;
+        const std::size_t size = stack_->write_next(now, room_, offload);
+        if (size == 0) break;
+        const Bytes frame = Bytes(room_).first(size);
+        if (offload.gso == device::Gso::none && offload.checksum == device::Checksum::complete) {
+            emit(now, frame);
+            continue;
+        }
+        const auto cut = link::cut(frame, offload, {.link = caps_.link, .frame_max = caps_.mtu}, piece_,
+                                   [&](Bytes piece) { emit(now, piece); });
+        CHECK(cut.has_value());
+    }
+}
+
+void Host::emit(Instant now, Bytes packet) {
+    home().see(*this, Observer::Way::sent, packet);
+    if (!wires().empty()) wires().front()->send(now, packet);
+}
+
+// --- Routers ------------------------------------------------------------------------------------
+
+Router::Router(World& world, std::string name, std::uint32_t number)
+    : Node(world, std::move(name), number), icmp_(icmp_counters_, addresses_) {
+    CHECK(addresses_.add_address({v4_address(routers_net, number), 32}).has_value());
+    CHECK(addresses_.add_address({v6_address(routers_net, number), 128}).has_value());
+    add_default_routes(addresses_);
+}
+
+void Router::arrive(Instant now, std::span<const device::Frame> frames) {
+    for (const device::Frame& frame : frames) forward(now, frame.bytes);
+}
+
+void Router::forward(Instant now, Bytes packet) {
+    const std::uint32_t host = destination_host(packet);
+    const bool is_v4 = packet.size() >= 20 && packet[0] >> 4 == 4;
+    if (is_v4 && wire::checksum(packet.first(20)) != 0) {
+        ++counters_.damaged;
+        return;
+    }
+    if (host == 0 || host >= next_.size() || next_[host] == nullptr) {
+        ++counters_.unroutable;
+        return refuse(now, packet, wire::IcmpReason::network_unreachable, 0);
+    }
+    Wire& next = *next_[host];
+    const std::uint8_t hops = is_v4 ? packet[8] : packet[7];
+    if (hops <= 1) {
+        ++counters_.expired;
+        return refuse(now, packet, wire::IcmpReason::hop_limit_exceeded, 0);
+    }
+    if (packet.size() > next.mtu()) {
+        ++counters_.too_big;
+        return refuse(now, packet, wire::IcmpReason::too_big, next.mtu());
+    }
+    scratch_.assign(packet.begin(), packet.end());
+    if (is_v4) {
+        const std::uint16_t before = load_be16(&scratch_[8]);
+        const auto after = static_cast<std::uint16_t>(before - 0x100);
+        store_be16(&scratch_[8], after);
+        store_be16(&scratch_[10], wire::updated_checksum(load_be16(&scratch_[10]), before, after));
+    } else {
+        --scratch_[7];
+    }
+    ++counters_.forwarded;
+    next.send(now, scratch_);
+}
+
+void Router::refuse(Instant now, Bytes packet, wire::IcmpReason reason, std::uint32_t mtu) {
+    if (silent) return;
+    const auto about = wire::IpPacket::parse(packet);
+    if (!about) return;
+    std::array<std::uint8_t, 1280> room;
+    const std::size_t size = icmp_.answer_error(now, room, *about, {.reason = reason, .detail = mtu});
+    const std::uint32_t host = size != 0 ? destination_host(Bytes(room).first(size)) : 0;
+    if (host != 0 && host < next_.size() && next_[host] != nullptr) {
+        next_[host]->send(now, Bytes(room).first(size));
+    }
+}
+
+}  // namespace estab::sim

@@ -1,0 +1,287 @@
+#include "sim/swarm_world.hpp"
+
+#include <algorithm>
+
+#include "congestion/algorithm.hpp"
+
+namespace estab::sim {
+namespace {
+
+constexpr std::uint16_t port = 80;
+
+std::string in_ms(Duration d) { return std::to_string(to_us(d) / 1000) + " ms"; }
+
+}  // namespace
+
+SwarmWorld::SwarmWorld(std::uint64_t seed) : rng_(seed * 2 + 1), ledger_(rng_.next()) {
+    World::Settings settings;
+    settings.seed = rng_.next();
+    // Numbers that wrap and clocks that begin anywhere: ISNs depend on time (RFC 9293 3.4.1).
+    settings.begin = Instant(time_between(1s, 100'000s));
+    settings.rules.kept_bytes_max = 256u << 10;
+    world_ = std::make_unique<World>(settings);
+    calm_at_ = after(world_->now(), time_between(2s, 60s));
+    make_topology();
+    make_servers();
+    make_talks();
+    plan_changes();
+}
+
+std::uint64_t SwarmWorld::about(std::uint64_t least, std::uint64_t most) {
+    std::uint64_t low = least, high = least;
+    std::uint32_t octaves = 0;
+    while (high < most) {
+        high *= 2;
+        ++octaves;
+    }
+    low = least << rng_.below(octaves + 1);
+    return std::min(most, between(low, 2 * low));
+}
+
+// --- Topology -----------------------------------------------------------------------------------
+
+void SwarmWorld::make_topology() {
+    World& w = *world_;
+    const std::uint64_t kind = rng_.below(4);
+    if (kind == 0) {
+        describe("pair");
+        Host& a = w.add_host(random_host());
+        Host& b = w.add_host(random_host());
+        w.connect(a, b, random_link());
+        return;
+    }
+    if (kind == 1) {
+        describe("chain");
+        Node* last = &w.add_host(random_host());
+        const std::uint64_t routers = between(1, 3);
+        for (std::uint64_t i = 0; i < routers; ++i) {
+            Node& next = w.add_router("r" + std::to_string(i + 1));
+            w.connect(*last, next, random_link());
+            last = &next;
+        }
+        w.connect(*last, w.add_host(random_host()), random_link());
+        return;
+    }
+    const std::uint64_t hosts = between(2, 5);
+    describe(kind == 2 ? "star" : "dumbbell");
+    Router& left = w.add_router("left");
+    Router& right = kind == 2 ? left : w.add_router("right");
+    if (kind == 3) w.connect(left, right, random_link());
+    for (std::uint64_t i = 0; i < hosts; ++i) {
+        Host& host = w.add_host(random_host());
+        World::LinkSettings clean;
+        clean.there.delay = clean.back.delay = time_between(0s, 1ms);
+        w.connect(host, i % 2 == 0 ? left : right, kind == 2 ? random_link() : clean);
+    }
+}
+
+World::LinkSettings SwarmWorld::random_link() {
+    World::LinkSettings link;
+    link.there = random_direction();
+    link.back = maybe(50) ? link.there : random_direction();
+    link.round_trip = link.there.delay + link.back.delay;
+    link.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(576, 9000));
+    if (maybe(20)) link.grain = time_between(10us, 2ms);
+    smallest_mtu_ = std::min(smallest_mtu_, link.mtu);
+    allows_v6_ = allows_v6_ && link.mtu >= 1280;  // RFC 8200 5
+    return link;
+}
+
+link::Direction SwarmWorld::random_direction() {
+    link::Direction d;
+    d.delay = maybe(20) ? Duration{} : time_between(100us, maybe(50) ? 10ms : 200ms);
+    if (maybe(70)) {
+        d.rate_bits = about(256'000, 200'000'000);
+        slowest_bits_ = std::min(slowest_bits_, d.rate_bits);
+        const std::uint64_t kind = rng_.below(4);
+        if (kind == 1) d.queue = {.unit = link::Queue::Unit::packets, .limit = between(2, 200)};
+        if (kind == 2) d.queue = {.unit = link::Queue::Unit::bytes, .limit = between(10'000, 300'000)};
+        if (kind == 3) d.queue = {.unit = link::Queue::Unit::bdp_thousandths, .limit = between(300, 3000)};
+    }
+    add_faults(d);
+    describe(std::to_string(d.rate_bits / 1000) + " kbit/s " + in_ms(d.delay) + " ±" + in_ms(d.jitter) + " loss " +
+             std::to_string(d.loss) + " ppm");
+    return d;
+}
+
+void SwarmWorld::add_faults(link::Direction& d) {
+    if (maybe(30)) d.jitter = time_between(0s, 20ms);
+    if (maybe(40)) d.loss = static_cast<Ppm>(about(1000, 150'000));
+    if (maybe(15)) {
+        d.burst_loss.enter = static_cast<Ppm>(between(1000, 20'000));
+        d.burst_loss.leave = static_cast<Ppm>(between(50'000, 500'000));
+    }
+    if (maybe(30)) {
+        d.reorder.chance = static_cast<Ppm>(about(1000, 200'000));
+        d.reorder.packets = static_cast<std::uint32_t>(rng_.below(20));
+        d.reorder.hold_max = time_between(100us, 100ms);
+    }
+    if (maybe(25)) d.duplicate = static_cast<Ppm>(about(1000, 200'000));
+    if (maybe(25)) d.corrupt = static_cast<Ppm>(about(1000, 100'000));
+}
+
+// --- Hosts --------------------------------------------------------------------------------------
+
+HostSettings SwarmWorld::random_host() {
+    HostSettings host;
+    host.config = random_config();
+    host.big_segments = maybe(40);
+    host.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(1280, 9000));
+    if (maybe(15)) host.memory_bytes = between(8, 32) << 20;
+    return host;
+}
+
+tcp::Config SwarmWorld::random_config() {
+    tcp::Config c;
+    switch (rng_.below(6)) {
+    case 0: c = tcp::profile::rfc(); break;
+    case 1: c = tcp::profile::freebsd(); break;
+    case 2: c = tcp::profile::tutorial(); break;
+    default: break;
+    }
+    if (maybe(25)) c.sack = false;
+    if (maybe(10)) c.dsack = false;
+    if (maybe(25)) c.timestamps = false;
+    if (c.timestamps == false) c.require_timestamps = false;
+    if (maybe(20)) c.window_scaling = false;
+    if (maybe(15)) c.syn_cookies_always = true;
+    if (maybe(30)) c.ecn = tcp::EcnMode::on;
+    if (maybe(30)) c.recv_buffer = static_cast<std::uint32_t>(about(2'000, 1'000'000));
+    if (maybe(30)) c.send_buffer = static_cast<std::uint32_t>(about(2'000, 1'000'000));
+    if (maybe(30)) c.recv_autotune = false;
+    if (maybe(30)) c.send_autotune = false;
+    if (maybe(20)) c.mss = static_cast<std::uint16_t>(between(64, 1460));
+    if (maybe(20)) c.nagle = false;
+    if (maybe(20)) c.limited_transmit = false;
+    if (maybe(20)) c.delayed_ack = time_between(1ms, 400ms);
+    if (maybe(20)) c.quick_acks = static_cast<std::uint8_t>(rng_.below(32));
+    if (maybe(20)) c.initial_window = static_cast<std::uint32_t>(between(1, 30));
+    if (maybe(15)) c.rto_min = time_between(10ms, 1s);
+    if (maybe(15)) c.timestamp_tick = time_between(1ms, 1s);
+    if (maybe(15)) c.probe_form = tcp::ProbeForm::one_octet;
+    if (maybe(10)) c.notsent_lowat = static_cast<std::uint32_t>(about(1000, 100'000));
+    if (maybe(20)) c.time_wait = time_between(1s, 60s);
+    if (maybe(10)) c.backlog = static_cast<std::uint32_t>(between(1, 3));
+    if (maybe(50)) {
+        const auto all = congestion::built_in();
+        c.congestion_control = all[rng_.below(all.size())];
+    }
+    return c;
+}
+
+void SwarmWorld::make_servers() {
+    for (const auto& host : world_->hosts()) {
+        stack::ListenOptions options;
+        options.port = port;
+        servers_.push_back(std::make_unique<Server>(ledger_, *host, options));
+    }
+}
+
+// --- Talks --------------------------------------------------------------------------------------
+
+void SwarmWorld::make_talks() {
+    const auto& hosts = world_->hosts();
+    const bool is_busy = maybe(15);                     // many short ones instead of a few
+    const std::uint64_t count = is_busy ? between(20, 80) : between(1, 8);
+    const Duration mean = time_between(1ms, 300ms);
+    Instant at = world_->now();
+    describe(std::to_string(count) + " talks");
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const std::uint64_t from = rng_.below(hosts.size());
+        const std::uint64_t to = (from + 1 + rng_.below(hosts.size() - 1)) % hosts.size();
+        Order order = random_order();
+        if (is_busy) {
+            order.up = between(0, 3000);
+            order.down = between(0, 20'000);
+        }
+        const bool v6 = allows_v6_ && maybe(40);
+        at = after(at, is_busy ? exponential(rng_, mean) : time_between(0s, 2s));
+        const tcp::Config* config = nullptr;
+        if (maybe(20)) {
+            configs_.push_back(std::make_unique<tcp::Config>(random_config()));
+            config = configs_.back().get();
+        }
+        talks_.push_back(std::make_unique<Talk>(
+            ledger_, Talk::Client{.host = *hosts[from],
+                                  .server = {v6 ? hosts[to]->v6() : hosts[to]->v4(), port},
+                                  .number = ledger_.add(order),
+                                  .begin = at,
+                                  .config = config}));
+    }
+}
+
+Order SwarmWorld::random_order() {
+    Order o;
+    // What the slowest link carries in about ten seconds, and not much at all.
+    const std::uint64_t most = std::clamp<std::uint64_t>(slowest_bits_ / 8 * 10, 20'000, maybe(10) ? 4'000'000 : 400'000);
+    if (maybe(70)) o.up = about(1, most);
+    if (maybe(70)) o.down = about(1, most);
+    o.concurrent = maybe(30);
+    o.echo = maybe(15);
+    if (maybe(25)) {
+        o.rounds = static_cast<std::uint32_t>(between(2, 20));
+        o.up /= o.rounds;
+        o.down /= o.rounds;
+    }
+    switch (rng_.below(4)) {
+    case 0: o.end = Order::End::half_close; break;
+    case 1: o.end = Order::End::server_first; break;
+    case 2: o.end = Order::End::close_at_once; break;
+    default: break;
+    }
+    if (maybe(20)) o.client_writes = random_pace();
+    if (maybe(20)) o.client_reads = random_pace();
+    if (maybe(20)) o.server_writes = random_pace();
+    if (maybe(20)) o.server_reads = random_pace();
+    if (maybe(8)) o.client_aborts_after = rng_.below(o.up + o.down + 1);
+    if (maybe(8)) o.server_aborts_after = rng_.below(o.up + o.down + 1);
+    o.nodelay = maybe(30);
+    return o;
+}
+
+Pace SwarmWorld::random_pace() {
+    return {.octets = static_cast<std::uint32_t>(about(500, 100'000)), .pause = time_between(1ms, 200ms)};
+}
+
+// --- Changes ------------------------------------------------------------------------------------
+
+// Outages and new weather now and then; at the end, only rate and delay remain.
+void SwarmWorld::plan_changes() {
+    for (const auto& wire : world_->wires()) {
+        const link::Direction given = wire->settings().direction;
+        link::Direction calm;
+        calm.rate_bits = given.rate_bits;
+        calm.queue = given.queue;
+        calm.delay = given.delay;
+        changes_.push_back({.at = calm_at_, .wire = wire.get(), .direction = calm});
+        if (maybe(15)) {  // an outage
+            const Instant from = after(world_->now(), time_between(0s, calm_at_ - world_->now()));
+            link::Direction dead = given;
+            dead.loss = ppm_all;
+            changes_.push_back({.at = from, .wire = wire.get(), .direction = dead});
+            const Instant until = std::min(after(from, time_between(10ms, 20s)), after(calm_at_, Duration(-1)));
+            changes_.push_back({.at = std::max(from, until), .wire = wire.get(), .direction = given});
+        }
+        if (maybe(15)) {
+            link::Direction other = given;
+            other.delay = time_between(0s, 300ms);
+            add_faults(other);
+            const Instant at = after(world_->now(), time_between(0s, calm_at_ - world_->now()));
+            changes_.push_back({.at = std::min(at, after(calm_at_, Duration(-1))), .wire = wire.get(), .direction = other});
+        }
+    }
+    std::stable_sort(changes_.begin(), changes_.end(), [](const Change& a, const Change& b) { return a.at < b.at; });
+}
+
+Instant SwarmWorld::next_change() const {
+    return changes_done_ < changes_.size() ? changes_[changes_done_].at : never;
+}
+
+void SwarmWorld::change(Instant now) {
+    while (next_change() <= now) {
+        const Change& c = changes_[changes_done_++];
+        c.wire->change(c.direction);
+    }
+}
+
+}  // namespace estab::sim

@@ -1,0 +1,66 @@
+// One random world of the swarm.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/talk.hpp"
+
+namespace estab::sim {
+
+class SwarmWorld {
+public:
+    explicit SwarmWorld(std::uint64_t seed);
+
+    World& world() { return *world_; }
+    Ledger& ledger() { return ledger_; }
+    const std::string& description() const { return description_; }
+    Instant calm_at() const { return calm_at_; }   // faults stop
+    // Changes of links that are due; when the next is.
+    Instant next_change() const;
+    void change(Instant now);
+
+private:
+    struct Change {
+        Instant at{};
+        Wire* wire = nullptr;
+        link::Direction direction{};
+    };
+    void make_topology();
+    World::LinkSettings random_link();
+    link::Direction random_direction();
+    void add_faults(link::Direction& direction);
+    HostSettings random_host();
+    tcp::Config random_config();
+    void make_servers();
+    void make_talks();
+    Order random_order();
+    Pace random_pace();
+    void plan_changes();
+    bool maybe(std::uint32_t percent) { return rng_.below(100) < percent; }
+    std::uint64_t between(std::uint64_t least, std::uint64_t most) { return least + rng_.below(most - least + 1); }
+    // Spread evenly over orders of magnitude.
+    std::uint64_t about(std::uint64_t least, std::uint64_t most);
+    Duration time_between(Duration least, Duration most) {
+        return Duration(static_cast<std::int64_t>(
+            between(static_cast<std::uint64_t>(to_ns(least)), static_cast<std::uint64_t>(to_ns(most)))));
+    }
+    void describe(const std::string& what) { description_ += (description_.empty() ? "" : ", ") + what; }
+
+    Rng rng_;
+    Ledger ledger_;
+    std::string description_;
+    Instant calm_at_{};
+    std::uint64_t slowest_bits_ = UINT64_MAX;
+    std::uint32_t smallest_mtu_ = 9000;
+    bool allows_v6_ = true;
+    std::vector<std::unique_ptr<tcp::Config>> configs_;
+    std::unique_ptr<World> world_;
+    std::vector<std::unique_ptr<Server>> servers_;
+    std::vector<std::unique_ptr<Talk>> talks_;
+    std::vector<Change> changes_;                  // in order of time
+    std::size_t changes_done_ = 0;
+};
+
+}  // namespace estab::sim

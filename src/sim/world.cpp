@@ -1,0 +1,186 @@
+#include "sim/world.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace estab::sim {
+
+Actor::Actor(World& world) : world_(world), id_(world.agenda_.add()) {
+    if (world.actors_.size() <= id_) world.actors_.resize(id_ + 1);
+    world.actors_[id_] = this;
+}
+
+Actor::~Actor() {
+    world_.agenda_.remove(id_);
+    world_.actors_[id_] = nullptr;
+}
+
+void Actor::reschedule() { world_.agenda_.set(id_, deadline()); }
+
+// --- Wires --------------------------------------------------------------------------------------
+
+Wire::Wire(World& world, const Settings& settings, Node& from, Node& to)
+    : Actor(world),
+      settings_(settings),
+      lane_({.direction = settings.direction,
+             .seed = settings.seed,
+             .round_trip = settings.round_trip,
+             .frame_max = settings.mtu}),
+      from_(from),
+      to_(to) {}
+
+void Wire::send(Instant now, Bytes packet) {
+    if (waiting != nullptr) {
+        const std::size_t place = static_cast<std::size_t>(lane_.queued_bytes() / bucket);
+        if (place >= waiting->size()) waiting->resize(place + 1);
+        ++(*waiting)[place];
+    }
+    lane_.push(now, packet);
+    reschedule();
+}
+
+Instant Wire::deadline() const {
+    const Instant at = lane_.deadline();
+    if (settings_.grain == Duration::zero() || at == never || at == Instant::min()) return at;
+    const std::int64_t grain = to_ns(settings_.grain);
+    return Instant(Duration((to_ns(at.time_since_epoch()) + grain - 1) / grain * grain));
+}
+
+void Wire::act(Instant now) {
+    std::array<device::Frame, 64> frames;
+    std::size_t count;
+    do {
+        count = 0;
+        while (count < frames.size()) {
+            const auto delivery = lane_.pop(now);
+            if (!delivery) break;
+            frames[count++] = {.bytes = delivery->bytes, .arrived = delivery->at, .offload = {}};
+        }
+        if (count != 0) to_.arrive(now, std::span(frames).first(count));
+        lane_.release();
+    } while (count == frames.size());
+    reschedule();
+}
+
+// --- The world ----------------------------------------------------------------------------------
+
+World::World(const Settings& settings)
+    : settings_(settings), now_(settings.begin), rng_(settings.seed), referee_(settings.rules) {}
+
+World::~World() = default;
+
+Host& World::add_host(const HostSettings& settings) {
+    CHECK(hosts_.size() < 60'000);
+    const auto number = static_cast<std::uint32_t>(hosts_.size() + 1);
+    HostSettings named = settings;
+    if (named.name.empty()) named.name = "h" + std::to_string(number);
+    hosts_.push_back(std::make_unique<Host>(*this, named, number, rng_.next()));
+    return *hosts_.back();
+}
+
+Router& World::add_router(std::string name) {
+    const auto number = static_cast<std::uint32_t>(routers_.size() + 1);
+    routers_.push_back(std::make_unique<Router>(*this, std::move(name), number));
+    return *routers_.back();
+}
+
+World::Link World::connect(Node& a, Node& b, const LinkSettings& settings) {
+    const auto make = [&](const link::Direction& direction, Node& from, Node& to) {
+        const Wire::Settings s{.direction = direction,
+                               .seed = rng_.next(),
+                               .round_trip = settings.round_trip,
+                               .mtu = settings.mtu,
+                               .grain = settings.grain};
+        wires_.push_back(std::make_unique<Wire>(*this, s, from, to));
+        from.wires_.push_back(wires_.back().get());
+        return wires_.back().get();
+    };
+    may_corrupt_ |= settings.there.corrupt != 0 || settings.back.corrupt != 0;
+    has_routes_ = false;
+    return {make(settings.there, a, b), make(settings.back, b, a)};
+}
+
+// The fewest hops; among equals the link that was made first.
+void World::find_routes() {
+    has_routes_ = true;
+    for (const auto& router : routers_) router->next_.assign(hosts_.size() + 1, nullptr);
+    for (const auto& host : hosts_) {
+        std::vector<Node*> reached{host.get()};
+        for (std::size_t i = 0; i < reached.size(); ++i) {
+            for (const auto& wire : wires_) {
+                if (&wire->to() != reached[i]) continue;
+                auto* router = dynamic_cast<Router*>(&wire->from());
+                if (router == nullptr || router->next_[host->number()] != nullptr) continue;
+                router->next_[host->number()] = wire.get();
+                reached.push_back(router);
+            }
+        }
+    }
+}
+
+void World::step() {
+    if (!has_routes_) find_routes();
+    if (agenda_.next() == never) return;
+    const Agenda::Id id = agenda_.first();
+    now_ = std::max(now_, agenda_.next());
+    ++steps_;
+    actors_[id]->act(now_);
+}
+
+void World::advance_to(Instant now) {
+    while (agenda_.next() <= now && agenda_.next() != never) step();
+    now_ = std::max(now_, now);
+}
+
+bool World::run_until(const std::function<bool()>& is_done, Instant limit) {
+    while (!is_done()) {
+        if (agenda_.next() > limit || agenda_.next() == never) {
+            now_ = std::max(now_, limit);
+            return is_done();
+        }
+        step();
+    }
+    return true;
+}
+
+void World::see(const Host& host, Observer::Way way, Bytes packet) {
+    ++packets_;
+    const bool is_sent = way == Observer::Way::sent;
+    hash_.add(static_cast<std::uint64_t>(to_ns(now_.time_since_epoch())));
+    hash_.add((std::uint64_t{host.number()} << 1) + (is_sent ? 1 : 0));
+    hash_.add(is_sent || may_corrupt_ ? packet : packet.first(std::min<std::size_t>(packet.size(), 64)));
+    if (settings_.referee) {
+        referee_.observe({.at = now_,
+                          .point = is_sent ? Referee::Point::leaves : Referee::Point::arrives,
+                          .packet = packet,
+                          .intact = !is_sent && !may_corrupt_});
+    }
+    for (Observer* observer : observers_) observer->on_packet(now_, host, way, packet);
+}
+
+void World::check() const {
+    for (const auto& host : hosts_) {
+        stack::Stack& stack = host->stack();
+        CHECK(stack.memory().used() <= stack.memory().limit());
+        for (const stack::Row& row : stack.table(now_)) {
+            if (row.id.valid()) {
+                const tcp::Connection* connection = stack.find(row.id);
+                if (connection != nullptr) connection->check_invariants();
+            }
+        }
+    }
+}
+
+Pair pair(World& world, const link::Direction& each_way, const HostSettings& each) {
+    Host& left = world.add_host(each);
+    Host& right = world.add_host(each);
+    const auto link = world.connect(left, right,
+                                    {.there = each_way,
+                                     .back = each_way,
+                                     .round_trip = 2 * each_way.delay,
+                                     .mtu = each.mtu});
+    return {left, right, link};
+}
+
+}  // namespace estab::sim
