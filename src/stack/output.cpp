@@ -7,7 +7,8 @@
 namespace estab::stack {
 
 bool Stack::has_output() const {
-    return speak_.head != none || !answers_.empty() || const_cast<Stack*>(this)->neighbours_.next_bytes() != 0;
+    if (speak_.head != none || !answers_.empty()) return true;
+    return caps_.link == device::LinkType::ethernet && const_cast<Stack*>(this)->neighbours_.next_bytes() != 0;
 }
 
 std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& offload) {

@@ -75,8 +75,11 @@ void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
         ++counters_.Ip_InAddrErrors;
         return drop(event::Drop::bad_source);
     }
-    const bool many = packet->destination.is_multicast() || routes_.is_broadcast(packet->destination);
-    if (!many && (link_broadcast || !routes_.is_local(packet->destination))) {
+    // An address that a connection has is ours: nothing to look for.
+    const bool known = last_ref_ != none && packet->destination == last_tuple_.local.address;
+    const bool many =
+        !known && (packet->destination.is_multicast() || routes_.is_broadcast(packet->destination));
+    if (!many && (link_broadcast || !(known || routes_.is_local(packet->destination)))) {
         ++counters_.Ip_InAddrErrors;
         return drop(event::Drop::not_ours);
     }
@@ -192,10 +195,6 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
         ++counters_.Tcp_InCsumErrors;
         return drop(event::Drop::checksum);
     }
-    // MUST-57, MUST-63: TCP is between two hosts.
-    if (!routes_.is_unicast(packet.source) || !routes_.is_unicast(packet.destination)) {
-        return drop(event::Drop::bad_source);
-    }
     const wire::FourTuple tuple{{packet.destination, view->destination_port()},
                                 {packet.source, view->source_port()}};
     if (merged_ref_ != none) {
@@ -207,6 +206,10 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
         last_tuple_ = tuple;
     }
     const std::uint32_t ref = last_ref_;
+    // MUST-57, MUST-63: TCP is between two hosts. That was asked of a connection's when it began.
+    if (ref == none && (!routes_.is_unicast(packet.source) || !routes_.is_unicast(packet.destination))) {
+        return drop(event::Drop::bad_source);
+    }
     if (ref != none && Ref::kind(ref) == Kind::connection) {
         const tcp::Connection& c = records_[Ref::index(ref)].connection;
         c.tcb().read(*view, packet.ecn, merged_);

@@ -27,15 +27,22 @@ bool flush(Stack& stack, D& device, Instant now) {
     return done;
 }
 
+// Left unset: to clear it would cost more than a turn of one frame. The device fills in what it lends.
+union Batch {
+    Batch() {}
+    std::array<device::Frame, 64> frames;
+};
+
 // Everything that the device has, then time, then output. How many frames came in.
 template <device::Device D>
 std::size_t turn(Stack& stack, D& device, Instant now, std::size_t frames_max = 1024) {
-    std::array<device::Frame, 64> batch;
+    Batch room;
+    const std::span batch(room.frames);
     std::size_t total = 0;
     stack.advance(now);
     for (;;) {
         const std::size_t count = device.receive(now, batch);
-        stack.receive(now, std::span(batch).first(count));
+        stack.receive(now, batch.first(count));
         total += count;
         flush(stack, device, now);
         if (count < batch.size() || total >= frames_max) break;

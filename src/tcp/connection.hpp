@@ -240,7 +240,6 @@ private:
     void finish_segment(Segment& out);
     std::uint32_t new_data_allowance(Instant now, std::uint32_t mss, std::uint32_t payload_max);
     bool holds_small(Instant now) const;
-    std::uint32_t wire_payload_max(const Segment& out) const;
     void send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss, Segment& out);
     void arm_persist_if_stuck(Instant now);
     // timers.cpp

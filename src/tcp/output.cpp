@@ -65,12 +65,6 @@ void Connection::finish_segment(Segment& out) {
     ++stats_.segments_out;
 }
 
-std::uint32_t Connection::wire_payload_max(const Segment& out) const {
-    const auto header =
-        static_cast<std::uint32_t>(wire::tcp_header_bytes(out.options, config_->option_order));
-    return max_payload() + 20u - header;
-}
-
 // Fills in the text [from, from + octets) and what it means for the flags.
 void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss,
                            Segment& out) {
@@ -112,7 +106,7 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     const std::uint32_t header = static_cast<std::uint32_t>(
         wire::tcp_header_bytes(out.options, config_->option_order));
     const std::uint32_t most = room.segment_max - header;
-    const std::uint32_t mss = std::min(wire_payload_max(out), most);
+    const std::uint32_t mss = std::min(max_payload() + 20u - header, most);
     std::uint64_t allowed = mss;  // the one that cwnd does not hold back
     if (!a.retransmit_now) {
         const std::uint64_t flight = in_flight();
@@ -151,7 +145,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     const std::uint32_t header = static_cast<std::uint32_t>(
         wire::tcp_header_bytes(out.options, config_->option_order));
     const std::uint32_t most = room.segment_max - header;
-    const std::uint32_t mss = std::min(wire_payload_max(out), most);
+    const std::uint32_t mss = std::min(max_payload() + 20u - header, most);
     // The urgent pointer and CWR belong to one wire segment.
     const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_;
     const std::uint32_t octets = new_data_allowance(now, mss, single ? mss : std::max(mss, most));
@@ -166,7 +160,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         return false;
     }
     snd.nxt += octets;
-    if (octets % mss != 0) a.small_end = snd.nxt;
+    if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
     if (ecn_) {
         out.ecn = wire::Ecn::ect0;
@@ -188,7 +182,9 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss, std
     const std::uint64_t sendable = std::min(queued, usable);
     if (sendable == 0) return 0;
     const std::uint64_t flight = in_flight();
-    const std::uint64_t open = cwnd() > flight ? cwnd() - flight : 0;
+    const std::uint64_t window = cwnd();
+    const std::uint64_t open = window > flight ? window - flight : 0;
+    if (payload_max == mss && std::min(sendable, open) >= mss) return mss;  // the usual, without divisions
     const std::uint64_t tail = sendable == queued ? queued % mss : 0;
     const std::uint64_t whole = sendable / mss * mss;  // SHLD-28
     if (whole != 0) {

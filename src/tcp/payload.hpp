@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/bytes.hpp"
@@ -16,14 +17,14 @@ public:
     // Enough for 64 KiB in 1448-octet frames or 4 KiB chunks at any alignment.
     static constexpr std::size_t pieces_max = 48;
 
-    Payload() : count_(0), size_(0) {}  // the pieces themselves are left unset, on purpose
+    Payload() : count_(0), size_(0) {}  // the pieces themselves are left unset: a span would clear them
     explicit Payload(Bytes bytes) : Payload() { add(bytes); }
 
     bool full() const { return count_ == pieces_max; }
     void add(Bytes bytes) {
         if (bytes.empty()) return;
         CHECK(!full());
-        pieces_[count_++] = bytes;
+        std::construct_at(&pieces_[count_++], bytes);
         size_ += static_cast<std::uint32_t>(bytes.size());
     }
     void clear() { count_ = size_ = 0; }
@@ -35,7 +36,9 @@ public:
     void drop_back(std::uint32_t octets);
 
 private:
-    std::array<Bytes, pieces_max> pieces_;
+    union {
+        std::array<Bytes, pieces_max> pieces_;
+    };
     std::uint32_t count_;
     std::uint32_t size_;
 };
