@@ -9,7 +9,10 @@ namespace {
 std::uint64_t allocations = 0;
 }
 
-// Every allocation of this program is counted.
+// Every allocation of this program is counted. Inlined, these look mismatched to the compiler.
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(std::size_t size) {
     ++allocations;
     if (void* p = std::malloc(size)) return p;
