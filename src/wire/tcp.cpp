@@ -69,6 +69,7 @@ std::size_t tcp_header_bytes_of_list(const TcpOptions& options, OptionOrder orde
     return fixed_bytes + write_options(scratch.data(), options, order);
 }
 
+// The checksum is always there, or left to a device that fills it in (MUST-2).
 std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what) {
     std::size_t payload_bytes = 0;
     for (const Bytes part : what.payload) payload_bytes += part.size();

@@ -1,4 +1,5 @@
-// RFC 9293 3.10.7, in its order, as RFC 5961 modifies it. LISTEN has no connection: it is the stack's.
+// RFC 9293 3.10.7, in its order, as RFC 5961 modifies it. LISTEN has no connection: it is
+// the stack's.
 #include "conformance/table.hpp"
 
 namespace estab::conformance {
@@ -38,15 +39,15 @@ constexpr Row rows[] = {
     {"TextWithoutAck", "SYN-SENT", "<- P 0:10", "nothing"},
 
     // 3.10.7.4, first: the sequence number. What is not acceptable draws an ACK and does nothing else.
-    {"AckLeftOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- . $R-1 ack $S", "ack"},
-    {"AckRightOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- . 70000 ack $S", "ack"},
+    {"AckLeftOfWindow", "other", "<- . $R-1 ack $S", "ack"},
+    {"AckRightOfWindow", "other", "<- . 70000 ack $S", "ack"},
     {"OldText", "synchronized", "<- P. $R-50:$R ack $S", "ack"},
-    {"TextRightOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized",
+    {"TextRightOfWindow", "other",
      "<- P. 70000:70100 ack $S", "ack"},
-    {"FinRightOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized",
+    {"FinRightOfWindow", "other",
      "<- F. 70000 ack $S", "ack"},
     {"FinAgain", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- F. $R-1 ack $U", "ack"},
-    {"KeepaliveProbe", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- . $R-1:$R ack $U", "ack"},
+    {"KeepaliveProbe", "other", "<- . $R-1:$R ack $U", "ack"},
 
     // Second: RST. RFC 5961 3.2: at RCV.NXT it counts (U-5), elsewhere in the window it is asked to prove
     // itself (U-6), outside it is nothing (U-7).
@@ -59,24 +60,24 @@ constexpr Row rows[] = {
      "expect-error connection_reset_by_peer", "CLOSED"},
     {"RstExactWithAckOfTheFuture", "ESTABLISHED", "<- R. $R ack 5000",
      "expect-error connection_reset_by_peer", "CLOSED"},
-    {"RstOneBehind", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- R $R+1", "ack"},
+    {"RstOneBehind", "other", "<- R $R+1", "ack"},
     {"RstAtTheEndOfTheWindow", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- R 10000", "ack"},
-    {"RstOneBefore", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- R $R-1", "nothing"},
-    {"RstRightOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- R 70000", "nothing"},
+    {"RstOneBefore", "other", "<- R $R-1", "nothing"},
+    {"RstRightOfWindow", "other", "<- R 70000", "nothing"},
 
     // Fourth: SYN. RFC 5961 4.2: whatever its number, a challenge ACK (U-8).
     {"SynInWindow", "SYN-RECEIVED/passive", "<- S $R", "nothing", "CLOSED"},  // back to LISTEN
     {"SynInWindow", "SYN-RECEIVED/active synchronized", "<- S $R", "ack"},
-    {"SynLeftOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- S 0", "ack"},
-    {"SynRightOfWindow", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- S 70000", "ack"},
+    {"SynLeftOfWindow", "other", "<- S 0", "ack"},
+    {"SynRightOfWindow", "other", "<- S 70000", "ack"},
     {"SynAckInWindow", "synchronized", "<- S. $R ack $S", "ack"},
     {"SynAckAgain", "synchronized", "<- S. 0 ack 1", "ack"},
     {"SynAckOfSimultaneousOpen", "SYN-RECEIVED/active", "<- S. 0 ack 1 mss 1000", "nothing", "ESTABLISHED"},
 
     // Fifth: ACK. Without one, dropped.
-    {"TextWithoutAck", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- P $R:$R+10", "nothing"},
-    {"FinWithoutAck", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- F $R", "nothing"},
-    {"NoFlags", "SYN-RECEIVED/passive SYN-RECEIVED/active synchronized", "<- none $R", "nothing"},
+    {"TextWithoutAck", "other", "<- P $R:$R+10", "nothing"},
+    {"FinWithoutAck", "other", "<- F $R", "nothing"},
+    {"NoFlags", "other", "<- none $R", "nothing"},
     {"AckTooLow", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 0", "-> R 0 length 0"},
     {"AckTooHigh", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 2", "-> R 2 length 0"},
     {"AckExact", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 1", "nothing", "ESTABLISHED"},

@@ -21,7 +21,8 @@ struct Situation {
 // where we are) and "nothing". A state of "=" is the same as before.
 struct Row {
     const char* event;
-    const char* states;               // names, separated by blanks; "synchronized" is seven of them
+    const char* states;               // names, separated by blanks; "synchronized" is seven of
+                                      // them, "other" these and the two SYN-RECEIVED
     const char* lines;                // the event
     const char* answer;
     const char* state = "=";

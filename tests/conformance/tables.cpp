@@ -15,6 +15,8 @@ using conversation::Conversation;
 
 constexpr const char* synchronized =
     "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT";
+// 3.10.7.4, "other states".
+const std::string other = std::string("SYN-RECEIVED/passive SYN-RECEIVED/active ") + synchronized;
 
 struct Case {
     const Situation* in;
@@ -24,8 +26,8 @@ struct Case {
 std::vector<Case> cases(std::span<const Row> rows) {
     std::vector<Case> result;
     for (const Row& row : rows) {
-        for (std::string name : conversation::words(row.states)) {
-            const std::string names = name == "synchronized" ? synchronized : name;
+        for (const std::string& name : conversation::words(row.states)) {
+            const std::string names = name == "synchronized" ? synchronized : name == "other" ? other : name;
             for (const std::string& state : conversation::words(names)) {
                 const auto all = situations();
                 const auto in = std::find_if(all.begin(), all.end(),
