@@ -216,6 +216,13 @@ TEST(Ip, MUST_3_AWrongChecksumIsDropped) {
     EXPECT_EQ(b.counters().Tcp_InCsumErrors, 1u);
 }
 
+TEST(Urgent, NothingToWriteIsNothing) {  // fuzzed: an idle connection has no send buffer
+    Opened b;
+    EXPECT_EQ(*b.stack.write_urgent(b.now, b.id, {}), 0u);
+    b.flush();
+    EXPECT_TRUE(b.quiet());
+}
+
 // --- Ethernet -------------------------------------------------------------------------------------
 
 struct EthernetWorld {

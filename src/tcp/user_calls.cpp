@@ -37,7 +37,7 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
 Result<std::size_t> Connection::write_urgent(Environment& env, Instant now, Bytes octets) {
     const auto taken = write(env, now, octets);
     // The pointer is to the octet behind the urgent data (MUST-62, RFC 6093 3).
-    if (taken && *taken == octets.size()) tcb_.snd.up = active_->send.end();
+    if (taken && !octets.empty() && *taken == octets.size()) tcb_.snd.up = active_->send.end();
     return taken;
 }
 
