@@ -17,7 +17,9 @@ if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(ESTAB_CCACHE ccache)
   mark_as_advanced(ESTAB_CCACHE)
   if(ESTAB_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${ESTAB_CCACHE}")
+    # Checkouts and build folders share what they have in common.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
+      CCACHE_NOHASHDIR=1 "${ESTAB_CCACHE}")
   endif()
 endif()
 
