@@ -72,6 +72,14 @@ Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std
     add_default_routes(stack_->routes());
 }
 
+void Host::fit(std::uint32_t mtu) {
+    if (mtu >= caps_.mtu) return;
+    const bool is_big = caps_.frame_max > caps_.mtu;
+    caps_.mtu = mtu;
+    if (!is_big) caps_.frame_max = mtu;
+    stack_->attach(caps_);
+}
+
 void Host::own(stack::ConnectionId id, Owner* owner) {
     if (connections_.size() <= id.index) connections_.resize(id.index + 1);
     connections_[id.index] = {id.generation, owner};

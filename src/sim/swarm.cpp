@@ -13,7 +13,7 @@ namespace {
 // The last packets that crossed the edge of a host.
 class Trace final : public Observer {
 public:
-    explicit Trace(std::size_t most) : most_(most) {}
+    explicit Trace(std::size_t most) : most_(most * 16) {}
     void on_packet(Instant at, const Host& host, Way way, Bytes packet) override {
         if (most_ == 0) return;
         if (packets_.size() < most_) {
@@ -28,13 +28,17 @@ public:
         p.way = way;
         p.bytes.assign(packet.begin(), packet.end());
     }
-    std::vector<std::string> lines() const {
+    // Those of one flow, where it is known which matters.
+    std::vector<std::string> lines(const wire::FourTuple* flow) const {
         std::vector<std::string> all;
         observe::SegmentPrinter printer({.time = observe::DumpTime::epoch, .absolute_numbers = true});
         for (const Packet& p : packets_) {
+            if (flow != nullptr && !is_of(*flow, p.bytes)) continue;
             const char* way = p.way == Way::sent ? " sends    " : " receives ";
             all.push_back("h" + std::to_string(p.host) + way + std::string(printer.line_ip(p.at, p.bytes)));
         }
+        const std::size_t most = most_ / 16;
+        if (all.size() > most) all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(most));
         return all;
     }
 
@@ -45,6 +49,14 @@ private:
         Way way{};
         std::vector<std::uint8_t> bytes;
     };
+    static bool is_of(const wire::FourTuple& flow, Bytes bytes) {
+        const auto packet = wire::IpPacket::parse(bytes);
+        if (!packet || packet->protocol != wire::protocol_tcp || packet->payload.size() < 4) return false;
+        const wire::Endpoint from{packet->source, load_be16(packet->payload.data())};
+        const wire::Endpoint to{packet->destination, load_be16(packet->payload.data() + 2)};
+        return (from == flow.local && to == flow.remote) || (from == flow.remote && to == flow.local);
+    }
+
     std::size_t most_;
     std::deque<Packet> packets_;
 };
@@ -64,7 +76,10 @@ public:
         result_.ok = until([&] { return w.now() >= world_.calm_at(); }, world_.calm_at()) &&
                      finish_talks() && finish_connections() && hear_complaints();
         result_.world = world_.description();
-        if (!result_.ok) result_.trace = trace_.lines();
+        if (!result_.ok) {
+            const auto& violations = w.referee().violations();
+            result_.trace = trace_.lines(violations.empty() ? nullptr : &violations.front().flow);
+        }
         result_.hash = w.hash();
         result_.packets = w.packets();
         result_.steps = w.steps();
@@ -99,7 +114,8 @@ private:
             } else {
                 w.step();
             }
-            if (w.steps() % settings_.check_every == 0 && !check()) return false;
+            const bool is_time = w.steps() % settings_.check_every == 0 || !w.referee().is_content();
+            if (is_time && !check()) return false;
         }
         return check();
     }

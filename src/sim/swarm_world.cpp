@@ -77,8 +77,11 @@ void SwarmWorld::make_topology() {
 
 World::LinkSettings SwarmWorld::random_link() {
     World::LinkSettings link;
+    // One bit at most is damaged on the way: two could cancel out in the checksum.
+    may_damage_ = !has_damage_;
     link.there = random_direction();
     link.back = maybe(50) ? link.there : random_direction();
+    has_damage_ = has_damage_ || link.there.corrupt != 0 || link.back.corrupt != 0;
     link.round_trip = link.there.delay + link.back.delay;
     link.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(576, 9000));
     if (maybe(20)) link.grain = time_between(10us, 2ms);
@@ -117,7 +120,7 @@ void SwarmWorld::add_faults(link::Direction& d) {
         d.reorder.hold_max = time_between(100us, 100ms);
     }
     if (maybe(25)) d.duplicate = static_cast<Ppm>(about(1000, 200'000));
-    if (maybe(25)) d.corrupt = static_cast<Ppm>(about(1000, 100'000));
+    if (maybe(25) && may_damage_) d.corrupt = static_cast<Ppm>(about(1000, 100'000));
 }
 
 // --- Hosts --------------------------------------------------------------------------------------
@@ -265,6 +268,7 @@ void SwarmWorld::plan_changes() {
         if (maybe(15)) {
             link::Direction other = given;
             other.delay = time_between(0s, 300ms);
+            may_damage_ = given.corrupt != 0;
             add_faults(other);
             const Instant at = after(world_->now(), time_between(0s, calm_at_ - world_->now()));
             changes_.push_back({.at = std::min(at, after(calm_at_, Duration(-1))), .wire = wire.get(), .direction = other});

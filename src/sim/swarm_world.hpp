@@ -55,6 +55,7 @@ private:
     std::uint64_t slowest_bits_ = UINT64_MAX;
     std::uint32_t smallest_mtu_ = 9000;
     bool allows_v6_ = true;
+    bool may_damage_ = true, has_damage_ = false;
     std::vector<std::unique_ptr<tcp::Config>> configs_;
     std::unique_ptr<World> world_;
     std::vector<std::unique_ptr<Server>> servers_;

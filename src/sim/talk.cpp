@@ -155,7 +155,15 @@ bool Talk::read_header(Instant now) {
         return false;
     }
     number_ = static_cast<std::uint32_t>(word - header_magic);
-    if (ledger_[*number_].server.state != Outcome::State::not_begun) complain("a second connection for one order");
+    if (ledger_[*number_].server.state != Outcome::State::not_begun) {
+        // With cookies a listener remembers nothing: an old ACK that comes late opens once more.
+        if (!host_.stack().config().syn_cookies_always) {
+            ledger_[*number_].server.complaint = "a second connection for one order";
+        }
+        number_.reset();
+        end(now, Outcome::State::aborted);
+        return false;
+    }
     if (order().nodelay) host_.stack().find(id_)->set_nodelay(true);
     return true;
 }

@@ -40,6 +40,12 @@ void Wire::send(Instant now, Bytes packet) {
     reschedule();
 }
 
+void Wire::change(const link::Direction& direction) {
+    world().may_corrupt_ = world().may_corrupt_ || direction.corrupt != 0;
+    lane_.change(direction);
+    reschedule();
+}
+
 Instant Wire::deadline() const {
     const Instant at = lane_.deadline();
     if (settings_.grain == Duration::zero() || at == never || at == Instant::min()) return at;
@@ -98,6 +104,9 @@ World::Link World::connect(Node& a, Node& b, const LinkSettings& settings) {
     };
     may_corrupt_ |= settings.there.corrupt != 0 || settings.back.corrupt != 0;
     has_routes_ = false;
+    for (Node* node : {&a, &b}) {
+        if (auto* host = dynamic_cast<Host*>(node)) host->fit(settings.mtu);
+    }
     return {make(settings.there, a, b), make(settings.back, b, a)};
 }
 

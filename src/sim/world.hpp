@@ -83,7 +83,7 @@ public:
     void send(Instant now, Bytes packet);
     Instant deadline() const override;
     void act(Instant now) override;
-    void change(const link::Direction& direction) { lane_.change(direction); reschedule(); }
+    void change(const link::Direction& direction);
 
     const link::Lane& lane() const { return lane_; }
     Node& from() const { return from_; }
@@ -136,6 +136,8 @@ public:
     void arrive(Instant now, std::span<const device::Frame> frames) override;
 
 private:
+    friend class World;
+    void fit(std::uint32_t mtu);     // the link carries no more
     struct Owned {
         std::uint32_t generation = 0;
         Owner* owner = nullptr;
@@ -238,6 +240,7 @@ public:
 private:
     friend class Actor;
     friend class Host;
+    friend class Wire;
     void see(const Host& host, Observer::Way way, Bytes packet);
     void find_routes();
 
