@@ -167,7 +167,9 @@ void Connection::enter_fast_recovery(Environment& env, Instant now) {
 // then outside is simply not sent.
 void Connection::take_window(Environment& env, Instant now, const Segment& seg) {
     Tcb::Send& snd = tcb_.snd;
-    const bool newer = snd.wl1 < seg.seq || (snd.wl1 == seg.seq && snd.wl2 <= seg.ack);
+    // An ACK that acknowledges more was sent later, whatever its SEQ: a retransmission may carry it. With
+    // the window of an older segment, SND.UNA + SND.WND would lie beyond what was ever offered.
+    const bool newer = snd.wl2 < seg.ack || snd.wl1 < seg.seq || (snd.wl1 == seg.seq && snd.wl2 == seg.ack);
     if (!newer) return;
     const bool was_closed = snd.wnd == 0;
     snd.wnd = seg.wnd;
