@@ -148,7 +148,8 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
     tcb_.snd.wnd = tcb_.snd.wnd_max = seg.wnd;  // a SYN's window is never scaled
     negotiate(seg);
     ts_recent_at_ = now;
-    if (config_->ecn == EcnMode::on) {
+    // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT, whatever the other answers.
+    if (config_->ecn == EcnMode::on && retries_ == 0) {
         ecn_ = ack ? seg.has(Flags::ece) && !seg.has(Flags::cwr)  // RFC 3168 6.1.1: SYN-ACK has ECE only
                    : seg.has(Flags::ece) && seg.has(Flags::cwr);
     }
