@@ -38,11 +38,6 @@ struct Active {
     // Receiving: ranges in the order in which SACK reports them (RFC 2018 4), newest first.
     std::array<Seq, 4> sack_recent{};
     std::uint8_t sack_recent_count = 0;
-
-    // Autotuning of the receive buffer: octets that the application took in the last round trip.
-    Instant round_start{};
-    Seq round_end;
-    std::uint64_t copied_in_round = 0;
 };
 
 }  // namespace estab::tcp

@@ -75,7 +75,6 @@ bool Connection::activate(Environment& env) {
     }
     active_->recover = tcb_.snd.una;
     active_->small_end = tcb_.snd.una;
-    active_->round_end = tcb_.rcv.nxt;
     return true;
 }
 

@@ -340,6 +340,10 @@ private:
     std::uint32_t recv_buffer_ = 0;      // limits in force
     std::uint32_t recv_window_ = 0;      // what the window may be at most for now
     std::uint32_t send_buffer_ = 0;
+    // Autotuning of the receive buffer: what the application took since the round trip began. Here, because
+    // an application that keeps up leaves no Active behind.
+    std::uint32_t round_start_us_ = 0;   // 0: none; wraps
+    std::uint32_t copied_in_round_ = 0;
     std::uint64_t idle_cwnd_ = 0;        // while no Active is borrowed
     std::uint64_t idle_ssthresh_ = congestion::infinite;
     RttEstimator rtt_;

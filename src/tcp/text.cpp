@@ -6,6 +6,14 @@
 #include "tcp/connection.hpp"
 
 namespace estab::tcp {
+namespace {
+
+// Microseconds in 32 bits, never 0: round trips are shorter than 71 minutes.
+std::uint32_t round_clock(Instant now) {
+    return static_cast<std::uint32_t>(to_us(now.time_since_epoch())) | 1u;
+}
+
+}  // namespace
 
 void Connection::store(Environment& env, Instant now, Segment& seg) {
     if (!activate(env)) {  // the budget is used up: dropped at input, and the peer sends it again
@@ -142,30 +150,25 @@ std::uint16_t Connection::window_to_offer() {
 void Connection::grow_receive_window(Instant now, std::uint64_t octets) {
     recv_window_ = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(recv_window_ + 2 * octets, std::max(recv_buffer_, recv_window_)));
-    Active& a = *active_;
-    if (a.round_start == Instant{}) {
-        a.round_start = now;
-        a.round_end = tcb_.rcv.edge;
-    }
+    if (round_start_us_ == 0) round_start_us_ = round_clock(now);
 }
 
 // Dynamic right-sizing: when the application took more than half a buffer in one round trip, the path
 // could have carried more. Then: wake a peer whose window we had closed.
 void Connection::after_read(Environment& env, Instant now, std::size_t octets) {
-    Active& a = *active_;
-    a.copied_in_round += octets;
-    const bool round_over = rtt_.has_sample() ? now - a.round_start >= rtt_.srtt() + 1us
-                                              : tcb_.rcv.nxt >= a.round_end;
-    if (round_over && a.round_start != Instant{}) {
-        const std::uint64_t wanted = 2 * a.copied_in_round + 16 * std::uint64_t{rcv_mss_};
+    copied_in_round_ += static_cast<std::uint32_t>(octets);
+    const std::uint32_t passed_us = round_clock(now) - round_start_us_;
+    const bool round_over = rtt_.has_sample() ? passed_us > static_cast<std::uint64_t>(to_us(rtt_.srtt()))
+                                              : copied_in_round_ >= recv_window_;
+    if (round_over && round_start_us_ != 0) {
+        const std::uint64_t wanted = 2 * std::uint64_t{copied_in_round_} + 16 * std::uint64_t{rcv_mss_};
         const Memory& memory = env.chunks.memory();  // a budget half used up stops the growth
         if (config_->recv_autotune && wanted > recv_buffer_ && memory.used() < memory.limit() / 2) {
             recv_buffer_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(
                 wanted, std::max(config_->recv_buffer_max, recv_buffer_)));
         }
-        a.copied_in_round = 0;
-        a.round_start = now;
-        a.round_end = tcb_.rcv.edge;
+        copied_in_round_ = 0;
+        round_start_us_ = round_clock(now);
     }
     const std::uint64_t held = unread();
     const std::uint64_t space = recv_buffer_ > held ? recv_buffer_ - held : 0;
