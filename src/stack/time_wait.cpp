@@ -19,6 +19,9 @@ bool Stack::pack_time_wait(std::uint32_t index) {
     Record& r = records_[index];
     if (r.owned || r.queued) return false;
     const tcp::Connection& c = r.connection;
+    // A packed record's timestamps tick as the stack's do; a clock of its own would seem to jump.
+    const bool ticks_alike = c.config().timestamp_tick == config_.timestamp_tick;
+    if (c.has_timestamps() && !ticks_alike) return false;
     const wire::FourTuple tuple = c.tuple();
     const std::uint32_t ref = Ref::make(Kind::connection, index);
     std::uint32_t packed = none;
