@@ -9,7 +9,15 @@ namespace {
 std::uint64_t allocations = 0;
 }
 
-// Every allocation of this program is counted. Inlined, these look mismatched to the compiler.
+// Every allocation of this program is counted; a sanitizer wants to have them for itself.
+#if defined(__SANITIZE_ADDRESS__)
+#define ESTAB_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ESTAB_SANITIZED 1
+#endif
+#endif
+#ifndef ESTAB_SANITIZED
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wunknown-warning-option"
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -23,6 +31,7 @@ void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+#endif
 
 namespace estab::stack {
 namespace {
