@@ -14,6 +14,30 @@ constexpr CommandEntry entries[] = {
                  "sudo estab serve . --tun tcp0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24",
      .takes_command = true,
      .make = make_serve},
+    {.name = "get",
+     .summary = "fetch a file over HTTP with estab's TCP",
+     .arguments = "[OPTIONS] URL [-- CMD…]",
+     .examples = "estab get http://example.com/ -o page.html\n"
+                 "estab get -C http://example.com/big.iso\n"
+                 "estab get --host-loopback http://127.0.0.1:8000/file -o file --trace\n"
+                 "estab get http://10.77.0.100:8000/file -- python3 -m http.server 8000",
+     .takes_command = true,
+     .make = make_get},
+    {.name = "nc",
+     .summary = "connect standard input and output over estab's TCP",
+     .arguments = "[OPTIONS] [-l] [HOST] PORT [-- CMD…]",
+     .examples = "echo hello | estab nc 10.77.0.100 9000 -- nc -l 9000\n"
+                 "estab nc -l 9000 -- sh -c 'echo hello | nc -N 10.77.0.2 9000'\n"
+                 "sudo estab nc -v -l 9000 --tun tcp0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24",
+     .takes_command = true,
+     .make = make_nc},
+    {.name = "ss",
+     .summary = "show the sockets of running estab commands",
+     .arguments = "[-a] [-l] [-i] [-o] [--json] [PID]",
+     .examples = "estab ss -a\n"
+                 "estab ss -ino 4711",
+     .takes_command = false,
+     .make = make_ss},
     {.name = "demo",
      .summary = "copy a file between two of estab's stacks, in memory",
      .arguments = "[OPTIONS] FILE --out COPY",

@@ -1,0 +1,47 @@
+// The control socket of a running command: FOLDER/PID.sock, a stream socket of this user's alone. One line
+// of JSON in, one out: docs/formats/control.md.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/descriptor.hpp"
+#include "stack/stack.hpp"
+
+namespace estab::cli {
+
+struct ControlInfo {
+    std::string command;    // "serve"
+    std::string interface;
+};
+
+// Answers as long as it lives; belongs beside the reactor. That no socket can be made is no trouble: then
+// only `estab ss` does not see the command.
+class Control {
+public:
+    Control(runtime::Reactor& reactor, ControlInfo info);
+    ~Control();
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+
+private:
+    socket::Task<> accept();
+    socket::Task<> serve(drivers::Fd client);
+
+    runtime::Reactor& reactor_;
+    const ControlInfo info_;
+    std::string path_;
+    std::optional<Descriptor> listener_;
+};
+
+// The answer to one line. Never throws.
+std::string control_answer(std::string_view line, Instant now, stack::Stack& stack, const ControlInfo& info);
+
+// Commands of this user that run, by PID; sockets that dead ones have left are removed.
+std::vector<int> running_commands();
+// What a command answers; nothing when it has gone.
+std::optional<std::string> ask_command(int pid, std::string_view line);
+
+}  // namespace estab::cli
