@@ -1,0 +1,256 @@
+#include "cli/network.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cli/console.hpp"
+#include "cli/control.hpp"
+#include "cli/recorder.hpp"
+#include "drivers/host_tun.hpp"
+#include "link/path.hpp"
+#include "tcp/config_fields.hpp"
+
+namespace estab::cli {
+namespace {
+
+constexpr std::uint32_t mtu_min = 576, mtu_max = 65'535;
+
+std::uint64_t random_seed() {
+    std::uint64_t seed = 0;
+    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) drivers::throw_system("no random numbers");
+    return seed;
+}
+
+std::vector<wire::Prefix> prefixes(const std::vector<std::string>& words, const char* option) {
+    std::vector<wire::Prefix> result;
+    for (const std::string& word : words) {
+        const auto prefix = wire::Prefix::parse(word);
+        if (!prefix)
+            throw UsageError(fmt::format("{}: '{}' is not ADDRESS/LENGTH (example: 10.9.0.2/24)", option, word));
+        result.push_back(*prefix);
+    }
+    return result;
+}
+
+// The device that was chosen, and what is known about it.
+struct Chosen {
+    std::optional<drivers::PrivateNetwork> network;
+    drivers::AnyDevice device;
+    std::vector<wire::Prefix> own;
+    std::vector<wire::Address> gateways;  // whom we answer for
+    std::string reason;
+};
+
+Chosen choose_private(const NetworkOptions& options) {
+    const auto backend = drivers::parse_backend(options.backend);
+    drivers::PrivateNetwork network = drivers::PrivateNetwork::start(
+        {.backend = *backend, .mtu = static_cast<std::uint32_t>(options.mtu.value_or(1500))});
+    drivers::AnyDevice device = network.take_device();
+    const drivers::PrivateAddresses addresses = network.addresses();
+    std::string reason = network.reason();
+    return {std::move(network), std::move(device), addresses.own, addresses.gateways, std::move(reason)};
+}
+
+Chosen choose_host(const NetworkOptions& options) {
+    const bool is_tap = !options.tap.empty();
+    const drivers::HostTunOptions tun{.name = is_tap ? options.tap : options.tun,
+                                      .tap = is_tap,
+                                      .mtu = static_cast<std::uint32_t>(options.mtu.value_or(0)),
+                                      .own = prefixes(options.addresses, "--addr"),
+                                      .host = prefixes(options.host_addresses, "--host-addr")};
+    drivers::AnyDevice device = drivers::open_host_tun(tun);
+    std::string reason = fmt::format("{} {}", is_tap ? "tap" : "tun", device.name());
+    return {{}, std::move(device), tun.own, {}, std::move(reason)};
+}
+
+// The members stand in the order in which they need each other.
+template <class Below>
+class Chain final : public Network {
+public:
+    Chain(Chosen chosen, const NetworkOptions& options, std::string_view who)
+        : chosen_(std::move(chosen)),
+          seed_(options.seed ? *options.seed : random_seed()),
+          recorder_({.trace = options.trace,
+                     .pcap = options.pcap,
+                     .events = options.events,
+                     .comment = fmt::format("estab {}, seed {}", ESTAB_VERSION, seed_)},
+                    chosen_.device.caps().link),
+          below_(chosen_.device, options),
+          tap_(below_.top(), recorder_),
+          recorded_(tap_, recorder_),
+          stack_(runtime::Loop::now(), {.config = options.tcp.config(),
+                                        .seed = seed_,
+                                        .event_room = recorder_.event_room(),
+                                        .mac = chosen_.device.mac().value_or(wire::Mac{})}) {
+        recorder_.attach(stack_);
+        const bool is_plain = options.trace.empty() && options.pcap.empty() && options.events.empty();
+        if (is_plain)
+            reactor_ = std::make_unique<runtime::Reactor>(stack_, below_.top(), chosen_.device.fd());
+        else
+            reactor_ = std::make_unique<runtime::Reactor>(stack_, recorded_, chosen_.device.fd());
+        add_addresses();
+        const std::string_view command = who.substr(who.rfind(' ') + 1);
+        control_.emplace(*reactor_, ControlInfo{.command = std::string(command), .interface = interface()});
+    }
+    ~Chain() override { recorder_.flush(); }
+
+    runtime::Reactor& reactor() override { return *reactor_; }
+    stack::Stack& stack() override { return stack_; }
+    const drivers::PrivateNetwork* private_network() const override {
+        return chosen_.network ? &*chosen_.network : nullptr;
+    }
+    const std::string& interface() const override { return chosen_.device.name(); }
+
+private:
+    void add_addresses() {
+        for (const wire::Prefix& prefix : chosen_.own)
+            if (const auto added = stack_.routes().add_address(prefix); !added)
+                throw UsageError(fmt::format("--addr {}: {}", prefix.text(), to_string(added.error())));
+        for (const wire::Address& gateway : chosen_.gateways) {
+            const std::uint8_t whole = gateway.is_v4() ? 32 : 128;
+            (void)stack_.neighbours().answer_for({gateway, whole});
+        }
+    }
+
+    Chosen chosen_;
+    std::uint64_t seed_;
+    Recorder recorder_;
+    Below below_;
+    link::Tap<typename Below::Top, Recorder> tap_;
+    Recorded<decltype(tap_)> recorded_;
+    stack::Stack stack_;
+    std::unique_ptr<runtime::Reactor> reactor_;
+    std::optional<Control> control_;
+};
+
+struct Straight {
+    using Top = drivers::AnyDevice;
+    Straight(drivers::AnyDevice& device, const NetworkOptions&) : device_(device) {}
+    Top& top() { return device_; }
+    drivers::AnyDevice& device_;
+};
+struct Impaired {
+    using Top = link::Path<drivers::AnyDevice>;
+    Impaired(drivers::AnyDevice& device, const NetworkOptions& options) : path_(device, {.spec = options.path()}) {}
+    Top& top() { return path_; }
+    Top path_;
+};
+
+// Whether a key on the terminal reaches CMD by itself.
+bool is_in_foreground() {
+    const drivers::Fd terminal(::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    return terminal && ::tcgetpgrp(*terminal) == ::getpgrp();
+}
+
+}  // namespace
+
+void TcpOptions::setup(Options& options) {
+    options.group("TCP");
+    options.value({"--profile", "NAME", "linux (default), rfc, freebsd or tutorial"}, profile);
+    options.value({"--cc", "NAME", "congestion control"}, cc);
+    options.value({"--mss", "OCTETS", "MSS that we announce at most"}, mss);
+    options.list({"--set", "NAME=VALUE", "any parameter of `estab config show`; repeatable"}, set);
+}
+
+tcp::Config TcpOptions::config() const {
+    const std::optional<tcp::Config> found = tcp::find_profile(profile);
+    if (!found)
+        throw UsageError(fmt::format("--profile: there is no '{}'; known: {}", profile, tcp::profile_names));
+    tcp::Config config = *found;
+    const auto apply = [&config](std::string_view option, const std::string& assignment) {
+        if (const auto done = tcp::set_config(config, assignment); !done)
+            throw UsageError(fmt::format("{}: {}", option, done.error()));
+    };
+    for (const std::string& assignment : set) apply("--set", assignment);
+    if (!cc.empty()) apply("--cc", "congestion_control=" + cc);
+    if (mss) apply("--mss", fmt::format("mss={}", *mss));
+    return config;
+}
+
+void NetworkOptions::setup(Options& options) {
+    options.group("Network");
+    options.value({"--tun", "NAME", "a TUN of the host's instead of a private network"}, tun);
+    options.value({"--tap", "NAME", "the same as a TAP, with Ethernet"}, tap);
+    options.list({"--addr", "A/LEN", "estab's address on it; repeatable"}, addresses);
+    options.list({"--host-addr", "B/LEN", "the host's address on it; repeatable"}, host_addresses);
+    options.value({"--backend", "NAME", "of a private network: auto (default), tun or veth"}, backend);
+    options.value({"--mtu", "OCTETS", "of the interface (1500)"}, mtu);
+    options.flag({"-q,--quiet", "", "do not say which backend was chosen"}, quiet);
+    setup_records(options);
+}
+
+void NetworkOptions::setup_records(Options& options) {
+    options.group("Path and records");
+    options.value({"--impair", "SPEC", "a bad path: loss=1%,delay=20ms,rate=50mbit,…"}, impair);
+    options.optional_value({"--trace", "[=FILE]", "each segment as tcpdump -nn prints it, to standard error"},
+                           trace);
+    options.value({"--pcap", "FILE", "each segment as pcapng, with comments; - for standard output"}, pcap);
+    options.value({"--events", "FILE", "what happens inside, as JSON lines"}, events);
+    options.value({"--seed", "N", "of everything random; the same seed, the same choices"}, seed);
+    tcp.setup(options);
+}
+
+link::PathSpec NetworkOptions::path() const {
+    const auto spec = link::parse_path(impair);
+    if (!spec) throw UsageError("--impair: " + spec.error().text());
+    return *spec;
+}
+
+void NetworkOptions::check() const {
+    if (!tun.empty() && !tap.empty()) throw UsageError("--tun and --tap exclude each other");
+    if (is_private() && !(addresses.empty() && host_addresses.empty()))
+        throw UsageError("--addr and --host-addr need --tun NAME or --tap NAME");
+    if (!is_private() && addresses.empty())
+        throw UsageError("--tun and --tap need --addr A/LEN (and --host-addr B/LEN for the host's side)");
+    if (!drivers::parse_backend(backend))
+        throw UsageError(fmt::format("--backend: there is no '{}'; known: auto, tun, veth", backend));
+    if (mtu && (*mtu < mtu_min || *mtu > mtu_max))
+        throw UsageError(fmt::format("--mtu: {} is not between {} and {}", *mtu, mtu_min, mtu_max));
+    prefixes(addresses, "--addr");
+    prefixes(host_addresses, "--host-addr");
+    path();
+    tcp.config();
+}
+
+std::unique_ptr<Network> Network::open(const NetworkOptions& options, std::string_view who) {
+    options.check();
+    Chosen chosen = options.is_private() ? choose_private(options) : choose_host(options);
+    if (!options.quiet) note(who, chosen.reason);
+    if (options.path() == link::PathSpec{})
+        return std::make_unique<Chain<Straight>>(std::move(chosen), options, who);
+    return std::make_unique<Chain<Impaired>>(std::move(chosen), options, who);
+}
+
+int run_command(Network& network, const Words& command) {
+    drivers::Child child = network.private_network()->spawn(command);
+    runtime::Loop& loop = network.reactor().loop();
+    const bool foreground = is_in_foreground();
+    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
+        const bool is_key = number == SIGINT || number == SIGQUIT;
+        loop.on_signal(number, [&child, passes = !(is_key && foreground)](Instant, int signal) {
+            if (passes) child.signal(signal);
+        });
+    }
+    loop.watch(child.pidfd(), {.read = true, .write = false}, [](Instant, runtime::Ready) {});
+    std::optional<int> status;
+    network.reactor().run_until([&] { return (status = child.poll()).has_value(); });
+    loop.forget(child.pidfd());
+    // The last segments of CMD's connections are still on their way.
+    runtime::Reactor& reactor = network.reactor();
+    const Instant until = reactor.now() + 200ms;
+    while (network.stack().connections() != 0 && reactor.now() < until) reactor.run_once(until);
+    return drivers::exit_code(status ? *status : child.wait());
+}
+
+int run_until_signal(Network& network) {
+    runtime::Reactor& reactor = network.reactor();
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+        reactor.loop().on_signal(number, [&reactor](Instant, int) { reactor.stop(); });
+    reactor.run();
+    return exit_status::done;
+}
+
+}  // namespace estab::cli

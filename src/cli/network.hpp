@@ -1,0 +1,72 @@
+// Options and set-up that every command with a network shares: which device, what path, what is recorded,
+// how TCP is configured. The chain is
+//
+//   stack ↔ Tap (what estab's TCP sends and receives) ↔ Path (--impair) ↔ device
+//
+// so a capture shows a packet that the path will lose, and not one that it has lost: as tcpdump on a host
+// in front of a bad line.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "drivers/private_network.hpp"
+#include "link/path_spec.hpp"
+#include "runtime/reactor.hpp"
+#include "stack/stack.hpp"
+
+namespace estab::cli {
+
+// How TCP is configured.
+struct TcpOptions {
+    std::string profile = "linux";
+    std::string cc;
+    std::optional<std::uint64_t> mss;
+    std::vector<std::string> set;
+
+    void setup(Options& options);
+    tcp::Config config() const;  // throws UsageError
+};
+
+struct NetworkOptions {
+    TcpOptions tcp;
+    std::string tun, tap;  // a device of the host's
+    std::vector<std::string> addresses, host_addresses;
+    std::string backend = "auto";
+    std::string impair, trace, pcap, events;
+    std::optional<std::uint64_t> mtu, seed;
+    bool quiet = false;
+
+    void setup(Options& options);         // all of them
+    void setup_records(Options& options); // --trace, --pcap, --events, --impair, --seed and TCP's alone
+    bool is_private() const { return tun.empty() && tap.empty(); }
+    link::PathSpec path() const;          // throws UsageError
+    void check() const;                   // throws UsageError: what does not go together
+};
+
+// A stack on a device, ready to run.
+class Network {
+public:
+    // `who` begins the line that says which backend was chosen. Throws UsageError, SystemError.
+    static std::unique_ptr<Network> open(const NetworkOptions& options, std::string_view who);
+    virtual ~Network() = default;
+
+    virtual runtime::Reactor& reactor() = 0;
+    virtual stack::Stack& stack() = 0;
+    // nullptr with --tun or --tap.
+    virtual const drivers::PrivateNetwork* private_network() const = 0;
+    virtual const std::string& interface() const = 0;
+    const std::vector<wire::Prefix>& own() { return stack().routes().addresses(); }
+};
+
+// Runs CMD in the private network and the reactor until it has ended; CMD's exit status. The terminal's
+// signals are CMD's; those that are sent to us alone are passed on.
+int run_command(Network& network, const Words& command);
+// Runs the reactor until SIGINT, SIGTERM or SIGHUP. Always 0.
+int run_until_signal(Network& network);
+
+}  // namespace estab::cli

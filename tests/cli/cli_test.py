@@ -1,0 +1,127 @@
+"""The program as a stranger meets it: help, mistakes, exit statuses, files. No network is used."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ESTAB = sys.argv.pop(1)
+
+
+def estab(*words, **options):
+    return subprocess.run([ESTAB, *words], capture_output=True, text=True, timeout=60, **options)
+
+
+class Usage(unittest.TestCase):
+    def fails(self, status, text, *words):
+        run = estab(*words)
+        self.assertEqual(run.returncode, status, run)
+        self.assertIn(text, run.stderr)
+        self.assertEqual(run.stderr.count("\n"), 1, run.stderr)
+        self.assertEqual(run.stdout, "")
+
+    def test_mistakes_are_one_line_and_two(self):
+        self.fails(2, "which command?")
+        self.fails(2, "did you mean serve?", "sreve")
+        self.fails(2, "unknown option --vresion; did you mean --version?", "--vresion")
+        self.fails(2, "did you mean --trace?", "serve", ".", "--trcae", "--", "true")
+        self.fails(2, "DIR is missing", "serve")
+        self.fails(2, "unexpected argument 'b'", "serve", "a", "b")
+        self.fails(2, "--tun NAME", "serve", ".")
+        self.fails(2, "no command behind --", "serve", ".", "--")
+        self.fails(2, "--impair: loss=abc", "serve", ".", "--impair", "loss=abc", "--", "true")
+        self.fails(2, "did you mean rto_min?", "serve", ".", "--set", "rto_mni=1s", "--", "true")
+        self.fails(2, "not between 1 and 65535", "serve", ".", "--port", "0", "--", "true")
+        self.fails(2, "not a whole number", "serve", ".", "--port", "http", "--", "true")
+        self.fails(2, "known: auto, tun, veth", "serve", ".", "--backend", "xdp", "--", "true")
+        self.fails(2, "known: linux", "config", "show", "--profile", "windows")
+        self.fails(2, "need --addr", "serve", ".", "--tun", "t0")
+        self.fails(2, "--out COPY is missing", "demo", ESTAB)
+
+    def test_our_failure_is_125_beside_a_command(self):
+        self.fails(125, "cannot serve /nonexistent: No such file", "serve", "/nonexistent", "--", "true")
+        self.fails(1, "cannot read /nonexistent", "demo", "/nonexistent", "--out", "x")
+
+    def test_help(self):
+        commands = estab("--help").stdout
+        self.assertLess(commands.index("Examples:"), commands.index("Commands:"))
+        for name in ("serve", "demo", "doctor", "config"):
+            self.assertIn(f"\n  {name} ", commands)
+            for option in ("-h", "--help"):
+                run = estab(name, option)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                for line in run.stdout.splitlines():
+                    self.assertLessEqual(len(line), 80, line)
+        self.assertGreater(len(estab("serve", "--help").stdout), len(estab("serve", "-h").stdout))
+
+    def test_version(self):
+        self.assertRegex(estab("--version").stdout, r"^estab \d+\.\d+\.\d+\n$")
+        self.assertEqual(json.loads(estab("--version", "--json").stdout)["schema"], "estab.version/1")
+
+    def test_a_closed_pipe_ends_it_quietly(self):
+        read, write = os.pipe()
+        os.close(read)
+        run = subprocess.run([ESTAB, "config", "show"], stdout=write, stderr=subprocess.PIPE, timeout=60)
+        os.close(write)
+        self.assertEqual(run.stderr, b"")
+
+
+class Config(unittest.TestCase):
+    def test_show(self):
+        shown = json.loads(estab("config", "show", "--json", "--set", "tcp_retries2=7").stdout)
+        self.assertEqual(shown["schema"], "estab.config/1")
+        rows = {row["name"]: row for row in shown["parameters"]}
+        self.assertEqual((rows["retries2"]["value"], rows["retries2"]["default"]), ("7", "15"))
+        self.assertEqual(rows["retries2"]["source"], "set")
+        self.assertEqual(rows["rto_min"]["value"], "200ms")
+        rfc = json.loads(estab("config", "show", "--json", "--profile", "rfc").stdout)
+        rows = {row["name"]: row for row in rfc["parameters"]}
+        self.assertEqual((rows["rto_min"]["value"], rows["rto_min"]["source"]), ("1s", "profile"))
+        for line in estab("config", "show").stdout.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+
+
+class Demo(unittest.TestCase):
+    def copies(self, octets, *options):
+        with tempfile.TemporaryDirectory() as folder:
+            source, copy = pathlib.Path(folder, "a"), pathlib.Path(folder, "b")
+            source.write_bytes(os.urandom(octets))
+            run = estab("demo", str(source), "--out", str(copy), *options, cwd=folder)
+            self.assertEqual(run.returncode, 0, run.stderr[-2000:])
+            self.assertEqual(source.read_bytes(), copy.read_bytes())
+            capture = pathlib.Path(folder, "c.pcapng")
+            return run.stderr, capture.read_bytes() if capture.exists() else b""
+
+    def test_sizes(self):
+        for octets in (0, 1, 65536, 1_000_000):
+            self.copies(octets)
+
+    def test_a_bad_path_only_takes_longer(self):
+        text, capture = self.copies(300_000, "--impair", "loss=5%,delay=10ms,seed=3", "--pcap", "c.pcapng")
+        self.assertIn(b"estab: event=retransmit", capture)
+
+    def test_the_trace_is_tcpdumps(self):
+        text, _ = self.copies(65536, "--trace", "--quiet")
+        first = text.splitlines()[0]
+        self.assertRegex(first, r"^\d\d:\d\d:\d\d\.\d{6} IP 10\.77\.0\.100\.\d+ > 10\.77\.0\.2\.80: Flags \[S\], seq \d+")
+
+    def test_the_same_seed_is_the_same_run(self):
+        traces = []
+        for _ in range(2):
+            text, _ = self.copies(50_000, "--trace", "-q", "--seed", "7", "--impair", "loss=3%")
+            traces.append([line.split(" ", 1)[1].split(" ecr")[0].split("TS val")[0] for line in text.splitlines()])
+        self.assertEqual(traces[0], traces[1])
+
+
+class Doctor(unittest.TestCase):
+    def test_json(self):
+        run = estab("doctor", "--json")
+        facts = json.loads(run.stdout)
+        self.assertEqual(facts["schema"], "estab.doctor/1")
+        self.assertEqual(run.returncode, 1 if facts["backend"] == "none" else 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
