@@ -54,6 +54,7 @@ std::unique_ptr<Command> make_doctor();
 std::unique_ptr<Command> make_get();
 std::unique_ptr<Command> make_nc();
 std::unique_ptr<Command> make_serve();
+std::unique_ptr<Command> make_sim();
 std::unique_ptr<Command> make_ss();
 
 }  // namespace estab::cli

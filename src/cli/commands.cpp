@@ -38,6 +38,15 @@ constexpr CommandEntry entries[] = {
                  "estab ss -ino 4711",
      .takes_command = false,
      .make = make_ss},
+    {.name = "sim",
+     .summary = "worlds in virtual time: measure a link, or search for broken rules",
+     .arguments = "run|swarm|merge|list [OPTIONS] [FILE…]",
+     .examples = "estab sim run --flows 2 --cc cubic,reno --rate 100mbit --rtt 40ms\n"
+                 "estab sim run --loss 0.1% --duration 10s --out run1\n"
+                 "estab sim swarm --seeds 1..1000\n"
+                 "estab sim merge 0.json 1.json",
+     .takes_command = false,
+     .make = make_sim},
     {.name = "demo",
      .summary = "copy a file between two of estab's stacks, in memory",
      .arguments = "[OPTIONS] FILE --out COPY",
