@@ -39,7 +39,7 @@ std::vector<std::string> Ledger::complaints() const {
             if (own.state == State::gave_up && !other_left) all.push_back(name + "nothing happened any more");
             // Somebody must have sent the reset; a peer that is done may have let go too early to know.
             const bool is_reset = own.state == State::failed && own.error == Error::reset;
-            if (is_reset && !other_left) all.push_back(name + "was reset, and nobody aborted");
+            if (is_reset && !other_left && !entry.order.server_forgets) all.push_back(name + "was reset, and nobody aborted");
         };
         judge(entry.client, entry.server, "client");
         judge(entry.server, entry.client, "server");

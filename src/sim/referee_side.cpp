@@ -95,7 +95,9 @@ void Side::judge_syn(const Seen& seen, Report& report) {
     ts_offered_ = seen.options.timestamps.has_value();
     sack_offered_ = seen.options.sack_permitted;
     const bool ece = seen.tcp.flags().has(Flags::ece), cwr = seen.tcp.flags().has(Flags::cwr);
-    ecn_offered_ = ece && (is_answer ? !cwr : cwr);
+    // Cookies answer every SYN afresh, and a listener that remembers nothing cannot know of the others.
+    const bool offered_before = is_answer && ecn_offered_;
+    ecn_offered_ = offered_before || (ece && (is_answer ? !cwr : cwr));
     if (is_answer) judge_syn_answer(seen, report);
 }
 

@@ -197,6 +197,7 @@ void SwarmWorld::make_talks() {
             order.up = between(0, 3000);
             order.down = between(0, 20'000);
         }
+        order.server_forgets = hosts[to]->stack().config().syn_cookies_always;
         const bool v6 = allows_v6_ && maybe(40);
         at = after(at, is_busy ? exponential(rng_, mean) : time_between(0s, 2s));
         const tcp::Config* config = nullptr;

@@ -35,6 +35,9 @@ struct Order {
     std::uint64_t server_aborts_after = not_at_all;
     Duration patience = 3600s;       // without progress for so long: gives up
     bool nodelay = false;
+    // The server answers with cookies alone: an ACK that overtakes the text before it is nobody's, and is
+    // answered with a reset (RFC 4987 3.6).
+    bool server_forgets = false;
 
     bool aborts() const { return client_aborts_after != not_at_all || server_aborts_after != not_at_all; }
 };
