@@ -53,7 +53,9 @@ public:
     // Both directions have ended, or -w has.
     bool is_done() const { return (input_done_ && output_done_) || gave_up_; }
     bool had_peer() const { return has_peer_; }
+    // What still waits for the stream ends without a word.
     void close() {
+        closed_ = true;
         if (stream_.is_open()) (void)stream_.close();
     }
 
@@ -141,7 +143,7 @@ private:
         while (const std::size_t count = co_await read_input(buffer)) {
             const auto sent = co_await stream_.async_write_all(Bytes(buffer).first(count));
             last_ = reactor_.now();
-            if (!sent && output_done_) break;  // they have left before us
+            if (!sent && (output_done_ || closed_)) break;  // they have left before us, or we
             if (!sent) throw std::runtime_error(to_string(sent.error()));
         }
         (void)stream_.shutdown_write();
@@ -151,6 +153,7 @@ private:
         std::vector<std::uint8_t> buffer(buffer_bytes);
         for (;;) {
             const auto count = co_await stream_.async_read(buffer);
+            if (!count && closed_) co_return;
             if (!count) throw std::runtime_error(to_string(count.error()));
             if (*count == 0) break;
             co_await write_output(Bytes(buffer).first(*count));
@@ -225,7 +228,7 @@ private:
     socket::Udp udp_;
     bool output_is_file_ = false;
     bool has_peer_ = false;
-    bool input_done_ = false, output_done_ = false, gave_up_ = false;
+    bool input_done_ = false, output_done_ = false, gave_up_ = false, closed_ = false;
 };
 
 class Nc final : public Command {

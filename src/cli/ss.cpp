@@ -88,9 +88,12 @@ std::string info_text(const Json& i) {
     add("lastsnd", static_cast<std::uint64_t>(i.at("since_sent_s").get<double>() * 1000));
     add("lastrcv", static_cast<std::uint64_t>(i.at("since_received_s").get<double>() * 1000));
     add("lastack", static_cast<std::uint64_t>(i.at("since_ack_s").get<double>() * 1000));
-    if (const std::uint64_t unacked = number("in_flight_bytes"); unacked != 0) add("unacked", (unacked + mss - 1) / mss);
+    const auto add_segments = [&](std::string_view name, const char* key) {
+        if (number(key) != 0) add(name, (number(key) + mss - 1) / mss);
+    };
+    add_segments("unacked", "in_flight_bytes");
     if (number("retransmits") != 0) out += fmt::format(" retrans:0/{}", number("retransmits"));
-    if (number("lost_bytes") != 0) add("lost", (number("lost_bytes") + mss - 1) / mss);
+    add_segments("lost", "lost_bytes");
     add_if_any("notsent", "not_sent_bytes");
     add_if_any("rcv_space", "rcv_space_bytes");
     add("rcv_wnd", number("rcv_wnd_bytes"));
@@ -169,7 +172,8 @@ private:
     }
     void add_table(std::string& out, const Json& sockets) const {
         std::vector<const Json*> rows;
-        std::size_t local = std::string_view("Local Address:Port").size(), peer = std::string_view("Peer Address:Port").size();
+        std::size_t local = std::string_view("Local Address:Port").size();
+        std::size_t peer = std::string_view("Peer Address:Port").size();
         for (const Json& socket : sockets) {
             if (!is_wanted(socket)) continue;
             rows.push_back(&socket);

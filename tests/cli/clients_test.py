@@ -235,6 +235,19 @@ class Beside(Case):
             "sys.exit(3)"), stdin=b"z" * 100_000)
         self.assertEqual((done.returncode, done.stdout), (3, b"y" * 500_000), done.stderr)
 
+    def test_nc_ends_after_silence_and_on_a_signal(self):
+        silent = ("import socket\n"
+                  "p, _ = socket.create_server(('10.77.0.100', 9000)).accept()\n"
+                  "p.sendall(b'ready\\n')\n"
+                  "while p.recv(1): pass")
+        words = [ESTAB, "nc", "-w", "1", "10.77.0.100", "9000", *self.python(silent)]
+        for signal, status in ((None, 0), (15, 143)):
+            with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as talk:
+                self.assertEqual(talk.stdout.readline(), b"ready\n")
+                if signal:
+                    talk.send_signal(signal)
+                self.assertEqual(talk.wait(TIMEOUT), status)
+
     def test_nc_over_udp(self):
         done = estab("nc", "-u", "-l", "9000", *self.python(
             "import socket\n"
