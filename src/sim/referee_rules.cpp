@@ -103,7 +103,8 @@ void Side::judge_timestamps(const Seen& seen, Report& report) {
         }
     }
     if (!ts) return;
-    if (tsval_ && is_before(ts->val, *tsval_)) {
+    // A cookie hides what was agreed on in the low bits of a SYN-ACK's timestamp.
+    if (!is_syn && tsval_ && is_before(ts->val, *tsval_)) {
         blame(report, "RFC 7323 4.1", "lets its timestamp clock go back from " + std::to_string(*tsval_) + " to " +
                                           std::to_string(ts->val));
     }
