@@ -142,6 +142,8 @@ tcp::Config SwarmWorld::random_config() {
     case 2: c = tcp::profile::tutorial(); break;
     default: break;
     }
+    // What applications have let go of is carried through any outage: giving up early is a policy, no fault.
+    c.orphan_retries = 15;
     if (maybe(25)) c.sack = false;
     if (maybe(10)) c.dsack = false;
     if (maybe(25)) c.timestamps = false;

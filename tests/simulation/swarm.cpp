@@ -31,9 +31,9 @@ void run(std::uint64_t seed) {
 // In pieces, so that ctest can run them side by side.
 class Swarm : public testing::TestWithParam<int> {};
 TEST_P(Swarm, KeepsEveryRuleAndComesToAnEnd) {
-    for (int i = 0; i < 20; ++i) run(static_cast<std::uint64_t>(GetParam() * 20 + i + 1));
+    for (int i = 0; i < 50; ++i) run(static_cast<std::uint64_t>(GetParam() * 50 + i + 1));
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, Swarm, testing::Range(0, 10));
+INSTANTIATE_TEST_SUITE_P(Seeds, Swarm, testing::Range(0, 20));
 
 // What these found is mended: the window of a retransmission that acknowledges more (11, 165, 348), ECT after
 // a SYN without ECN (18), the clock of a packed TIME-WAIT (308).
