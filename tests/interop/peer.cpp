@@ -10,7 +10,8 @@
 //   set NAME=VALUE...                        of connections and listeners from now on; alone: the defaults
 //   pull, plug                               the cable: while it is pulled nothing arrives here
 //   counters TAG                             NAME=VALUE of counters, kinds of event and ways between states
-// Steps: send N SEED, read N SEED (compares each octet), eof, fin, abort, wait, last: the stream is closed.
+// Steps: send N SEED, read N SEED (compares each octet), eof, reset (both wait for it), fin, abort, wait;
+// after the last the stream is closed.
 // Ends with CMD's status, 77 where no private network can be had.
 #include <estab/estab.hpp>
 #include <sys/socket.h>
@@ -147,6 +148,19 @@ Task<std::string> end_of_file(Stream& stream) {
     co_return *done == 0 ? "" : "eof: more octets";
 }
 
+// A RST that was lost is sent again only in answer to something.
+Task<std::string> reset(Reactor& reactor, Stream& stream) {
+    for (;;) {
+        std::uint8_t octet[1] = {};
+        const auto done = stream.try_read(octet);
+        if (done) co_return "reset: octets or the end";
+        if (done.error() == Error::reset) co_return "";
+        if (done.error() != Error::would_block) co_return "reset: " + error_text(done.error());
+        (void)stream.try_write(octet);
+        co_await sleep_for(reactor, 200ms);
+    }
+}
+
 // Between the device and all else: nothing arrives while it is pulled.
 class Cable {
 public:
@@ -255,6 +269,8 @@ private:
                 else trouble = co_await read(stream, octets, noise);
             } else if (step == "eof") {
                 trouble = co_await end_of_file(stream);
+            } else if (step == "reset") {
+                trouble = co_await reset(reactor_, stream);
             } else if (step == "fin") {
                 if (const auto done = stream.shutdown_write(); !done) trouble = error_text(done.error());
             } else if (step == "abort") {
