@@ -160,6 +160,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         return false;
     }
     snd.nxt += octets;
+    a.cwnd_limited = a.cwnd_limited || in_flight() + mss > cwnd();  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
     if (ecn_) {

@@ -45,14 +45,12 @@ void Connection::arm_retransmit(Instant now) {
 
 // R2: how long to go on (MUST-20, MUST-21, MUST-22, MUST-23).
 bool Connection::gives_up(Instant now) const {
-    if (state_ == State::syn_sent) {
-        return retries_ >= config_->syn_retries;
-    }
-    if (state_ == State::syn_received) return retries_ >= config_->synack_retries;
     if (config_->user_timeout == Duration::max()) return false;
     if (config_->user_timeout != 0s) {
         return trouble_since_ != never && now - trouble_since_ >= config_->user_timeout;
     }
+    if (state_ == State::syn_sent) return retries_ >= config_->syn_retries;
+    if (state_ == State::syn_received) return retries_ >= config_->synack_retries;
     return retries_ >= (orphan_ ? config_->orphan_retries : config_->retries2);
 }
 
