@@ -1,5 +1,5 @@
-// Listener: passive OPEN (RFC 9293 3.9.1) on an address and port, a network, or anything at all; with
-// `hold` the owner decides about each SYN before it is answered.
+// Listener: passive OPEN (RFC 9293 3.9.1) on an address and port, a network, or anything at all;
+// with `hold` the owner decides about each SYN before it is answered.
 #pragma once
 
 #include "estab/stream.hpp"

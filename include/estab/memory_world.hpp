@@ -1,5 +1,5 @@
-// MemoryWorld: two hosts and a wire in one process, in virtual time. Nothing sleeps, nothing needs a
-// permission: for tests of what is built on the sockets.
+// MemoryWorld: two hosts and a wire in one process, in virtual time. Nothing sleeps, nothing needs
+// a permission: for tests of what is built on the sockets.
 #pragma once
 
 #include "estab/stream.hpp"

@@ -1,6 +1,6 @@
 // Stream: a TCP connection (RFC 9293 3.9.1), tried, waited for or awaited. Task, spawn(), run() and
-// sleep_for(): coroutines over a Reactor. A Stream belongs to its Reactor's thread and may outlive it: it
-// is closed then.
+// sleep_for(): coroutines over a Reactor. A Stream belongs to its Reactor's thread and may outlive
+// it: it is closed then.
 #pragma once
 
 #include "estab/stack.hpp"

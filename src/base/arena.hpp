@@ -51,7 +51,8 @@ public:
     }
 
     T& operator[](std::uint32_t index) {
-        return *std::launder(reinterpret_cast<T*>(address(directory_[index / slots], index % slots)));
+        return *std::launder(
+            reinterpret_cast<T*>(address(directory_[index / slots], index % slots)));
     }
     const T& operator[](std::uint32_t index) const { return const_cast<Arena&>(*this)[index]; }
 
@@ -75,10 +76,12 @@ public:
     // Is there an object of this index? Any number may be asked for.
     bool is_used(std::uint32_t index) const {
         const std::uint32_t number = index / slots;
-        return number < numbers_ && directory_[number].octets != nullptr && directory_[number].live[index % slots];
+        return number < numbers_ && directory_[number].octets != nullptr &&
+               directory_[number].live[index % slots];
     }
 
-    // Like for_each, over one slab only: fn may free all that it is given, and so give the slab back.
+    // Like for_each, over one slab only: fn may free all that it is given, and so give the slab
+    // back.
     template <class Fn>
     void for_each_in_one_slab(Fn&& fn) {
         std::uint32_t number = 0;

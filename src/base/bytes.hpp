@@ -15,7 +15,8 @@ using MutableBytes = std::span<std::uint8_t>;
 inline constexpr std::uint16_t to_big(std::uint16_t v) { return __builtin_bswap16(v); }
 inline constexpr std::uint32_t to_big(std::uint32_t v) { return __builtin_bswap32(v); }
 inline constexpr std::uint64_t to_big(std::uint64_t v) { return __builtin_bswap64(v); }
-static_assert(std::endian::native == std::endian::little, "estab is built for little-endian machines");
+static_assert(std::endian::native == std::endian::little,
+              "estab is built for little-endian machines");
 
 inline std::uint16_t load_be16(const std::uint8_t* p) {
     std::uint16_t v;

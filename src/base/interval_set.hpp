@@ -1,5 +1,5 @@
-// Disjoint half-open ranges [begin, end) of 64-bit numbers, in order, in a fixed number of places. Used
-// for what has arrived out of order (RFC 9293 SHLD-31). Touching ranges are one range.
+// Disjoint half-open ranges [begin, end) of 64-bit numbers, in order, in a fixed number of places.
+// Used for what has arrived out of order (RFC 9293 SHLD-31). Touching ranges are one range.
 #pragma once
 
 #include <algorithm>
@@ -19,15 +19,18 @@ struct Interval {
     friend bool operator==(const Interval&, const Interval&) = default;
 };
 
-template <std::size_t Max>  // policy when full: add() refuses a range that would need one place more
-class IntervalSet {
+template <std::size_t Max>  // policy when full: add() refuses a range that would need one place
+                            // more
+                            class IntervalSet {
 public:
-    // The merged range that now contains [begin, end), or nothing (size() == 0) when there was no place.
+    // The merged range that now contains [begin, end), or nothing (size() == 0) when there was no
+    // place.
     Interval add(std::uint64_t begin, std::uint64_t end) {
         CHECK(begin < end);
         Interval* const used_end = ranges_.data() + count_;
-        Interval* first = std::lower_bound(ranges_.data(), used_end, begin,
-                                           [](const Interval& i, std::uint64_t b) { return i.end < b; });
+        Interval* first =
+            std::lower_bound(ranges_.data(), used_end, begin,
+                             [](const Interval& i, std::uint64_t b) { return i.end < b; });
         Interval* last = first;
         while (last != used_end && last->begin <= end) {
             begin = std::min(begin, last->begin);

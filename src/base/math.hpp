@@ -7,8 +7,8 @@ namespace estab {
 
 __extension__ using u128 = unsigned __int128;
 
-// a * b / c without overflow in between; c > 0. The result is cut to 64 bits only if it fits: callers
-// keep a * b / c below 2^64.
+// a * b / c without overflow in between; c > 0. The result is cut to 64 bits only if it fits:
+// callers keep a * b / c below 2^64.
 constexpr std::uint64_t mul_div(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
     return static_cast<std::uint64_t>(static_cast<u128>(a) * b / c);
 }

@@ -1,6 +1,6 @@
-// Where the core's memory comes from. A `Memory` is one hard budget, given at construction. Pools take
-// it in slabs of 64 KiB and give a slab back as soon as nothing in it is used, so that what one kind of
-// object no longer needs another can have. Tables take and give their bytes directly.
+// Where the core's memory comes from. A `Memory` is one hard budget, given at construction. Pools
+// take it in slabs of 64 KiB and give a slab back as soon as nothing in it is used, so that what
+// one kind of object no longer needs another can have. Tables take and give their bytes directly.
 #pragma once
 
 #include <cstddef>
@@ -22,11 +22,14 @@ public:
     Memory& operator=(const Memory&) = delete;
 
     std::size_t limit() const { return limit_; }
-    std::size_t used() const { return used_; }  // slabs handed out and bytes taken; never above limit()
+    std::size_t used() const {
+        return used_;
+    }  // slabs handed out and bytes taken; never above limit()
     std::size_t peak() const { return peak_; }
     bool has(std::size_t bytes) const { return bytes <= limit_ - used_; }
 
-    // Accounts for bytes that the caller allocates itself. False, and nothing taken, over the limit.
+    // Accounts for bytes that the caller allocates itself. False, and nothing taken, over the
+    // limit.
     [[nodiscard]] bool take(std::size_t bytes) {
         if (!has(bytes)) return false;
         add(bytes);
@@ -38,8 +41,8 @@ public:
         used_ -= bytes;
     }
 
-    // A slab aligned to its size, or nullptr over the limit. A few empty ones are kept at hand, as long
-    // as they and what is used are together within the limit.
+    // A slab aligned to its size, or nullptr over the limit. A few empty ones are kept at hand, as
+    // long as they and what is used are together within the limit.
     void* take_slab();
     void give_slab(void* slab);
 
@@ -63,8 +66,8 @@ private:
     std::size_t spares_count_ = 0;
 };
 
-// Objects of one size, in slabs. make() returns nullptr when the budget is used up; the caller has the
-// policy. O(1) both ways, and no call into the allocator while slabs are at hand.
+// Objects of one size, in slabs. make() returns nullptr when the budget is used up; the caller has
+// the policy. O(1) both ways, and no call into the allocator while slabs are at hand.
 template <class T>
 class Pool {
 public:
@@ -73,7 +76,9 @@ public:
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    static constexpr std::size_t per_slab() { return (Memory::slab_bytes - first_offset) / slot_bytes; }
+    static constexpr std::size_t per_slab() {
+        return (Memory::slab_bytes - first_offset) / slot_bytes;
+    }
     std::size_t in_use() const { return in_use_; }
     Memory& memory() const { return memory_; }
 

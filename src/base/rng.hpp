@@ -42,7 +42,9 @@ public:
     bool chance(Ppm probability) { return probability != 0 && below(ppm_all) < probability; }
 
 private:
-    static constexpr std::uint64_t rotate(std::uint64_t v, int k) { return (v << k) | (v >> (64 - k)); }
+    static constexpr std::uint64_t rotate(std::uint64_t v, int k) {
+        return (v << k) | (v >> (64 - k));
+    }
 
     std::array<std::uint64_t, 4> state_{};
 };

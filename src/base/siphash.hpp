@@ -1,5 +1,5 @@
-// SipHash (Aumasson and Bernstein): a keyed hash that a peer who lacks the key can neither compute nor
-// steer. 2-4 for initial sequence numbers and cookies, 1-3 for tables.
+// SipHash (Aumasson and Bernstein): a keyed hash that a peer who lacks the key can neither compute
+// nor steer. 2-4 for initial sequence numbers and cookies, 1-3 for tables.
 #pragma once
 
 #include <cstdint>

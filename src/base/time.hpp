@@ -31,7 +31,8 @@ constexpr std::int64_t to_ms(Duration d) { return d.count() / 1'000'000; }
 // now + d, for any d, without wrapping past the first and last instant.
 constexpr Instant after(Instant now, Duration d) {
     std::int64_t sum = 0;
-    if (!__builtin_add_overflow(now.time_since_epoch().count(), d.count(), &sum)) return Instant{Duration{sum}};
+    if (!__builtin_add_overflow(now.time_since_epoch().count(), d.count(), &sum))
+        return Instant{Duration{sum}};
     return d.count() > 0 ? never : Instant::min();
 }
 

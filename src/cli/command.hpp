@@ -20,8 +20,8 @@ class Command {
 public:
     virtual ~Command() = default;
     virtual void setup(Options& options) = 0;
-    // Throws UsageError for what only shows when options are looked at together, anything else that is a
-    // std::exception for what failed: its what() is the one line that people see.
+    // Throws UsageError for what only shows when options are looked at together, anything else that
+    // is a std::exception for what failed: its what() is the one line that people see.
     virtual int run(const Words& command) = 0;
 };
 

@@ -21,11 +21,13 @@ public:
     void setup(Options& options) override {
         options.positional({"show", "", "what to do: show"}, verb_);
         options.flag({"--json", "", "for programs, as estab.config/1"}, json_);
-        options.value({"--profile", "NAME", "linux (default), rfc, freebsd or tutorial"}, tcp_.profile);
+        options.value({"--profile", "NAME", "linux (default), rfc, freebsd or tutorial"},
+                      tcp_.profile);
         options.list({"--set", "NAME=VALUE", "change a parameter; repeatable"}, tcp_.set);
     }
     int run(const Words&) override {
-        if (verb_ != "show") throw UsageError(fmt::format("config {}: only `config show` exists", verb_));
+        if (verb_ != "show")
+            throw UsageError(fmt::format("config {}: only `config show` exists", verb_));
         const std::vector<Row> rows = table();
         print(json_ ? as_json(rows) : as_text(rows));
         return exit_status::done;
@@ -47,15 +49,17 @@ private:
         return rows;
     }
     static std::string as_text(const std::vector<Row>& rows) {
-        std::string out = fmt::format("{:<22} {:<11} {:<11} {:<7} {}\n", "NAME", "VALUE", "UNIT", "SOURCE",
-                                      "LINUX NAME");
+        std::string out = fmt::format("{:<22} {:<11} {:<11} {:<7} {}\n", "NAME", "VALUE", "UNIT",
+                                      "SOURCE", "LINUX NAME");
         for (const Row& row : rows) {
-            std::string line = fmt::format("{:<22} {:<11} {:<11} {:<7} {}", row.field->name, row.value,
-                                           row.field->unit, row.source, row.field->alias);
+            std::string line =
+                fmt::format("{:<22} {:<11} {:<11} {:<7} {}", row.field->name, row.value,
+                            row.field->unit, row.source, row.field->alias);
             line.erase(line.find_last_not_of(' ') + 1);
             out += line + "\n";
         }
-        return out + "\n--json has a description of each; --set NAME=VALUE changes one for a command.\n";
+        return out +
+               "\n--json has a description of each; --set NAME=VALUE changes one for a command.\n";
     }
     static std::string as_json(const std::vector<Row>& rows) {
         const tcp::Config defaults;

@@ -11,7 +11,8 @@ namespace estab::cli {
 // Whoever read our output has gone. The program ends then, without a word.
 struct OutputClosed {};
 
-// Writes everything to standard output. Throws OutputClosed, or drivers::SystemError when the disk is full.
+// Writes everything to standard output. Throws OutputClosed, or drivers::SystemError when the disk
+// is full.
 void print(std::string_view text);
 void print(Bytes bytes);
 // A line on standard error, as "estab serve: …"; nobody reading it is not an error.

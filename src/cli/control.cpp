@@ -26,8 +26,8 @@ constexpr int answer_patience_ms = 3000;
 // A folder of ours that nobody else may enter.
 bool is_private_folder(const std::string& path) {
     struct stat found{};
-    return ::lstat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == ::geteuid()
-           && (found.st_mode & 077) == 0;
+    return ::lstat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode) &&
+           found.st_uid == ::geteuid() && (found.st_mode & 077) == 0;
 }
 
 // Empty: there is none, and with `make` none can be made.
@@ -45,7 +45,9 @@ std::string control_folder(bool make) {
     return {};
 }
 
-std::string path_of(const std::string& folder, int pid) { return fmt::format("{}/{}.sock", folder, pid); }
+std::string path_of(const std::string& folder, int pid) {
+    return fmt::format("{}/{}.sock", folder, pid);
+}
 
 std::optional<sockaddr_un> unix_address(const std::string& path) {
     sockaddr_un address{};
@@ -55,13 +57,17 @@ std::optional<sockaddr_un> unix_address(const std::string& path) {
     return address;
 }
 
-drivers::Fd unix_socket() { return drivers::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+drivers::Fd unix_socket() {
+    return drivers::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 // 0, or the errno.
 int connect_unix(const drivers::Fd& fd, const std::string& path) {
     const auto address = unix_address(path);
     if (!address) return ENAMETOOLONG;
-    return ::connect(*fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0 ? 0 : errno;
+    return ::connect(*fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0
+               ? 0
+               : errno;
 }
 
 bool is_of_this_user(int fd) {
@@ -78,7 +84,8 @@ bool wait_for(int fd, short events) {
 
 }  // namespace
 
-Control::Control(runtime::Reactor& reactor, ControlInfo info) : reactor_(reactor), info_(std::move(info)) {
+Control::Control(runtime::Reactor& reactor, ControlInfo info)
+    : reactor_(reactor), info_(std::move(info)) {
     running_commands();  // which cleans up
     const std::string folder = control_folder(true);
     if (folder.empty()) return;
@@ -100,7 +107,8 @@ Control::~Control() {
 
 Task<> Control::accept() {
     for (;;) {
-        drivers::Fd client(::accept4(listener_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        drivers::Fd client(
+            ::accept4(listener_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (client && is_of_this_user(*client)) {
             socket::spawn(reactor_, serve(std::move(client)));
         } else if (!client && errno == EAGAIN) {
@@ -149,7 +157,8 @@ std::vector<int> running_commands() {
         const std::string_view name = entry->d_name;
         int pid = 0;
         const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (parsed.ec != std::errc{} || std::string_view(parsed.ptr) != ".sock" || pid <= 0) continue;
+        if (parsed.ec != std::errc{} || std::string_view(parsed.ptr) != ".sock" || pid <= 0)
+            continue;
         // The number may be another process's by now: only who answers is there.
         const std::string path = path_of(folder, pid);
         const int error = connect_unix(unix_socket(), path);
@@ -167,7 +176,9 @@ std::optional<std::string> ask_command(int pid, std::string_view line) {
     const drivers::Fd fd = unix_socket();
     if (folder.empty() || !fd || connect_unix(fd, path_of(folder, pid)) != 0) return {};
     const std::string request = std::string(line) + "\n";
-    if (::send(*fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return {};
+    if (::send(*fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size()))
+        return {};
     std::string answer;
     std::vector<char> buffer(64 << 10);
     while (wait_for(*fd, POLLIN)) {

@@ -1,5 +1,5 @@
-// The control socket of a running command: FOLDER/PID.sock, a stream socket of this user's alone. One line
-// of JSON in, one out: docs/formats/control.md.
+// The control socket of a running command: FOLDER/PID.sock, a stream socket of this user's alone.
+// One line of JSON in, one out: docs/formats/control.md.
 #pragma once
 
 #include <optional>
@@ -17,8 +17,8 @@ struct ControlInfo {
     std::string interface;
 };
 
-// Answers as long as it lives; belongs beside the reactor. That no socket can be made is no trouble: then
-// only `estab ss` does not see the command.
+// Answers as long as it lives; belongs beside the reactor. That no socket can be made is no
+// trouble: then only `estab ss` does not see the command.
 class Control {
 public:
     Control(runtime::Reactor& reactor, ControlInfo info);
@@ -37,7 +37,8 @@ private:
 };
 
 // The answer to one line. Never throws.
-std::string control_answer(std::string_view line, Instant now, stack::Stack& stack, const ControlInfo& info);
+std::string control_answer(std::string_view line, Instant now, stack::Stack& stack,
+                           const ControlInfo& info);
 
 // Commands of this user that run, by PID; sockets that dead ones have left are removed.
 std::vector<int> running_commands();

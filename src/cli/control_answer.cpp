@@ -77,14 +77,19 @@ Json info_of(const tcp::Info& info) {
 Json sockets_of(Instant now, stack::Stack& stack) {
     Json rows = Json::array();
     for (const stack::Row& row : stack.table(now)) {
-        Json json{{"protocol", "tcp"},
-                  {"state", tcp::to_string(row.state)},
-                  {"recv_queue", row.queue_in},
-                  {"send_queue", row.queue_out},
-                  {"local", {{"address", row.tuple.local.address.text()}, {"port", row.tuple.local.port}}},
-                  {"peer", {{"address", row.tuple.remote.address.text()}, {"port", row.tuple.remote.port}}}};
+        Json json{
+            {"protocol", "tcp"},
+            {"state", tcp::to_string(row.state)},
+            {"recv_queue", row.queue_in},
+            {"send_queue", row.queue_out},
+            {"local",
+             {{"address", row.tuple.local.address.text()}, {"port", row.tuple.local.port}}},
+            {"peer",
+             {{"address", row.tuple.remote.address.text()}, {"port", row.tuple.remote.port}}}};
         if (const std::string_view timer = timer_of(row); timer != "off")
-            json["timer"] = {{"name", timer}, {"expires_s", seconds(row.timer_left)}, {"retransmits", row.retransmits}};
+            json["timer"] = {{"name", timer},
+                             {"expires_s", seconds(row.timer_left)},
+                             {"retransmits", row.retransmits}};
         if (row.id.valid()) json["info"] = info_of(row.info);
         rows.push_back(std::move(json));
     }
@@ -108,7 +113,8 @@ Json config_of(const tcp::Config& config) {
 
 }  // namespace
 
-std::string control_answer(std::string_view line, Instant now, stack::Stack& stack, const ControlInfo& info) {
+std::string control_answer(std::string_view line, Instant now, stack::Stack& stack,
+                           const ControlInfo& info) {
     const Json request = Json::parse(line, nullptr, false);
     Json answer{{"schema", "estab.control/1"}, {"pid", ::getpid()}};
     if (!request.is_object() || !request.contains("get") || !request["get"].is_array()) {

@@ -1,5 +1,5 @@
-// estab demo FILE --out COPY: one stack serves the file, another fetches it, over a wire in memory and in
-// virtual time. Everything but the operating system's network.
+// estab demo FILE --out COPY: one stack serves the file, another fetches it, over a wire in memory
+// and in virtual time. Everything but the operating system's network.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -23,7 +23,9 @@ constexpr std::size_t piece_bytes = 64 << 10;
 
 drivers::Fd open_file(const std::string& path, int flags) {
     drivers::Fd fd(::open(path.c_str(), flags | O_CLOEXEC, 0666));
-    if (!fd) drivers::throw_system((flags & O_ACCMODE) == O_RDONLY ? "cannot read " + path : "cannot write " + path);
+    if (!fd)
+        drivers::throw_system((flags & O_ACCMODE) == O_RDONLY ? "cannot read " + path
+                                                              : "cannot write " + path);
     return fd;
 }
 
@@ -36,11 +38,15 @@ public:
           wire_({.caps = {.link = device::LinkType::ip,
                           .mtu = mtu(options),
                           .frame_max = mtu(options)}}),
-          recorder_({.trace = options.trace, .pcap = options.pcap, .events = options.events,
-                     .comment = fmt::format("estab {} demo, seed {}", ESTAB_VERSION, options.seed.value_or(1)),
-                     // Virtual time: the same seed is the same run, but for the dates that people see.
-                     .wall_offset = runtime::Loop::wall_offset() + (runtime::Loop::now() - now_)},
-                    device::LinkType::ip),
+          recorder_(
+              {.trace = options.trace,
+               .pcap = options.pcap,
+               .events = options.events,
+               .comment =
+                   fmt::format("estab {} demo, seed {}", ESTAB_VERSION, options.seed.value_or(1)),
+               // Virtual time: the same seed is the same run, but for the dates that people see.
+               .wall_offset = runtime::Loop::wall_offset() + (runtime::Loop::now() - now_)},
+              device::LinkType::ip),
           path_(wire_.end(0), {.spec = options.path()}),
           tap_(path_, recorder_),
           recorded_(tap_, recorder_),
@@ -87,10 +93,12 @@ private:
         const Instant next = std::min({server_.deadline(), client_.deadline(), path_.deadline()});
         if (next == never) throw std::runtime_error("the two stacks wait for each other");
         now_ = std::max(now_, next);
-        for (const auto& [stack, id] : {std::pair{&server_, sender_}, std::pair{&client_, receiver_}}) {
+        for (const auto& [stack, id] :
+             {std::pair{&server_, sender_}, std::pair{&client_, receiver_}}) {
             const tcp::Connection* connection = id.valid() ? stack->find(id) : nullptr;
             if (connection != nullptr && connection->has_failed())
-                throw std::runtime_error(fmt::format("the connection failed: {}", to_string(connection->error())));
+                throw std::runtime_error(
+                    fmt::format("the connection failed: {}", to_string(connection->error())));
         }
     }
     bool send_some() {
@@ -150,13 +158,15 @@ public:
         network_.check();
         drivers::Fd from = open_file(file_, O_RDONLY);
         struct stat in {}, out {};
-        if (::fstat(*from, &in) != 0 || S_ISDIR(in.st_mode)) throw std::runtime_error(file_ + " is not a file");
+        if (::fstat(*from, &in) != 0 || S_ISDIR(in.st_mode))
+            throw std::runtime_error(file_ + " is not a file");
         if (::stat(out_.c_str(), &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
             throw UsageError("FILE and COPY are the same file");
         drivers::Fd to = open_file(out_, O_WRONLY | O_CREAT | O_TRUNC);
         const auto copy = std::make_unique<Copy>(network_, std::move(from), std::move(to));
         const std::uint64_t octets = copy->run();
-        if (!network_.quiet) note("estab demo", fmt::format("{} octets copied to {}", octets, out_));
+        if (!network_.quiet)
+            note("estab demo", fmt::format("{} octets copied to {}", octets, out_));
         return exit_status::done;
     }
 

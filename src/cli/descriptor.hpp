@@ -9,7 +9,8 @@ namespace estab::cli {
 // One reader and one writer may wait at a time. It may be a regular file, which is always ready.
 class Descriptor {
 public:
-    Descriptor(runtime::Reactor& reactor, drivers::Fd fd) : reactor_(reactor), own_(std::move(fd)), fd_(*own_) {}
+    Descriptor(runtime::Reactor& reactor, drivers::Fd fd)
+        : reactor_(reactor), own_(std::move(fd)), fd_(*own_) {}
     Descriptor(runtime::Reactor& reactor, int borrowed) : reactor_(reactor), fd_(borrowed) {}
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;

@@ -12,7 +12,7 @@ namespace {
 using socket::Stream;
 using socket::Task;
 
-constexpr Duration command_wait = 30s;     // for CMD to begin to listen; some ask a name server first
+constexpr Duration command_wait = 30s;  // for CMD to begin to listen; some ask a name server first
 constexpr Duration command_retry = 100ms;
 
 drivers::Fd host_socket(const wire::Address& address) {
@@ -23,7 +23,8 @@ drivers::Fd host_socket(const wire::Address& address) {
 }
 
 // The one connection that is meant for the relay's listener, joined to the host's socket.
-Task<> take_one(runtime::Reactor& reactor, drivers::Fd listening, drivers::Fd host, Instant deadline) {
+Task<> take_one(runtime::Reactor& reactor, drivers::Fd listening, drivers::Fd host,
+                Instant deadline) {
     drivers::Fd inner;
     {
         Descriptor listener(reactor, std::move(listening));
@@ -32,14 +33,16 @@ Task<> take_one(runtime::Reactor& reactor, drivers::Fd listening, drivers::Fd ho
     if (inner) co_await join(reactor, std::move(inner), std::move(host));
 }
 
-Task<> join_inwards(runtime::Reactor& reactor, drivers::Fd socket, wire::Endpoint remote, drivers::Fd host) {
+Task<> join_inwards(runtime::Reactor& reactor, drivers::Fd socket, wire::Endpoint remote,
+                    drivers::Fd host) {
     int error = 0;
     {
         Descriptor inner(reactor, *socket);
         error = co_await connect_kernel(inner, remote, after(reactor.now(), 10s));
     }
     if (error != 0) {
-        note("estab nc", fmt::format("cannot reach {}: {}", remote.text(), drivers::error_text(error)));
+        note("estab nc",
+             fmt::format("cannot reach {}: {}", remote.text(), drivers::error_text(error)));
         co_return;
     }
     co_await join(reactor, std::move(host), std::move(socket));
@@ -64,8 +67,9 @@ wire::Address of_family(const std::vector<wire::Prefix>& prefixes, bool v4) {
 }  // namespace
 
 void DialOptions::setup(Options& options) {
-    options.flag({"--host-loopback", "", "127.0.0.1 and ::1 are the host's; without this they are refused"},
-                 host_loopback);
+    options.flag(
+        {"--host-loopback", "", "127.0.0.1 and ::1 are the host's; without this they are refused"},
+        host_loopback);
 }
 
 Dialer::Dialer(Network& network, const Words& command, const DialOptions& options,
@@ -82,17 +86,19 @@ Dialer::Dialer(Network& network, const Words& command, const DialOptions& option
         watch_command();
     }
     for (const int number : {SIGINT, SIGTERM, SIGHUP})
-        network.reactor().loop().on_signal(number, [this](Instant, int signal) { signal_ = signal; });
+        network.reactor().loop().on_signal(number,
+                                           [this](Instant, int signal) { signal_ = signal; });
 }
 
 void Dialer::watch_command() {
     runtime::Loop& loop = network_.reactor().loop();
-    loop.watch(child_->pidfd(), {.read = true, .write = false}, [this, &loop](Instant, runtime::Ready) {
-        const std::optional<int> status = child_->poll();
-        if (!status) return;
-        command_status_ = drivers::exit_code(*status);
-        loop.forget(child_->pidfd());
-    });
+    loop.watch(child_->pidfd(), {.read = true, .write = false},
+               [this, &loop](Instant, runtime::Ready) {
+                   const std::optional<int> status = child_->poll();
+                   if (!status) return;
+                   command_status_ = drivers::exit_code(*status);
+                   loop.forget(child_->pidfd());
+               });
 }
 
 // Servers get a chance to say goodbye; who does not take it is killed.
@@ -144,14 +150,16 @@ Task<wire::Endpoint> Dialer::out_through_relay(Target target, Instant deadline) 
             error = co_await connect_kernel(connecting, remote, deadline);
         }
         if (error == 0) {
-            drivers::Fd inner = network_.private_network()->socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+            drivers::Fd inner =
+                network_.private_network()->socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
             const wire::Endpoint local = listen_kernel(inner, {command_address(true), 0});
-            socket::spawn(network_.reactor(), take_one(network_.reactor(), std::move(inner), std::move(host),
-                                                       after(network_.reactor().now(), 30s)));
+            socket::spawn(network_.reactor(),
+                          take_one(network_.reactor(), std::move(inner), std::move(host),
+                                   after(network_.reactor().now(), 30s)));
             co_return local;
         }
-        trouble = fmt::format("cannot connect to {} port {}: {}", printable(target.host), target.port,
-                              drivers::error_text(error));
+        trouble = fmt::format("cannot connect to {} port {}: {}", printable(target.host),
+                              target.port, drivers::error_text(error));
     }
     throw std::runtime_error(trouble);
 }
@@ -162,9 +170,11 @@ Task<Stream> Dialer::connect(Target target, Instant deadline) {
     if (way_ == Way::relay) {
         remotes.push_back(co_await out_through_relay(target, deadline));
     } else {
-        for (const wire::Address& address : resolve(target.host)) remotes.push_back({address, target.port});
+        for (const wire::Address& address : resolve(target.host))
+            remotes.push_back({address, target.port});
     }
-    const Instant patience = way_ == Way::command ? after(reactor.now(), command_wait) : Instant::min();
+    const Instant patience =
+        way_ == Way::command ? after(reactor.now(), command_wait) : Instant::min();
     for (;;) {
         Error error = Error::host_unreachable;
         for (const wire::Endpoint& remote : remotes) {
@@ -175,11 +185,12 @@ Task<Stream> Dialer::connect(Target target, Instant deadline) {
             error = stream.error();
         }
         if (command_status_)
-            throw std::runtime_error(
-                fmt::format("the command ended with status {} and accepted nothing", *command_status_));
+            throw std::runtime_error(fmt::format(
+                "the command ended with status {} and accepted nothing", *command_status_));
         if (error != Error::refused || reactor.now() >= patience)
-            throw std::runtime_error(fmt::format("cannot connect to {} port {}: {}", printable(target.host),
-                                                 target.port, to_string(error)));
+            throw std::runtime_error(fmt::format("cannot connect to {} port {}: {}",
+                                                 printable(target.host), target.port,
+                                                 to_string(error)));
         co_await socket::sleep_for(reactor, command_retry);
     }
 }
@@ -191,8 +202,8 @@ std::optional<wire::Endpoint> Dialer::let_in(const std::optional<wire::Address>&
     drivers::Fd listening = host_socket(local);
     const wire::Endpoint have = listen_kernel(listening, {local, port});
     socket::spawn(network_.reactor(),
-                  accept_inwards(network_.reactor(), *network_.private_network(), std::move(listening),
-                                 {own_address(true), port}));
+                  accept_inwards(network_.reactor(), *network_.private_network(),
+                                 std::move(listening), {own_address(true), port}));
     return have;
 }
 

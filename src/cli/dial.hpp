@@ -1,5 +1,5 @@
-// Where the other end of a connection is, for commands that are clients: on the host's TUN, beside a CMD in
-// the private network, or out on the host's network behind a relay.
+// Where the other end of a connection is, for commands that are clients: on the host's TUN, beside
+// a CMD in the private network, or out on the host's network behind a relay.
 #pragma once
 
 #include <array>
@@ -27,13 +27,16 @@ struct DialOptions {
 class Dialer {
 public:
     // `standard` replaces CMD's stdin, stdout and stderr where >= 0.
-    Dialer(Network& network, const Words& command, const DialOptions& options, std::array<int, 3> standard);
+    Dialer(Network& network, const Words& command, const DialOptions& options,
+           std::array<int, 3> standard);
     ~Dialer();
 
     // A connection of estab's TCP. CMD is given 30 s to begin to listen.
     socket::Task<socket::Stream> connect(Target target, Instant deadline);
-    // For connections from the host: they arrive at `port` of estab's TCP. Returns at once; where it listens.
-    std::optional<wire::Endpoint> let_in(const std::optional<wire::Address>& address, std::uint16_t port);
+    // For connections from the host: they arrive at `port` of estab's TCP. Returns at once; where
+    // it listens.
+    std::optional<wire::Endpoint> let_in(const std::optional<wire::Address>& address,
+                                         std::uint16_t port);
 
     // The address of estab's TCP that CMD or the relay talks to.
     wire::Address own_address(bool v4) const;

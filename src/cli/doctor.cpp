@@ -1,5 +1,5 @@
-// estab doctor: what this machine lets us do, which backend the other commands will choose, and what to
-// change.
+// estab doctor: what this machine lets us do, which backend the other commands will choose, and
+// what to change.
 #include <fmt/format.h>
 
 #include "cli/command.hpp"
@@ -16,7 +16,8 @@ struct Choice {
 };
 
 Choice choose(const drivers::Probe& probe) {
-    if (probe.private_tun.ok) return {"tun", "a private network over TUN works, and it is the faster one"};
+    if (probe.private_tun.ok)
+        return {"tun", "a private network over TUN works, and it is the faster one"};
     if (probe.private_veth.ok) return {"veth", "TUN does not: " + probe.private_tun.found};
     if (probe.host_network.ok && probe.tun_open.ok)
         return {"host-tun", "no private network can be made, but --tun NAME works"};

@@ -52,7 +52,8 @@ public:
     explicit Output(Where where) : where_(std::move(where)) {
         struct stat found{};
         if (is_standard() || ::stat(where_.path.c_str(), &found) != 0) return;
-        if (S_ISDIR(found.st_mode)) throw std::runtime_error(where_.path + " is a folder; -o FILE names a file");
+        if (S_ISDIR(found.st_mode))
+            throw std::runtime_error(where_.path + " is a folder; -o FILE names a file");
         if (where_.resume) {
             there_ = static_cast<std::uint64_t>(found.st_size);
         } else if (!where_.may_replace) {
@@ -82,7 +83,8 @@ public:
         size_ += octets.size();
     }
     void close() {
-        if (fd_ && ::close(fd_.release()) != 0) drivers::throw_system("cannot write " + where_.path);
+        if (fd_ && ::close(fd_.release()) != 0)
+            drivers::throw_system("cannot write " + where_.path);
     }
 
 private:
@@ -111,8 +113,8 @@ public:
             std::optional<Url> next = co_await ask(url);
             if (!next) break;
             if (hops == redirects_max)
-                throw std::runtime_error(fmt::format("more than {} redirections, the last to {}", redirects_max,
-                                                     printable(next->text())));
+                throw std::runtime_error(fmt::format("more than {} redirections, the last to {}",
+                                                     redirects_max, printable(next->text())));
             url = std::move(*next);
         }
         output_.close();
@@ -143,7 +145,8 @@ private:
         is_wanted_ = was_complete_ = false;
         std::vector<std::uint8_t> buffer(256 << 10);
         while (!response.is_done() && !next && !was_complete_) {
-            const auto count = co_await stream.async_read(buffer, after(reactor_.now(), options_.timeout));
+            const auto count =
+                co_await stream.async_read(buffer, after(reactor_.now(), options_.timeout));
             if (!count) throw std::runtime_error(trouble(url, count.error()));
             if (*count == 0) {
                 response.finish();
@@ -151,15 +154,17 @@ private:
             }
             response.feed(Bytes(buffer).first(*count));
             if (is_wanted_)
-                progress_.show(reactor_.now(), {.done = output_.size(), .before = before_, .total = total_});
+                progress_.show(reactor_.now(),
+                               {.done = output_.size(), .before = before_, .total = total_});
         }
         co_return next;
     }
 
     std::string request_for(const Url& url) const {
-        std::string text = fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: estab/{}\r\nAccept: */*\r\n"
-                                       "Accept-Encoding: identity\r\nConnection: close\r\n",
-                                       url.target, url.authority(), ESTAB_VERSION);
+        std::string text = fmt::format(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: estab/{}\r\nAccept: */*\r\n"
+            "Accept-Encoding: identity\r\nConnection: close\r\n",
+            url.target, url.authority(), ESTAB_VERSION);
         if (output_.there() != 0) text += fmt::format("Range: bytes={}-\r\n", output_.there());
         return text + "\r\n";
     }
@@ -168,21 +173,24 @@ private:
         const int status = response.status();
         const ContentRange range(response.field("Content-Range"));
         const std::string_view location = response.field("Location");
-        const bool redirects = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+        const bool redirects =
+            status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
         if (redirects && !location.empty()) return url.resolve(location);
         const std::uint64_t there = output_.there();
         if (status == 416 && there != 0) {
             if (range.total != there)
-                throw std::runtime_error(fmt::format("{} has {} octets, the server's file does not; without -C it "
-                                                     "is fetched anew", output_.path(), there));
+                throw std::runtime_error(
+                    fmt::format("{} has {} octets, the server's file does not; without -C it "
+                                "is fetched anew",
+                                output_.path(), there));
             was_complete_ = true;
             return {};
         }
         if (status == 206 && (there == 0 || range.first != there))
             throw std::runtime_error("the server sent another part of the file than was asked for");
         if (status != 200 && status != 206)
-            throw std::runtime_error(fmt::format("HTTP {} {}: {}", status, printable(response.reason()),
-                                                 printable(url.text())));
+            throw std::runtime_error(fmt::format(
+                "HTTP {} {}: {}", status, printable(response.reason()), printable(url.text())));
         if (status == 200 && there != 0 && !options_.quiet)
             note(who, "the server cannot go on in the middle; beginning anew");
         output_.open(status == 206);
@@ -213,7 +221,9 @@ class Get final : public Command {
 public:
     void setup(Options& options) override {
         options.positional({"URL", "", "http://HOST[:PORT]/PATH"}, url_);
-        options.value({"-o,--output", "FILE", "where to; - is standard output (default: as in the URL)"}, output_);
+        options.value(
+            {"-o,--output", "FILE", "where to; - is standard output (default: as in the URL)"},
+            output_);
         options.flag({"-C,--continue", "", "go on with a file that is there in part"}, resume_);
         options.value({"--timeout", "SECONDS", "of silence, until it gives up (30)"}, timeout_);
         dial_.setup(options);
@@ -232,12 +242,14 @@ public:
         const drivers::Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         Dialer dialer(*network, command, dial_, {*nothing, path == "-" ? STDERR_FILENO : -1, -1});
         Download download(dialer, reactor, output,
-                          {.timeout = std::chrono::seconds(std::min<std::uint64_t>(timeout_.value_or(30), 86'400)),
+                          {.timeout = std::chrono::seconds(
+                               std::min<std::uint64_t>(timeout_.value_or(30), 86'400)),
                            .quiet = network_.quiet});
         const Instant begin = reactor.now();
         socket::spawn(reactor, download.run(url));
         try {
-            if (const int signal = dialer.run_until([&] { return download.is_done(); }); signal != 0) {
+            if (const int signal = dialer.run_until([&] { return download.is_done(); });
+                signal != 0) {
                 download.clear();
                 tell_partial(output);
                 return 128 + signal;
@@ -256,7 +268,8 @@ public:
 private:
     void tell_partial(const Output& output) const {
         if (!output.is_open() || output.is_standard()) return;
-        note(who, fmt::format("{} octets are in {}; -C goes on from there", output.size(), output.path()));
+        note(who, fmt::format("{} octets are in {}; -C goes on from there", output.size(),
+                              output.path()));
     }
     static void summary(const Output& output, bool was_complete, Duration took) {
         if (was_complete) return note(who, output.path() + " was complete already");

@@ -53,7 +53,8 @@ bool add_range(std::string_view item, std::uint64_t size, std::vector<Range>& li
     }
     const auto first = number(left);
     if (!first || (!right.empty() && (!last || *last < *first))) return false;
-    if (*first < size) list.push_back({*first, std::min(right.empty() ? size - 1 : *last, size - 1)});
+    if (*first < size)
+        list.push_back({*first, std::min(right.empty() ? size - 1 : *last, size - 1)});
     return true;
 }
 
@@ -75,7 +76,8 @@ constexpr std::pair<std::string_view, std::string_view> types[] = {
 }  // namespace
 
 std::optional<std::string> path_of(std::string_view target) {
-    if (target.starts_with("http://")) {  // the absolute form, which servers must take (RFC 9112 3.2.2)
+    if (target.starts_with(
+            "http://")) {  // the absolute form, which servers must take (RFC 9112 3.2.2)
         const std::size_t slash = target.find('/', 7);
         target = slash == std::string_view::npos ? "/" : target.substr(slash);
     }
@@ -117,8 +119,8 @@ std::string date_text(std::int64_t unix_s) {
     const time_t at = unix_s;
     tm t{};
     ::gmtime_r(&at, &t);
-    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[t.tm_wday], t.tm_mday, months[t.tm_mon],
-                       t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", days[t.tm_wday], t.tm_mday,
+                       months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
 std::optional<std::int64_t> parse_date(std::string_view text) {
@@ -138,8 +140,9 @@ bool has_etag(std::string_view list, std::string_view etag) {
 
 std::string_view content_type(std::string_view path) {
     std::string extension(path.substr(std::min(path.rfind('.'), path.size())));
-    std::ranges::transform(extension, extension.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::ranges::transform(extension, extension.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    });
     for (const auto& [end, type] : types)
         if (extension == end) return type;
     return "application/octet-stream";
@@ -163,8 +166,9 @@ std::string html_escape(std::string_view text) {
 std::string percent_encode(std::string_view name) {
     std::string out;
     for (const char c : name) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-                        || std::string_view("-._~").find(c) != std::string_view::npos;
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') ||
+                           std::string_view("-._~").find(c) != std::string_view::npos;
         if (plain)
             out += c;
         else

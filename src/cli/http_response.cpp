@@ -19,7 +19,9 @@ using boost::beast::string_view;
 constexpr std::uint32_t header_bytes_max = 64 << 10;
 
 bool is_same(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    const auto lower = [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [&](char x, char y) { return lower(x) == lower(y); });
 }
@@ -53,7 +55,8 @@ struct HttpResponse::Parser final : http::basic_parser<false> {
     std::size_t body(string_view octets, error_code& ec) {
         if (code / 100 != 1)
             call(ec, [&] {
-                owner.on_body({reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()});
+                owner.on_body(
+                    {reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()});
             });
         return octets.size();
     }
@@ -64,14 +67,17 @@ struct HttpResponse::Parser final : http::basic_parser<false> {
         words.assign(reason.data(), reason.size());
     }
     void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
-        fields.emplace_back(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
+        fields.emplace_back(std::string(name.data(), name.size()),
+                            std::string(value.data(), value.size()));
     }
     void on_header_impl(error_code& ec) override {
         if (const auto declared = content_length()) length = *declared;
         if (code / 100 != 1) call(ec, [this] { owner.on_header(); });
     }
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-    std::size_t on_body_impl(string_view octets, error_code& ec) override { return body(octets, ec); }
+    std::size_t on_body_impl(string_view octets, error_code& ec) override {
+        return body(octets, ec);
+    }
     void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
     std::size_t on_chunk_body_impl(std::uint64_t, string_view octets, error_code& ec) override {
         return body(octets, ec);
@@ -95,14 +101,17 @@ void HttpResponse::feed(Bytes octets) {
     while (!rest.empty()) {
         if (parser_->is_done()) {
             if (status() / 100 != 1) return;
-            parser_ = std::make_unique<Parser>(*this);  // 1xx comes before the real one (RFC 9110 15.2)
+            parser_ =
+                std::make_unique<Parser>(*this);  // 1xx comes before the real one (RFC 9110 15.2)
         }
         error_code error;
-        const std::size_t used = parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+        const std::size_t used =
+            parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
         if (parser_->trouble) std::rethrow_exception(parser_->trouble);
         rest.remove_prefix(used);
         if (error == http::error::need_more || (!error && used == 0)) break;
-        if (error) throw std::runtime_error(fmt::format("not an HTTP response: {}", error.message()));
+        if (error)
+            throw std::runtime_error(fmt::format("not an HTTP response: {}", error.message()));
     }
     waiting_.assign(rest);
 }
@@ -112,8 +121,9 @@ void HttpResponse::finish() {
     error_code error;
     if (parser_->got_some()) parser_->put_eof(error);
     if (error == http::error::partial_message || !parser_->is_done())
-        throw std::runtime_error(parser_->is_header_done() ? "the server stopped in the middle of the body"
-                                                           : "the server closed without a response");
+        throw std::runtime_error(parser_->is_header_done()
+                                     ? "the server stopped in the middle of the body"
+                                     : "the server closed without a response");
 }
 
 bool HttpResponse::is_done() const { return parser_->is_done() && status() / 100 != 1; }

@@ -1,5 +1,5 @@
-// Reads one response of HTTP/1.x, octet by octet as it comes. Boost.Beast does the parsing and is seen by
-// http_response.cpp alone.
+// Reads one response of HTTP/1.x, octet by octet as it comes. Boost.Beast does the parsing and is
+// seen by http_response.cpp alone.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ public:
     std::function<void()> on_header;
     std::function<void(Bytes)> on_body;
 
-    // Takes octets; what is behind the response is ignored. Throws std::runtime_error for what is not HTTP,
-    // and whatever the callbacks throw.
+    // Takes octets; what is behind the response is ignored. Throws std::runtime_error for what is
+    // not HTTP, and whatever the callbacks throw.
     void feed(Bytes octets);
     // The peer has finished. Throws when that is too early.
     void finish();

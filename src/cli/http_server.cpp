@@ -93,9 +93,12 @@ int status_of(const boost::system::error_code& error) {
 }  // namespace
 
 FileServer::FileServer(const std::string& folder, bool logs, const Limits& limits)
-    : folder_(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), logs_(logs), limits_(limits) {
+    : folder_(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)),
+      logs_(logs),
+      limits_(limits) {
     if (!folder_) drivers::throw_system("cannot serve " + folder);
-    if (::faccessat(*folder_, ".", R_OK | X_OK, AT_EACCESS) != 0) drivers::throw_system("cannot serve " + folder);
+    if (::faccessat(*folder_, ".", R_OK | X_OK, AT_EACCESS) != 0)
+        drivers::throw_system("cannot serve " + folder);
 }
 
 socket::Task<> FileServer::run(socket::Reactor& reactor, socket::Listener& listener) {
@@ -115,7 +118,8 @@ socket::Task<> FileServer::talk(socket::Reactor& reactor, socket::Stream stream)
         boost::system::error_code error;
         while (!parser.is_header_done()) {
             if (!buffer.empty()) {
-                const std::size_t used = parser.put(boost::asio::buffer(buffer.data(), buffer.size()), error);
+                const std::size_t used =
+                    parser.put(boost::asio::buffer(buffer.data(), buffer.size()), error);
                 buffer.erase(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(used));
                 if (parser.is_header_done() || (error && error != beast::error::need_more)) break;
                 if (buffer.size() > limits_.header_bytes) {
@@ -151,8 +155,9 @@ socket::Task<> FileServer::talk(socket::Reactor& reactor, socket::Stream stream)
         go_on = request.status == 200 && request.keep_alive;
         answer.headers += go_on ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
         if (logs_) {
-            note(stream.remote().text(), fmt::format("\"{} {}\" {} {}", printable(request.method),
-                                                     printable(request.target), answer.status, answer.size()));
+            note(stream.remote().text(),
+                 fmt::format("\"{} {}\" {} {}", printable(request.method),
+                             printable(request.target), answer.status, answer.size()));
         }
         if (!co_await send(reactor, stream, answer, request.method != "HEAD")) go_on = false;
     }
@@ -166,9 +171,11 @@ socket::Task<> FileServer::talk(socket::Reactor& reactor, socket::Stream stream)
     }
 }
 
-socket::Task<bool> FileServer::send(socket::Reactor& reactor, socket::Stream& stream, Answer& answer, bool body) {
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\nServer: estab\r\nDate: {}\r\n{}", answer.status,
-                                   reason(answer.status), http::date_text(::time(nullptr)), answer.headers);
+socket::Task<bool> FileServer::send(socket::Reactor& reactor, socket::Stream& stream,
+                                    Answer& answer, bool body) {
+    std::string head =
+        fmt::format("HTTP/1.1 {} {}\r\nServer: estab\r\nDate: {}\r\n{}", answer.status,
+                    reason(answer.status), http::date_text(::time(nullptr)), answer.headers);
     if (answer.status != 304) head += fmt::format("Content-Length: {}\r\n", answer.size());
     head += "\r\n";
     std::vector<std::uint8_t> room(head.begin(), head.end());
@@ -180,14 +187,16 @@ socket::Task<bool> FileServer::send(socket::Reactor& reactor, socket::Stream& st
             const auto wanted = static_cast<std::size_t>(
                 std::min<std::uint64_t>(limits_.piece_bytes, piece.size - done));
             room.resize(used + wanted);
-            const ssize_t n = ::pread(*answer.file, room.data() + used, wanted, static_cast<off_t>(piece.first + done));
+            const ssize_t n = ::pread(*answer.file, room.data() + used, wanted,
+                                      static_cast<off_t>(piece.first + done));
             if (n <= 0) {  // shorter than it was: only the end of the connection can say so
                 stream.abort();
                 co_return false;
             }
             room.resize(used + static_cast<std::size_t>(n));
             done += static_cast<std::uint64_t>(n);
-            if (!co_await stream.async_write_all(room, after(reactor.now(), limits_.idle))) co_return false;
+            if (!co_await stream.async_write_all(room, after(reactor.now(), limits_.idle)))
+                co_return false;
             room.clear();
         }
     }
@@ -235,20 +244,24 @@ FileServer::Answer FileServer::answer_file(const Request& request, const std::st
     struct stat status {};
     if (::fstat(*file, &status) != 0 || !S_ISREG(status.st_mode)) return Answer::error(403);
     const auto size = static_cast<std::uint64_t>(status.st_size);
-    const std::string etag = fmt::format("\"{:x}-{:x}{:08x}\"", size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    const std::string etag =
+        fmt::format("\"{:x}-{:x}{:08x}\"", size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
     const std::string modified = http::date_text(status.st_mtim.tv_sec);
     Answer answer;
-    answer.headers = fmt::format("ETag: {}\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n", etag, modified);
+    answer.headers =
+        fmt::format("ETag: {}\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n", etag, modified);
 
     // RFC 9110 13.2.2: the ETag decides where there is one.
     const auto since = http::parse_date(request.if_modified_since);
-    const bool unchanged = request.if_none_match.empty() ? since && status.st_mtim.tv_sec <= *since
-                                                         : http::has_etag(request.if_none_match, etag);
+    const bool unchanged = request.if_none_match.empty()
+                               ? since && status.st_mtim.tv_sec <= *since
+                               : http::has_etag(request.if_none_match, etag);
     if (unchanged) {
         answer.status = 304;
         return answer;
     }
-    const bool same = request.if_range.empty() || request.if_range == etag || request.if_range == modified;
+    const bool same =
+        request.if_range.empty() || request.if_range == etag || request.if_range == modified;
     const http::Ranges ranges = same ? http::parse_ranges(request.range, size) : http::Ranges{};
     const std::string_view type = http::content_type(path);
     if (ranges.kind == http::Ranges::Kind::unsatisfiable) {
@@ -265,8 +278,8 @@ FileServer::Answer FileServer::answer_file(const Request& request, const std::st
     answer.status = 206;
     if (ranges.list.size() == 1) {
         const http::Range range = ranges.list[0];
-        answer.headers += fmt::format("Content-Type: {}\r\nContent-Range: bytes {}-{}/{}\r\n", type, range.first,
-                                      range.last, size);
+        answer.headers += fmt::format("Content-Type: {}\r\nContent-Range: bytes {}-{}/{}\r\n", type,
+                                      range.first, range.last, size);
         answer.pieces.push_back({.text = {}, .first = range.first, .size = range.size()});
         return answer;
     }
@@ -274,8 +287,9 @@ FileServer::Answer FileServer::answer_file(const Request& request, const std::st
     answer.headers += fmt::format("Content-Type: multipart/byteranges; boundary={}\r\n", boundary);
     for (const http::Range& range : ranges.list) {
         answer.pieces.push_back(
-            {.text = fmt::format("\r\n--{}\r\nContent-Type: {}\r\nContent-Range: bytes {}-{}/{}\r\n\r\n", boundary,
-                                 type, range.first, range.last, size),
+            {.text = fmt::format(
+                 "\r\n--{}\r\nContent-Type: {}\r\nContent-Range: bytes {}-{}/{}\r\n\r\n", boundary,
+                 type, range.first, range.last, size),
              .first = range.first,
              .size = range.size()});
     }
@@ -291,7 +305,9 @@ FileServer::Answer FileServer::answer_folder(const std::string& path, drivers::F
     while (const dirent* entry = ::readdir(entries.get())) {
         const std::string name = entry->d_name;
         struct stat status {};
-        if (name == "." || name == ".." || ::fstatat(::dirfd(entries.get()), name.c_str(), &status, 0) != 0) continue;
+        if (name == "." || name == ".." ||
+            ::fstatat(::dirfd(entries.get()), name.c_str(), &status, 0) != 0)
+            continue;
         list.push_back({name, S_ISDIR(status.st_mode), static_cast<std::uint64_t>(status.st_size)});
     }
     Answer answer;

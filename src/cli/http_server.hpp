@@ -14,7 +14,7 @@ public:
     struct Limits {
         std::size_t header_bytes = 16 << 10;  // of a request; beyond: 431
         std::size_t piece_bytes = 64 << 10;   // of a file, in memory at a time for each connection
-        Duration idle = 60s;                  // for a request to come, and for a peer to take a piece
+        Duration idle = 60s;  // for a request to come, and for a peer to take a piece
     };
 
     // Throws drivers::SystemError when the folder cannot be opened.
@@ -28,7 +28,8 @@ private:
     struct Request;
     struct Answer;
     socket::Task<> talk(socket::Reactor& reactor, socket::Stream stream);
-    socket::Task<bool> send(socket::Reactor& reactor, socket::Stream& stream, Answer& answer, bool body);
+    socket::Task<bool> send(socket::Reactor& reactor, socket::Stream& stream, Answer& answer,
+                            bool body);
     Answer answer_to(const Request& request) const;
     Answer answer_file(const Request& request, const std::string& path, drivers::Fd file) const;
     Answer answer_folder(const std::string& path, drivers::Fd folder) const;

@@ -1,5 +1,5 @@
-// Finds the command, has its options parsed, runs it, and turns what is thrown into one line and an exit
-// status.
+// Finds the command, has its options parsed, runs it, and turns what is thrown into one line and an
+// exit status.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -39,14 +39,18 @@ std::string overview(bool all) {
         out += fmt::format("  {:<10}{}\n", entry.name, entry.summary);
     out += "\nestab COMMAND --help shows its options. estab --version [--json]\n";
     if (all)
-        out += "\nExit status: 0 done, 1 failed, 2 wrong usage; with `-- CMD` it is CMD's, or 125 when\n"
-               "estab failed, 126 when CMD cannot be run, 127 when there is none, 128+n after signal n.\n";
+        out +=
+            "\nExit status: 0 done, 1 failed, 2 wrong usage; with `-- CMD` it is CMD's, or 125 "
+            "when\n"
+            "estab failed, 126 when CMD cannot be run, 127 when there is none, 128+n after signal "
+            "n.\n";
     return out;
 }
 
 std::string help_of(const CommandEntry& entry, const Options& options, bool all) {
-    std::string out = fmt::format("estab {}: {}\n\nUsage: estab {} {}\n\nExamples:\n{}", entry.name,
-                                  entry.summary, entry.name, entry.arguments, indented(entry.examples));
+    std::string out =
+        fmt::format("estab {}: {}\n\nUsage: estab {} {}\n\nExamples:\n{}", entry.name,
+                    entry.summary, entry.name, entry.arguments, indented(entry.examples));
     out += options.help(all);
     if (!all) out += fmt::format("\nestab {} --help shows all options.\n", entry.name);
     return out;
@@ -54,10 +58,12 @@ std::string help_of(const CommandEntry& entry, const Options& options, bool all)
 
 int version(const Words& words) {
     const bool json = words.size() == 1 && words[0] == "--json";
-    if (!words.empty() && !json) throw UsageError(fmt::format("unexpected argument '{}'", words[0]));
+    if (!words.empty() && !json)
+        throw UsageError(fmt::format("unexpected argument '{}'", words[0]));
     if (json)
-        print(fmt::format("{{\"schema\":\"estab.version/1\",\"version\":\"{}\",\"compiler\":\"{}\"}}\n",
-                          ESTAB_VERSION, __VERSION__));
+        print(fmt::format(
+            "{{\"schema\":\"estab.version/1\",\"version\":\"{}\",\"compiler\":\"{}\"}}\n",
+            ESTAB_VERSION, __VERSION__));
     else
         print("estab " ESTAB_VERSION "\n");
     return exit_status::done;
@@ -83,7 +89,8 @@ int run(const CommandEntry& entry, Words words) {
     const std::string who = fmt::format("estab {}", entry.name);
     Words command;
     bool has_command = false;
-    if (const auto dashes = std::ranges::find(words, "--"); entry.takes_command && dashes != words.end()) {
+    if (const auto dashes = std::ranges::find(words, "--");
+        entry.takes_command && dashes != words.end()) {
         has_command = true;
         command.assign(dashes + 1, words.end());
         words.erase(dashes, words.end());
@@ -123,7 +130,8 @@ int run(const Words& words) {
         if (words[0] == "--version") return version({words.begin() + 1, words.end()});
         if (words[0] == "-h") return print(overview(false)), exit_status::done;
         if (words[0] == "help" && words.size() > 1) return run(find(words[1]), {"--help"});
-        if (words[0] == "--help" || words[0] == "help") return print(overview(true)), exit_status::done;
+        if (words[0] == "--help" || words[0] == "help")
+            return print(overview(true)), exit_status::done;
         return run(find(words[0]), {words.begin() + 1, words.end()});
     } catch (const UsageError& e) {
         note("estab", e.what());

@@ -22,7 +22,8 @@ using socket::Task;
 
 constexpr const char* who = "estab nc";
 constexpr std::size_t buffer_bytes = 64 << 10;
-constexpr std::size_t pipe_bytes = 4096;  // PIPE_BUF: fits without blocking where poll() says that there is room
+constexpr std::size_t pipe_bytes =
+    4096;  // PIPE_BUF: fits without blocking where poll() says that there is room
 
 struct NcOptions {
     bool listens = false;
@@ -60,7 +61,9 @@ public:
     }
 
 private:
-    Instant patience() const { return options_.wait ? after(reactor_.now(), *options_.wait) : never; }
+    Instant patience() const {
+        return options_.wait ? after(reactor_.now(), *options_.wait) : never;
+    }
     void say(const std::string& line) const {
         if (options_.verbose) note(who, line);
     }
@@ -72,7 +75,8 @@ private:
             Target target{options_.host, options_.port};
             stream_ = co_await dialer_.connect(target, patience());
         }
-        say(fmt::format("{} {}", options_.listens ? "connection from" : "connected to", stream_.remote().text()));
+        say(fmt::format("{} {}", options_.listens ? "connection from" : "connected to",
+                        stream_.remote().text()));
         begin();
         socket::spawn(reactor_, send_input());
         co_await print_received();
@@ -91,7 +95,8 @@ private:
                 listen.any_address = false;
                 listen.address = {*address, static_cast<std::uint8_t>(address->is_v4() ? 32 : 128)};
             }
-            say(fmt::format("listening on {} port {}", options_.host.empty() ? "every address" : options_.host,
+            say(fmt::format("listening on {} port {}",
+                            options_.host.empty() ? "every address" : options_.host,
                             options_.port));
         }
         auto listener = socket::Listener::listen(reactor_, listen);
@@ -126,7 +131,8 @@ private:
                 co_await output_.writable();
                 continue;
             }
-            const std::size_t count = output_is_file_ ? octets.size() : std::min(octets.size(), pipe_bytes);
+            const std::size_t count =
+                output_is_file_ ? octets.size() : std::min(octets.size(), pipe_bytes);
             const ssize_t n = ::write(output_.fd(), octets.data(), count);
             if (n >= 0) {
                 octets = octets.subspan(static_cast<std::size_t>(n));
@@ -166,9 +172,11 @@ private:
     Task<> run_udp() {
         udp::Options own;
         if (options_.listens) own.local.port = options_.port;
-        if (options_.listens && !options_.host.empty()) own.local.address = resolve(options_.host).front();
+        if (options_.listens && !options_.host.empty())
+            own.local.address = resolve(options_.host).front();
         auto bound = socket::Udp::bind(reactor_, own);
-        if (!bound) throw std::runtime_error(fmt::format("cannot bind: {}", to_string(bound.error())));
+        if (!bound)
+            throw std::runtime_error(fmt::format("cannot bind: {}", to_string(bound.error())));
         udp_ = std::move(*bound);
         if (options_.listens) {
             say(fmt::format("listening on UDP port {}", options_.port));
@@ -188,7 +196,8 @@ private:
     }
     void speak_with(const wire::Endpoint& remote) {
         if (const auto done = udp_.connect(remote); !done)
-            throw std::runtime_error(fmt::format("cannot reach {}: {}", remote.text(), to_string(done.error())));
+            throw std::runtime_error(
+                fmt::format("cannot reach {}: {}", remote.text(), to_string(done.error())));
         say(fmt::format("speaking with {}", remote.text()));
         begin();
     }
@@ -199,7 +208,8 @@ private:
             for (;;) {
                 const auto sent = udp_.send(Bytes(buffer).first(count));
                 if (sent) break;
-                if (sent.error() != Error::would_block) throw std::runtime_error(to_string(sent.error()));
+                if (sent.error() != Error::would_block)
+                    throw std::runtime_error(to_string(sent.error()));
                 co_await socket::sleep_for(reactor_, 1ms);
             }
         }
@@ -235,11 +245,14 @@ class Nc final : public Command {
 public:
     void setup(Options& options) override {
         options.rest({"HOST PORT", "", "where to; with -l: [HOST] PORT to listen on"}, words_);
-        options.flag({"-l,--listen", "", "wait for one connection instead of making it"}, options_.listens);
+        options.flag({"-l,--listen", "", "wait for one connection instead of making it"},
+                     options_.listens);
         options.flag({"-u,--udp", "", "datagrams; each read is one"}, options_.udp);
-        options.flag({"-N", "", "half-close at the end of the input: the default here"}, half_close_);
+        options.flag({"-N", "", "half-close at the end of the input: the default here"},
+                     half_close_);
         options.flag({"-v,--verbose", "", "say who is connected"}, options_.verbose);
-        options.value({"-w,--wait", "SECONDS", "give up connecting, and end after so much silence"}, wait_);
+        options.value({"-w,--wait", "SECONDS", "give up connecting, and end after so much silence"},
+                      wait_);
         dial_.setup(options);
         network_.setup(options);
     }
@@ -247,7 +260,8 @@ public:
     int run(const Words& command) override {
         take_words();
         if (options_.udp && network_.is_private() && command.empty())
-            throw UsageError("-u needs --tun, --tap or -- CMD: datagrams do not go through the relay");
+            throw UsageError(
+                "-u needs --tun, --tap or -- CMD: datagrams do not go through the relay");
         const std::unique_ptr<Network> network = Network::open(network_, who);
         runtime::Reactor& reactor = network->reactor();
         const drivers::Fd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -264,8 +278,8 @@ public:
             return 128 + signal;
         }
         if (!conversation.is_done() && !conversation.had_peer())
-            throw std::runtime_error(fmt::format("the command ended with status {} without a connection",
-                                                 *dialer.command_status()));
+            throw std::runtime_error(fmt::format(
+                "the command ended with status {} without a connection", *dialer.command_status()));
         conversation.close();
         dialer.drain(5s);
         return dialer.wait_command(after(reactor.now(), 5s)).value_or(exit_status::done);
@@ -278,7 +292,8 @@ private:
         if (words_.size() == 2) options_.host = words_[0];
         const std::string& port = words_.back();
         const auto parsed = std::from_chars(port.data(), port.data() + port.size(), options_.port);
-        if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() || options_.port == 0)
+        if (parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() ||
+            options_.port == 0)
             throw UsageError(fmt::format("'{}' is not a port (1 to 65535)", printable(port)));
         if (wait_) options_.wait = std::chrono::seconds(std::min<std::uint64_t>(*wait_, 1'000'000));
     }

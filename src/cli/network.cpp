@@ -20,7 +20,8 @@ constexpr std::uint32_t mtu_min = 576, mtu_max = 65'535;
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
-    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) drivers::throw_system("no random numbers");
+    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        drivers::throw_system("no random numbers");
     return seed;
 }
 
@@ -29,7 +30,8 @@ std::vector<wire::Prefix> prefixes(const std::vector<std::string>& words, const 
     for (const std::string& word : words) {
         const auto prefix = wire::Prefix::parse(word);
         if (!prefix)
-            throw UsageError(fmt::format("{}: '{}' is not ADDRESS/LENGTH (example: 10.9.0.2/24)", option, word));
+            throw UsageError(
+                fmt::format("{}: '{}' is not ADDRESS/LENGTH (example: 10.9.0.2/24)", option, word));
         result.push_back(*prefix);
     }
     return result;
@@ -51,7 +53,8 @@ Chosen choose_private(const NetworkOptions& options) {
     drivers::AnyDevice device = network.take_device();
     const drivers::PrivateAddresses addresses = network.addresses();
     std::string reason = network.reason();
-    return {std::move(network), std::move(device), addresses.own, addresses.gateways, std::move(reason)};
+    return {std::move(network), std::move(device), addresses.own, addresses.gateways,
+            std::move(reason)};
 }
 
 Chosen choose_host(const NetworkOptions& options) {
@@ -86,14 +89,17 @@ public:
                                         .event_room = recorder_.event_room(),
                                         .mac = chosen_.device.mac().value_or(wire::Mac{})}) {
         recorder_.attach(stack_);
-        const bool is_plain = options.trace.empty() && options.pcap.empty() && options.events.empty();
+        const bool is_plain =
+            options.trace.empty() && options.pcap.empty() && options.events.empty();
         if (is_plain)
-            reactor_ = std::make_unique<runtime::Reactor>(stack_, below_.top(), chosen_.device.fd());
+            reactor_ =
+                std::make_unique<runtime::Reactor>(stack_, below_.top(), chosen_.device.fd());
         else
             reactor_ = std::make_unique<runtime::Reactor>(stack_, recorded_, chosen_.device.fd());
         add_addresses();
         const std::string_view command = who.substr(who.rfind(' ') + 1);
-        control_.emplace(*reactor_, ControlInfo{.command = std::string(command), .interface = interface()});
+        control_.emplace(*reactor_,
+                         ControlInfo{.command = std::string(command), .interface = interface()});
     }
     ~Chain() override { recorder_.flush(); }
 
@@ -108,7 +114,8 @@ private:
     void add_addresses() {
         for (const wire::Prefix& prefix : chosen_.own)
             if (const auto added = stack_.routes().add_address(prefix); !added)
-                throw UsageError(fmt::format("--addr {}: {}", prefix.text(), to_string(added.error())));
+                throw UsageError(
+                    fmt::format("--addr {}: {}", prefix.text(), to_string(added.error())));
         for (const wire::Address& gateway : chosen_.gateways) {
             const std::uint8_t whole = gateway.is_v4() ? 32 : 128;
             (void)stack_.neighbours().answer_for({gateway, whole});
@@ -134,7 +141,8 @@ struct Straight {
 };
 struct Impaired {
     using Top = link::Path<drivers::AnyDevice>;
-    Impaired(drivers::AnyDevice& device, const NetworkOptions& options) : path_(device, {.spec = options.path()}) {}
+    Impaired(drivers::AnyDevice& device, const NetworkOptions& options)
+        : path_(device, {.spec = options.path()}) {}
     Top& top() { return path_; }
     Top path_;
 };
@@ -158,7 +166,8 @@ void TcpOptions::setup(Options& options) {
 tcp::Config TcpOptions::config() const {
     const std::optional<tcp::Config> found = tcp::find_profile(profile);
     if (!found)
-        throw UsageError(fmt::format("--profile: there is no '{}'; known: {}", profile, tcp::profile_names));
+        throw UsageError(
+            fmt::format("--profile: there is no '{}'; known: {}", profile, tcp::profile_names));
     tcp::Config config = *found;
     const auto apply = [&config](std::string_view option, const std::string& assignment) {
         if (const auto done = tcp::set_config(config, assignment); !done)
@@ -176,7 +185,8 @@ void NetworkOptions::setup(Options& options) {
     options.value({"--tap", "NAME", "the same as a TAP, with Ethernet"}, tap);
     options.list({"--addr", "A/LEN", "estab's address on it; repeatable"}, addresses);
     options.list({"--host-addr", "B/LEN", "the host's address on it; repeatable"}, host_addresses);
-    options.value({"--backend", "NAME", "of a private network: auto (default), tun or veth"}, backend);
+    options.value({"--backend", "NAME", "of a private network: auto (default), tun or veth"},
+                  backend);
     options.value({"--mtu", "OCTETS", "of the interface (1500)"}, mtu);
     options.flag({"-q,--quiet", "", "do not say which backend was chosen"}, quiet);
     setup_records(options);
@@ -185,9 +195,10 @@ void NetworkOptions::setup(Options& options) {
 void NetworkOptions::setup_records(Options& options) {
     options.group("Path and records");
     options.value({"--impair", "SPEC", "a bad path: loss=1%,delay=20ms,rate=50mbit,…"}, impair);
-    options.optional_value({"--trace", "[=FILE]", "each segment as tcpdump -nn prints it, to standard error"},
-                           trace);
-    options.value({"--pcap", "FILE", "each segment as pcapng, with comments; - for standard output"}, pcap);
+    options.optional_value(
+        {"--trace", "[=FILE]", "each segment as tcpdump -nn prints it, to standard error"}, trace);
+    options.value(
+        {"--pcap", "FILE", "each segment as pcapng, with comments; - for standard output"}, pcap);
     options.value({"--events", "FILE", "what happens inside, as JSON lines"}, events);
     options.value({"--seed", "N", "of everything random; the same seed, the same choices"}, seed);
     tcp.setup(options);
@@ -204,9 +215,11 @@ void NetworkOptions::check() const {
     if (is_private() && !(addresses.empty() && host_addresses.empty()))
         throw UsageError("--addr and --host-addr need --tun NAME or --tap NAME");
     if (!is_private() && addresses.empty())
-        throw UsageError("--tun and --tap need --addr A/LEN (and --host-addr B/LEN for the host's side)");
+        throw UsageError(
+            "--tun and --tap need --addr A/LEN (and --host-addr B/LEN for the host's side)");
     if (!drivers::parse_backend(backend))
-        throw UsageError(fmt::format("--backend: there is no '{}'; known: auto, tun, veth", backend));
+        throw UsageError(
+            fmt::format("--backend: there is no '{}'; known: auto, tun, veth", backend));
     if (mtu && (*mtu < mtu_min || *mtu > mtu_max))
         throw UsageError(fmt::format("--mtu: {} is not between {} and {}", *mtu, mtu_min, mtu_max));
     prefixes(addresses, "--addr");

@@ -1,10 +1,10 @@
-// Options and set-up that every command with a network shares: which device, what path, what is recorded,
-// how TCP is configured. The chain is
+// Options and set-up that every command with a network shares: which device, what path, what is
+// recorded, how TCP is configured. The chain is
 //
 //   stack ↔ Tap (what estab's TCP sends and receives) ↔ Path (--impair) ↔ device
 //
-// so a capture shows a packet that the path will lose, and not one that it has lost: as tcpdump on a host
-// in front of a bad line.
+// so a capture shows a packet that the path will lose, and not one that it has lost: as tcpdump on
+// a host in front of a bad line.
 #pragma once
 
 #include <memory>
@@ -42,7 +42,8 @@ struct NetworkOptions {
     bool quiet = false;
 
     void setup(Options& options);         // all of them
-    void setup_records(Options& options); // --trace, --pcap, --events, --impair, --seed and TCP's alone
+    void setup_records(
+        Options& options);  // --trace, --pcap, --events, --impair, --seed and TCP's alone
     bool is_private() const { return tun.empty() && tap.empty(); }
     link::PathSpec path() const;          // throws UsageError
     void check() const;                   // throws UsageError: what does not go together
@@ -63,8 +64,8 @@ public:
     const std::vector<wire::Prefix>& own() { return stack().routes().addresses(); }
 };
 
-// Runs CMD in the private network and the reactor until it has ended; CMD's exit status. The terminal's
-// signals are CMD's; those that are sent to us alone are passed on.
+// Runs CMD in the private network and the reactor until it has ended; CMD's exit status. The
+// terminal's signals are CMD's; those that are sent to us alone are passed on.
 int run_command(Network& network, const Words& command);
 // Runs the reactor until SIGINT, SIGTERM or SIGHUP. Always 0.
 int run_until_signal(Network& network);

@@ -65,7 +65,8 @@ struct Options::Parser {
 
     void show(const OptionText& text, std::string_view joint) {
         std::string left(text.name);
-        if (const std::size_t comma = left.find(','); comma != std::string::npos) left.insert(comma + 1, " ");
+        if (const std::size_t comma = left.find(','); comma != std::string::npos)
+            left.insert(comma + 1, " ");
         if (!text.value.empty()) left += std::string(joint) + std::string(text.value);
         shown.push_back({left, std::string(text.help), group});
         std::string_view rest = text.name;
@@ -156,7 +157,8 @@ Options::Outcome Options::parse(const std::vector<std::string>& words) {
                                      suggestion(word.substr(0, word.find('=')), parser_->names)));
     }
     for (const CLI::Option* option : parser_->required)
-        if (option->count() == 0) throw UsageError(fmt::format("{} is missing", option->get_name(true)));
+        if (option->count() == 0)
+            throw UsageError(fmt::format("{} is missing", option->get_name(true)));
     return Outcome::parsed;
 }
 

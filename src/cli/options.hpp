@@ -1,5 +1,5 @@
-// The options of a command, declared once: how they are parsed and how --help shows them. CLI11 does the
-// parsing and is seen by options.cpp alone.
+// The options of a command, declared once: how they are parsed and how --help shows them. CLI11
+// does the parsing and is seen by options.cpp alone.
 #pragma once
 
 #include <cstdint>

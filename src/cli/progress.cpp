@@ -17,7 +17,8 @@ std::string size_text(double octets) {
     static constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
     std::size_t unit = 0;
     for (; octets >= 1000 && unit + 1 < std::size(units); ++unit) octets /= 1000;
-    return unit == 0 ? fmt::format("{:.0f} B", octets) : fmt::format("{:.1f} {}", octets, units[unit]);
+    return unit == 0 ? fmt::format("{:.0f} B", octets)
+                     : fmt::format("{:.1f} {}", octets, units[unit]);
 }
 
 void show_line(std::string_view line) {
@@ -39,11 +40,13 @@ void Progress::show(Instant now, const Count& count) {
     if (count.total && *count.total != 0) {
         const double part = static_cast<double>(count.done) / static_cast<double>(*count.total);
         const auto filled = static_cast<std::size_t>(part * 24);
-        line += fmt::format("{:3.0f}% [{}{}] ", part * 100, std::string(filled, '='), std::string(24 - filled, ' '));
+        line += fmt::format("{:3.0f}% [{}{}] ", part * 100, std::string(filled, '='),
+                            std::string(24 - filled, ' '));
     }
     line += fmt::format("{}  {}/s", size_text(static_cast<double>(count.done)), size_text(speed));
     if (count.total && speed > 0) {
-        const auto left = static_cast<std::uint64_t>(static_cast<double>(*count.total - count.done) / speed);
+        const auto left =
+            static_cast<std::uint64_t>(static_cast<double>(*count.total - count.done) / speed);
         line += fmt::format("  {}:{:02} left", left / 60, left % 60);
     }
     show_line(line);

@@ -1,4 +1,5 @@
-// How far a download is, on one line of the terminal: only there, and only when it takes longer than a second.
+// How far a download is, on one line of the terminal: only there, and only when it takes longer
+// than a second.
 #pragma once
 
 #include <cstdint>

@@ -24,9 +24,10 @@ Bytes bytes_of(std::string_view text) {
 // What is worth a comment in a capture.
 bool is_remarkable(event::Kind kind) {
     using enum event::Kind;
-    constexpr event::Kind kinds[] = {retransmit,   retransmit_timeout, fast_retransmit, recovery_start,
-                                     recovery_end, window_probe,       keepalive_probe, challenge_ack,
-                                     zero_window,  path_mtu,           reset_sent,      syn_cookie_sent};
+    constexpr event::Kind kinds[] = {retransmit,      retransmit_timeout, fast_retransmit,
+                                     recovery_start,  recovery_end,       window_probe,
+                                     keepalive_probe, challenge_ack,      zero_window,
+                                     path_mtu,        reset_sent,         syn_cookie_sent};
     return std::ranges::find(kinds, kind) != std::end(kinds);
 }
 
@@ -87,7 +88,8 @@ void Recorder::attach(stack::Stack& stack) {
 void Recorder::record(const link::Tapped& frame) {
     take_events();
     if (trace_) {
-        const auto type = link_ == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
+        const auto type =
+            link_ == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
         line_.clear();
         printer_.print_frame(line_, frame.at + wall_offset_, type, frame.bytes,
                              static_cast<std::uint32_t>(frame.bytes.size()));
@@ -112,7 +114,8 @@ void Recorder::flush() {
 void Recorder::take_events() {
     if (stack_ == nullptr || event_room_.empty()) return;
     event::Log& log = stack_->log();
-    for (const event::Event* event = log.front(); event != nullptr; log.pop(), event = log.front()) {
+    for (const event::Event* event = log.front(); event != nullptr;
+         log.pop(), event = log.front()) {
         if (events_) {
             event::Event dated = *event;
             dated.at += wall_offset_;
@@ -137,7 +140,8 @@ void Recorder::take_events() {
 // Remarks wait for the next frame that we send on their connection.
 std::string Recorder::remarks_about(const link::Tapped& frame) {
     if (remarks_.empty() || frame.way != link::Way::sent) return {};
-    const auto type = link_ == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
+    const auto type =
+        link_ == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
     const auto network =
         observe::network_packet(type, frame.bytes, static_cast<std::uint32_t>(frame.bytes.size()));
     if (!network) return {};

@@ -1,5 +1,5 @@
-// What --trace, --pcap and --events leave behind: the sink of a link::Tap, which also empties the stack's
-// event log. An event is told about the frame that was made because of it.
+// What --trace, --pcap and --events leave behind: the sink of a link::Tap, which also empties the
+// stack's event log. An event is told about the frame that was made because of it.
 #pragma once
 
 #include <memory>
@@ -24,8 +24,8 @@ struct RecordOptions {
     Duration wall_offset = runtime::Loop::wall_offset();  // from Instant 0 to 1970
 };
 
-// A file that is written when asked to, or when much has gathered. Who reads it being gone is not an
-// error; a full disk is told once.
+// A file that is written when asked to, or when much has gathered. Who reads it being gone is not
+// an error; a full disk is told once.
 class OutputFile final : public observe::ByteSink {
 public:
     OutputFile(const std::string& path, int standard);  // throws SystemError
@@ -42,7 +42,8 @@ private:
 
 class Recorder {
 public:
-    static constexpr std::size_t events_max = 1024;  // kept between two turns; beyond: counted as lost
+    static constexpr std::size_t events_max =
+        1024;  // kept between two turns; beyond: counted as lost
 
     Recorder(const RecordOptions& options, device::LinkType link);
 
@@ -79,7 +80,9 @@ class Recorded {
 public:
     Recorded(D& below, Recorder& recorder) : below_(below), recorder_(recorder) {}
     const device::Caps& caps() const { return below_.caps(); }
-    std::size_t receive(Instant now, std::span<device::Frame> batch) { return below_.receive(now, batch); }
+    std::size_t receive(Instant now, std::span<device::Frame> batch) {
+        return below_.receive(now, batch);
+    }
     MutableBytes reserve(std::size_t size) { return below_.reserve(size); }
     void commit(Instant now, std::size_t size, const device::Offload& offload) {
         below_.commit(now, size, offload);

@@ -90,7 +90,9 @@ SocketAddress::SocketAddress(const wire::Endpoint& endpoint) {
 }
 
 wire::Endpoint SocketAddress::endpoint() const {
-    const auto octets = [](const auto& address) { return reinterpret_cast<const std::uint8_t*>(&address); };
+    const auto octets = [](const auto& address) {
+        return reinterpret_cast<const std::uint8_t*>(&address);
+    };
     if (storage.ss_family == AF_INET) {
         sockaddr_in in;
         std::memcpy(&in, &storage, sizeof in);
@@ -108,7 +110,8 @@ std::vector<wire::Address> resolve(const std::string& host) {
     hints.ai_flags = AI_ADDRCONFIG;
     addrinfo* found = nullptr;
     if (const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0)
-        throw std::runtime_error(fmt::format("cannot find {}: {}", printable(host), ::gai_strerror(error)));
+        throw std::runtime_error(
+            fmt::format("cannot find {}: {}", printable(host), ::gai_strerror(error)));
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
     std::vector<wire::Address> addresses;
     for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {

@@ -1,6 +1,6 @@
-// Kernel sockets in coroutines, and joining two of them: how a connection of estab's TCP gets out of its
-// private network. The kernel's TCP at the other end of the private network hands what arrives to a socket
-// of the host's.
+// Kernel sockets in coroutines, and joining two of them: how a connection of estab's TCP gets out
+// of its private network. The kernel's TCP at the other end of the private network hands what
+// arrives to a socket of the host's.
 #pragma once
 
 #include <netinet/in.h>

@@ -24,12 +24,14 @@ public:
         FileServer server(folder_, verbose_ > 0, {});
         const std::unique_ptr<Network> network = Network::open(network_, "estab serve");
         auto listener = socket::Listener::listen(network->reactor(), {.port = port});
-        if (!listener) throw std::runtime_error(fmt::format("port {}: {}", port, to_string(listener.error())));
+        if (!listener)
+            throw std::runtime_error(fmt::format("port {}: {}", port, to_string(listener.error())));
         socket::spawn(network->reactor(), server.run(network->reactor(), *listener));
         if (!command.empty()) return run_command(*network, command);
         if (!network_.quiet) {
             for (const wire::Prefix& own : network->own())
-                note("estab serve", fmt::format("http://{}/", wire::Endpoint{own.address, port}.text()));
+                note("estab serve",
+                     fmt::format("http://{}/", wire::Endpoint{own.address, port}.text()));
             note("estab serve", "Ctrl-C ends it");
         }
         return run_until_signal(*network);
@@ -41,10 +43,12 @@ private:
         if (port_ && (*port_ == 0 || *port_ > 65'535))
             throw UsageError(fmt::format("--port: {} is not between 1 and 65535", *port_));
         if (network_.is_private() && command.empty())
-            throw UsageError("nobody could reach the server: give a command to run in its private network "
-                             "(-- wget http://10.77.0.2/), or --tun NAME");
+            throw UsageError(
+                "nobody could reach the server: give a command to run in its private network "
+                "(-- wget http://10.77.0.2/), or --tun NAME");
         if (!network_.is_private() && !command.empty())
-            throw UsageError("-- CMD runs in a private network; with --tun or --tap, start it yourself");
+            throw UsageError(
+                "-- CMD runs in a private network; with --tun or --tap, start it yourself");
         if (network_.pcap == "-" && !command.empty())
             throw UsageError("--pcap -: standard output is the command's; give a file");
     }

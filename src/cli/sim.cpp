@@ -1,5 +1,5 @@
-// estab sim: worlds in virtual time. `run` measures a dumbbell, `swarm` looks for broken rules in random
-// worlds, `merge` joins the results of swarms, `list` says what there is.
+// estab sim: worlds in virtual time. `run` measures a dumbbell, `swarm` looks for broken rules in
+// random worlds, `merge` joins the results of swarms, `list` says what there is.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -38,7 +38,9 @@ Range to_range(const std::string& text) {
     const std::size_t dots = text.find("..");
     Range range;
     range.first = to_number(std::string_view(text).substr(0, dots), "--seeds");
-    range.last = dots == std::string::npos ? range.first : to_number(std::string_view(text).substr(dots + 2), "--seeds");
+    range.last = dots == std::string::npos
+                     ? range.first
+                     : to_number(std::string_view(text).substr(dots + 2), "--seeds");
     if (range.last < range.first) throw UsageError("--seeds: the last one comes before the first");
     return range;
 }
@@ -60,7 +62,8 @@ Shard to_shard(const std::string& text) {
 // A CHECK that fails ends the program: the seed is said before.
 char last_words[128];
 void on_abort(int) {
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, last_words, std::strlen(last_words));
+    [[maybe_unused]] const auto written =
+        ::write(STDERR_FILENO, last_words, std::strlen(last_words));
     std::signal(SIGABRT, SIG_DFL);
 }
 
@@ -101,15 +104,16 @@ Json to_json(const sim::SwarmResult& r) {
 
 void show(const Json& all) {
     for (const Json& f : all.at("failures")) {
-        print(fmt::format("seed {}: {}\n  {}\n", f.at("seed").get<std::uint64_t>(), f.at("reason").get<std::string>(),
-                          f.at("world").get<std::string>()));
+        print(fmt::format("seed {}: {}\n  {}\n", f.at("seed").get<std::uint64_t>(),
+                          f.at("reason").get<std::string>(), f.at("world").get<std::string>()));
         for (const Json& line : f.at("trace")) print("  " + line.get<std::string>() + "\n");
         print("  again: " + f.at("replay").get<std::string>() + "\n\n");
     }
-    print(fmt::format("{} of {} seeds in order; {} talks, {} packets, {:.0f} virtual seconds, hash {:016x}\n",
-                      all.at("ok").get<std::uint64_t>(), all.at("seeds").get<std::uint64_t>(),
-                      all.at("talks").get<std::uint64_t>(), all.at("packets").get<std::uint64_t>(),
-                      all.at("virtual_s").get<double>(), all.at("hash").get<std::uint64_t>()));
+    print(fmt::format(
+        "{} of {} seeds in order; {} talks, {} packets, {:.0f} virtual seconds, hash {:016x}\n",
+        all.at("ok").get<std::uint64_t>(), all.at("seeds").get<std::uint64_t>(),
+        all.at("talks").get<std::uint64_t>(), all.at("packets").get<std::uint64_t>(),
+        all.at("virtual_s").get<double>(), all.at("hash").get<std::uint64_t>()));
 }
 
 class Sim final : public Command {
@@ -122,7 +126,8 @@ public:
         run_.setup(options);
         options.group("swarm: random worlds");
         options.value({"--seeds", "FIRST..LAST", "which worlds, or one (default 1..100)"}, seeds_);
-        options.value({"--shard", "I/N", "every N-th of them, from the I-th on: for N machines"}, shard_);
+        options.value({"--shard", "I/N", "every N-th of them, from the I-th on: for N machines"},
+                      shard_);
     }
     int run(const Words&) override {
         if (what_ != "merge" && !files_.empty()) throw UsageError("only `sim merge` takes files");
@@ -130,7 +135,8 @@ public:
         if (what_ == "swarm") return swarm();
         if (what_ == "merge") return merge();
         if (what_ == "list") return list();
-        throw UsageError("unknown: sim " + printable(what_) + suggestion(what_, {"run", "swarm", "merge", "list"}));
+        throw UsageError("unknown: sim " + printable(what_) +
+                         suggestion(what_, {"run", "swarm", "merge", "list"}));
     }
 
 private:
@@ -141,7 +147,8 @@ private:
         Json all = empty_result();
         std::signal(SIGABRT, on_abort);
         auto shown = std::chrono::steady_clock::now();
-        for (std::uint64_t seed = range.first + shard.index; seed <= range.last; seed += shard.count) {
+        for (std::uint64_t seed = range.first + shard.index; seed <= range.last;
+             seed += shard.count) {
             std::snprintf(last_words, sizeof last_words, "estab sim: a check failed; again: %s\n",
                           sim::replay_command(seed).c_str());
             const sim::SwarmResult result = sim::run_seed(seed);
@@ -150,7 +157,8 @@ private:
             const auto now = std::chrono::steady_clock::now();
             if (has_bar && now - shown > std::chrono::milliseconds(200)) {
                 shown = now;
-                const std::uint64_t part = (seed - range.first + 1) * 100 / (range.last - range.first + 1);
+                const std::uint64_t part =
+                    (seed - range.first + 1) * 100 / (range.last - range.first + 1);
                 std::fprintf(stderr, "\r%3u %%  seed %llu", static_cast<unsigned>(part),
                              static_cast<unsigned long long>(seed));
             }
@@ -167,7 +175,8 @@ private:
             if (file == nullptr) throw std::runtime_error(name + ": " + std::strerror(errno));
             const Json one = Json::parse(file, nullptr, false);
             std::fclose(file);
-            if (one.is_discarded() || !one.is_object() || one.value("schema", "") != "estab.swarm/1") {
+            if (one.is_discarded() || !one.is_object() ||
+                one.value("schema", "") != "estab.swarm/1") {
                 throw std::runtime_error(name + ": not the --json of `estab sim swarm`");
             }
             add(all, one);
@@ -185,10 +194,12 @@ private:
     }
 
     int list() const {
-        print("run     flows over one shared link, with the flags of `estab sim --help`\n"
-              "swarm   random topologies, faults and applications, one for each seed:\n"
-              "        pair, chain, star and dumbbell; loss, bursts, reordering, copies, damage, outages;\n"
-              "        bulk, requests, echo, slow readers, half-closers and those who abort\n");
+        print(
+            "run     flows over one shared link, with the flags of `estab sim --help`\n"
+            "swarm   random topologies, faults and applications, one for each seed:\n"
+            "        pair, chain, star and dumbbell; loss, bursts, reordering, copies, damage, "
+            "outages;\n"
+            "        bulk, requests, echo, slow readers, half-closers and those who abort\n");
         return exit_status::done;
     }
 

@@ -28,14 +28,17 @@ link::Direction item(const std::string& name, const std::string& value, const ch
     return spec->up;
 }
 
-Duration time_of(const std::string& text, const char* option) { return item("delay", text, option).delay; }
+Duration time_of(const std::string& text, const char* option) {
+    return item("delay", text, option).delay;
+}
 
 double seconds(Duration d) { return static_cast<double>(to_ns(d)) / 1e9; }
 double part(Ppm p) { return static_cast<double>(p) / 1e6; }
 
 class File final : public observe::ByteSink {
 public:
-    explicit File(const std::filesystem::path& path) : path_(path), file_(std::fopen(path.c_str(), "wb")) {
+    explicit File(const std::filesystem::path& path)
+        : path_(path), file_(std::fopen(path.c_str(), "wb")) {
         if (file_ == nullptr) throw std::runtime_error(path.string() + ": " + std::strerror(errno));
     }
     ~File() override { std::fclose(file_); }
@@ -55,7 +58,8 @@ private:
     std::FILE* file_;
 };
 
-// What --out keeps while it runs: headers of packets as the senders see them, and the senders' events.
+// What --out keeps while it runs: headers of packets as the senders see them, and the senders'
+// events.
 class Recorder final : public sim::Observer {
 public:
     Recorder(const std::filesystem::path& folder, sim::World& world)
@@ -127,18 +131,22 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
 }
 
 void show(const sim::DumbbellReport& r) {
-    std::string out = fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>10} {:>10}\n", "flow", "cc", "goodput Mbit/s",
-                                  "retransmits", "timeouts", "RTT p50 ms", "RTT p99 ms");
+    std::string out =
+        fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>10} {:>10}\n", "flow", "cc",
+                    "goodput Mbit/s", "retransmits", "timeouts", "RTT p50 ms", "RTT p99 ms");
     for (std::size_t i = 0; i < r.flows.size(); ++i) {
         const sim::FlowReport& f = r.flows[i];
-        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>10.1f} {:>10.1f}\n", i + 1, f.congestion_control,
-                           static_cast<double>(f.goodput_bits) / 1e6, f.retransmits, f.timeouts,
-                           seconds(f.rtt_p50) * 1e3, seconds(f.rtt_p99) * 1e3);
+        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>10.1f} {:>10.1f}\n", i + 1,
+                           f.congestion_control, static_cast<double>(f.goodput_bits) / 1e6,
+                           f.retransmits, f.timeouts, seconds(f.rtt_p50) * 1e3,
+                           seconds(f.rtt_p99) * 1e3);
     }
-    out += fmt::format("\nlink used {:.1f} %, queue delay p50 {:.1f} ms, p99 {:.1f} ms, dropped {} by the queue, {} by loss, "
-                       "Jain {:.3f}\n",
-                       part(r.utilisation) * 100, seconds(r.queue_p50) * 1e3, seconds(r.queue_p99) * 1e3,
-                       r.dropped_by_queue, r.dropped_by_loss, part(r.jain));
+    out += fmt::format(
+        "\nlink used {:.1f} %, queue delay p50 {:.1f} ms, p99 {:.1f} ms, dropped {} by the queue, "
+        "{} by loss, "
+        "Jain {:.3f}\n",
+        part(r.utilisation) * 100, seconds(r.queue_p50) * 1e3, seconds(r.queue_p99) * 1e3,
+        r.dropped_by_queue, r.dropped_by_loss, part(r.jain));
     out += fmt::format("{} packets at the hosts, hash {:016x}\n", r.packets, r.hash);
     for (const sim::Violation& v : r.violations) out += "referee: " + sim::text(v) + "\n";
     print(out);
@@ -148,21 +156,26 @@ void show(const sim::DumbbellReport& r) {
 
 void SimRun::setup(Options& options) {
     options.value({"--flows", "N", "connections, each with hosts of its own (default 1)"}, flows_);
-    options.value({"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default reno)"}, cc_);
+    options.value(
+        {"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default reno)"}, cc_);
     options.value({"--rate", "RATE", "of the shared link (default 100mbit)"}, rate_);
     options.value({"--rtt", "TIME", "without queues (default 40ms)"}, rtt_);
-    options.value({"--queue", "SIZE", "before the shared link: 1bdp, 64k, 100p (default 1bdp)"}, queue_);
+    options.value({"--queue", "SIZE", "before the shared link: 1bdp, 64k, 100p (default 1bdp)"},
+                  queue_);
     options.value({"--loss", "PART", "of the packets towards the receivers: 0.1%"}, loss_);
     options.value({"--jitter", "TIME", "of the delay towards the receivers"}, jitter_);
     options.value({"--reorder", "PART", "of the packets towards the receivers"}, reorder_);
     options.value({"--mtu", "BYTES", "of every link (default 1500)"}, mtu_);
     options.value({"--duration", "TIME", "virtual (default 60s)"}, duration_);
-    options.value({"--warm-up", "TIME", "at the beginning, that is not measured (default 0s)"}, warm_up_);
+    options.value({"--warm-up", "TIME", "at the beginning, that is not measured (default 0s)"},
+                  warm_up_);
     options.value({"--seed", "N", "of everything that is random (default 1)"}, seed_);
     options.flag({"--ecn", "", "the flows ask for ECN"}, ecn_);
-    options.flag({"--big-segments", "", "senders hand over frames of up to 64 KB, which are cut"}, big_segments_);
+    options.flag({"--big-segments", "", "senders hand over frames of up to 64 KB, which are cut"},
+                 big_segments_);
     options.flag({"--no-referee", "", "do not check the rules: faster"}, no_referee_);
-    options.value({"--out", "DIR", "write summary.json, events.jsonl and capture.pcapng there"}, out_);
+    options.value({"--out", "DIR", "write summary.json, events.jsonl and capture.pcapng there"},
+                  out_);
 }
 
 sim::DumbbellSettings SimRun::settings() const {
@@ -186,7 +199,8 @@ sim::DumbbellSettings SimRun::settings() const {
         const std::string name = cc_.substr(at, comma - at);
         controls.push_back(congestion::find(name));
         if (controls.back() == nullptr) {
-            throw UsageError(fmt::format("--cc: '{}' is none of {}", printable(name), congestion::names()));
+            throw UsageError(
+                fmt::format("--cc: '{}' is none of {}", printable(name), congestion::names()));
         }
         at = comma + 1;
     }
@@ -214,7 +228,8 @@ int SimRun::run(bool json) {
     constexpr int pieces = 100;
     for (int i = 1; i <= pieces; ++i) {
         dumbbell.run_to(after(begin, wanted.duration * i / pieces));
-        if (has_bar) std::fprintf(stderr, "\r%3d %%  %.1f s", i, seconds(dumbbell.world().now() - begin));
+        if (has_bar)
+            std::fprintf(stderr, "\r%3d %%  %.1f s", i, seconds(dumbbell.world().now() - begin));
     }
     if (has_bar) std::fputs("\r\033[K", stderr);
     const sim::DumbbellReport report = dumbbell.report();

@@ -18,7 +18,8 @@ private:
     sim::DumbbellSettings settings() const;
 
     std::optional<std::uint64_t> flows_, seed_, mtu_;
-    std::string cc_ = "reno", rate_ = "100mbit", rtt_ = "40ms", queue_ = "1bdp", loss_, jitter_, reorder_;
+    std::string cc_ = "reno", rate_ = "100mbit", rtt_ = "40ms", queue_ = "1bdp", loss_, jitter_,
+                reorder_;
     std::string duration_ = "60s", warm_up_ = "0s", out_;
     bool ecn_ = false, no_referee_ = false, big_segments_ = false;
 };

@@ -25,7 +25,9 @@ std::string endpoint(const Json& side) {
     const std::string address = side.at("address");
     const auto port = side.at("port").get<unsigned>();
     const bool is_any = address == "::";  // of both families
-    const std::string host = is_any ? "*" : address.find(':') == std::string::npos ? address : "[" + address + "]";
+    const std::string host = is_any                                   ? "*"
+                             : address.find(':') == std::string::npos ? address
+                                                                      : "[" + address + "]";
     return port == 0 ? host + ":*" : fmt::format("{}:{}", host, port);
 }
 
@@ -35,17 +37,20 @@ std::string time_text(double seconds) {
     if (ms < 1000) return fmt::format("{}ms", ms);
     if (ms >= 60'000) {
         const std::uint64_t s = ms / 1000;
-        return s % 60 == 0 ? fmt::format("{}min", s / 60) : fmt::format("{}min{}sec", s / 60, s % 60);
+        return s % 60 == 0 ? fmt::format("{}min", s / 60)
+                           : fmt::format("{}min{}sec", s / 60, s % 60);
     }
     if (ms >= 10'000) return fmt::format("{}sec", ms / 1000);
-    return ms % 1000 == 0 ? fmt::format("{}sec", ms / 1000) : fmt::format("{}.{:03}sec", ms / 1000, ms % 1000);
+    return ms % 1000 == 0 ? fmt::format("{}sec", ms / 1000)
+                          : fmt::format("{}.{:03}sec", ms / 1000, ms % 1000);
 }
 
 std::string timer_text(const Json& socket) {
     const auto timer = socket.find("timer");
     if (timer == socket.end()) return {};
     return fmt::format("timer:({},{},{})", timer->at("name").get<std::string>(),
-                       time_text(timer->at("expires_s").get<double>()), timer->at("retransmits").get<unsigned>());
+                       time_text(timer->at("expires_s").get<double>()),
+                       timer->at("retransmits").get<unsigned>());
 }
 
 // Milliseconds with at most three digits behind the point.
@@ -60,18 +65,23 @@ std::string info_text(const Json& i) {
     const auto number = [&i](const char* key) { return i.at(key).get<std::uint64_t>(); };
     const std::uint64_t mss = std::max<std::uint64_t>(number("mss_bytes"), 1);
     std::string out;
-    const auto add = [&out](std::string_view name, const auto& value) { out += fmt::format(" {}:{}", name, value); };
+    const auto add = [&out](std::string_view name, const auto& value) {
+        out += fmt::format(" {}:{}", name, value);
+    };
     const auto add_if_any = [&](std::string_view name, const char* key) {
         if (number(key) != 0) add(name, number(key));
     };
     for (const char* flag : {"timestamps", "sack", "ecn"})
-        if (i.at(flag).get<bool>()) out += std::string(" ") + (flag == std::string_view("timestamps") ? "ts" : flag);
+        if (i.at(flag).get<bool>())
+            out += std::string(" ") + (flag == std::string_view("timestamps") ? "ts" : flag);
     out += " " + i.at("congestion_control").get<std::string>();
     if (const auto scale = i.find("window_scale"); scale != i.end())
-        out += fmt::format(" wscale:{},{}", scale->at(0).get<unsigned>(), scale->at(1).get<unsigned>());
+        out += fmt::format(" wscale:{},{}", scale->at(0).get<unsigned>(),
+                           scale->at(1).get<unsigned>());
     add("rto", ms_text(i, "rto_s"));
     if (number("backoff") != 0) add("backoff", number("backoff"));
-    if (i.at("rtt_s").get<double>() != 0) out += fmt::format(" rtt:{}/{}", ms_text(i, "rtt_s"), ms_text(i, "rttvar_s"));
+    if (i.at("rtt_s").get<double>() != 0)
+        out += fmt::format(" rtt:{}/{}", ms_text(i, "rtt_s"), ms_text(i, "rttvar_s"));
     add("mss", number("mss_bytes"));
     add("pmtu", number("path_mtu_bytes"));
     add("rcvmss", number("rcv_mss_bytes"));
@@ -105,7 +115,8 @@ std::string info_text(const Json& i) {
 class Ss final : public Command {
 public:
     void setup(Options& options) override {
-        options.positional({"PID", "", "of one estab command (default: all of this user's)"}, pid_, false);
+        options.positional({"PID", "", "of one estab command (default: all of this user's)"}, pid_,
+                           false);
         options.flag({"-a,--all", "", "listeners and TIME-WAIT too"}, all_);
         options.flag({"-l,--listening", "", "listeners only"}, listening_);
         options.flag({"-i,--info", "", "what TCP knows about each connection"}, info_);
@@ -119,18 +130,22 @@ public:
     int run(const Words&) override {
         std::vector<int> pids = running_commands();
         if (!pid_.empty()) {
-            const bool is_number = pid_.find_first_not_of("0123456789") == std::string::npos && pid_.size() < 10;
-            if (!is_number) throw UsageError(fmt::format("'{}' is not a process number", printable(pid_)));
+            const bool is_number =
+                pid_.find_first_not_of("0123456789") == std::string::npos && pid_.size() < 10;
+            if (!is_number)
+                throw UsageError(fmt::format("'{}' is not a process number", printable(pid_)));
             const int wanted = std::stoi(pid_);
             if (std::ranges::find(pids, wanted) == pids.end())
-                throw std::runtime_error(fmt::format("no estab command of this user runs as {}", wanted));
+                throw std::runtime_error(
+                    fmt::format("no estab command of this user runs as {}", wanted));
             pids = {wanted};
         }
         std::vector<Json> answers;
         for (const int pid : pids) {
             const auto line = ask_command(pid, R"({"get":["sockets","counters"]})");
             Json answer = Json::parse(line.value_or(""), nullptr, false);
-            if (answer.is_object() && answer.value("schema", "") == "estab.control/1" && answer.contains("sockets"))
+            if (answer.is_object() && answer.value("schema", "") == "estab.control/1" &&
+                answer.contains("sockets"))
                 answers.push_back(std::move(answer));
         }
         if (answers.empty()) throw std::runtime_error("no estab command of this user runs");
@@ -161,7 +176,8 @@ private:
         for (const Json& answer : answers) {
             if (pid_.empty())
                 out += fmt::format("{}# estab {}, PID {}, {}\n", out.empty() ? "" : "\n",
-                                   answer.at("command").get<std::string>(), answer.at("pid").get<int>(),
+                                   answer.at("command").get<std::string>(),
+                                   answer.at("pid").get<int>(),
                                    answer.at("interface").get<std::string>());
             add_table(out, answer.at("sockets"));
             if (!counters_) continue;
@@ -180,28 +196,33 @@ private:
             local = std::max(local, endpoint(socket.at("local")).size());
             peer = std::max(peer, endpoint(socket.at("peer")).size());
         }
-        out += fmt::format("{:<11}{:<7}{:<7}{:>{}} {:>{}}\n", "State", "Recv-Q", "Send-Q", "Local Address:Port", local,
-                           "Peer Address:Port", peer);
+        out += fmt::format("{:<11}{:<7}{:<7}{:>{}} {:>{}}\n", "State", "Recv-Q", "Send-Q",
+                           "Local Address:Port", local, "Peer Address:Port", peer);
         for (const Json* socket : rows) {
-            std::string line = fmt::format("{:<11}{:<7}{:<7}{:>{}} {:>{}}", short_state(socket->at("state")),
-                                           socket->at("recv_queue").get<std::uint64_t>(),
-                                           socket->at("send_queue").get<std::uint64_t>(),
-                                           endpoint(socket->at("local")), local, endpoint(socket->at("peer")), peer);
-            if (const std::string timer = timers_ ? timer_text(*socket) : ""; !timer.empty()) line += " " + timer;
+            std::string line = fmt::format(
+                "{:<11}{:<7}{:<7}{:>{}} {:>{}}", short_state(socket->at("state")),
+                socket->at("recv_queue").get<std::uint64_t>(),
+                socket->at("send_queue").get<std::uint64_t>(), endpoint(socket->at("local")), local,
+                endpoint(socket->at("peer")), peer);
+            if (const std::string timer = timers_ ? timer_text(*socket) : ""; !timer.empty())
+                line += " " + timer;
             out += line + "\n";
-            if (info_ && socket->contains("info")) out += "\t" + info_text(socket->at("info")) + "\n";
+            if (info_ && socket->contains("info"))
+                out += "\t" + info_text(socket->at("info")) + "\n";
         }
     }
     // What another process says is not trusted to leave the terminal alone.
     static std::string printable_lines(const std::string& text) {
         std::string out;
         for (const char c : text)
-            if (c == '\n' || c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) out += c;
+            if (c == '\n' || c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f))
+                out += c;
         return out;
     }
 
     std::string pid_;
-    bool all_ = false, listening_ = false, info_ = false, timers_ = false, counters_ = false, json_ = false;
+    bool all_ = false, listening_ = false, info_ = false, timers_ = false, counters_ = false,
+         json_ = false;
     bool ignored_ = false;
 };
 

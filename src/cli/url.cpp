@@ -18,8 +18,8 @@ namespace {
 
 bool is_scheme(std::string_view text) {
     for (const char c : text)
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '.'
-              || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '+' || c == '.' || c == '-'))
             return false;
     return !text.empty();
 }
@@ -88,17 +88,20 @@ std::string without_dots(std::string_view path) {
 
 Url Url::parse(std::string_view text) {
     std::string_view rest = text;
-    if (const std::size_t at = rest.find("://"); at != std::string_view::npos && is_scheme(rest.substr(0, at))) {
+    if (const std::size_t at = rest.find("://");
+        at != std::string_view::npos && is_scheme(rest.substr(0, at))) {
         const std::string scheme = lower(rest.substr(0, at));
         if (scheme == "https") refuse(text, "https is not spoken here, only http");
-        if (scheme != "http") refuse(text, fmt::format("{} is not spoken here, only http", printable(scheme)));
+        if (scheme != "http")
+            refuse(text, fmt::format("{} is not spoken here, only http", printable(scheme)));
         rest.remove_prefix(at + 3);
     }
     const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
     std::string_view authority = rest.substr(0, end);
     Url url;
     url.target = as_target(rest.substr(end));
-    if (authority.find('@') != std::string_view::npos) refuse(text, "user names in URLs are not supported");
+    if (authority.find('@') != std::string_view::npos)
+        refuse(text, "user names in URLs are not supported");
     std::string_view port;
     if (authority.starts_with('[')) {
         const std::size_t close = authority.find(']');
@@ -110,17 +113,20 @@ Url Url::parse(std::string_view text) {
         url.host = authority.substr(0, colon);
         port = authority.substr(colon);
     }
-    if (url.host.empty() || as_target(url.host) != "/" + url.host) refuse(text, "not a URL: no host");
+    if (url.host.empty() || as_target(url.host) != "/" + url.host)
+        refuse(text, "not a URL: no host");
     if (port.empty() || port == ":") return url;
     const auto parsed = std::from_chars(port.data() + 1, port.data() + port.size(), url.port);
-    if (port[0] != ':' || parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() || url.port == 0)
+    if (port[0] != ':' || parsed.ec != std::errc{} || parsed.ptr != port.data() + port.size() ||
+        url.port == 0)
         refuse(text, "not a URL: the port is not one of 1 to 65535");
     return url;
 }
 
 Url Url::resolve(std::string_view reference) const {
-    if (const std::size_t at = reference.find(':');
-        at != std::string_view::npos && at < reference.find_first_of("/?#") && is_scheme(reference.substr(0, at)))
+    if (const std::size_t at = reference.find(':'); at != std::string_view::npos &&
+                                                    at < reference.find_first_of("/?#") &&
+                                                    is_scheme(reference.substr(0, at)))
         return parse(reference);
     if (reference.starts_with("//")) return parse(fmt::format("http:{}", reference));
     Url url = *this;
@@ -132,7 +138,8 @@ Url Url::resolve(std::string_view reference) const {
     else if (reference.starts_with('/'))
         there = reference.substr(0, query);
     else
-        there = std::string(path.substr(0, path.rfind('/') + 1)) + std::string(reference.substr(0, query));
+        there = std::string(path.substr(0, path.rfind('/') + 1)) +
+                std::string(reference.substr(0, query));
     url.target = as_target(without_dots(there) + std::string(reference.substr(query)));
     return url;
 }
@@ -148,7 +155,8 @@ std::string Url::text() const { return fmt::format("http://{}{}", authority(), t
 std::string Url::file_name() const {
     const std::string_view path = std::string_view(target).substr(0, target.find('?'));
     const std::string name = decoded(path.substr(path.rfind('/') + 1));
-    if (name == "." || name == ".." || name.find('/') != std::string::npos || name.find('\0') != std::string::npos)
+    if (name == "." || name == ".." || name.find('/') != std::string::npos ||
+        name.find('\0') != std::string::npos)
         return {};
     return name;
 }

@@ -1,8 +1,8 @@
-// Congestion control behind one concept. An algorithm is told what happened, in values, and answers with
-// numbers; it never sees a segment, a buffer or a timer. It is checked at compile time against the
-// concept and lowered to a table of functions over a slot of fixed size, so that a connection can change
-// algorithms while it lives and a user's own is as good as ours. Loss recovery decides *what* is lost;
-// this decides *how much* may be in flight.
+// Congestion control behind one concept. An algorithm is told what happened, in values, and answers
+// with numbers; it never sees a segment, a buffer or a timer. It is checked at compile time against
+// the concept and lowered to a table of functions over a slot of fixed size, so that a connection
+// can change algorithms while it lives and a user's own is as good as ours. Loss recovery decides
+// *what* is lost; this decides *how much* may be in flight.
 #pragma once
 
 #include <array>
@@ -34,8 +34,8 @@ struct Acked {               // new data was acknowledged
     Duration rtt{-1};                // this acknowledgment's sample, negative: none
     Duration srtt{0};
     Duration rtt_min{0};             // of the connection so far; 0: none yet
-    std::uint64_t delivered = 0;     // octets in all, this acknowledgment's included; 0: not counted
-    std::uint64_t ce_bytes = 0;      // of `bytes`, those that met congestion on their way (RFC 8257)
+    std::uint64_t delivered = 0;  // octets in all, this acknowledgment's included; 0: not counted
+    std::uint64_t ce_bytes = 0;  // of `bytes`, those that met congestion on their way (RFC 8257)
     std::uint32_t mss = 0;
     bool cwnd_limited = true;        // the sender had more to send than cwnd let it (RFC 7661)
     bool in_recovery = false;
@@ -50,7 +50,7 @@ struct TimedOut {            // the retransmission timer ran out
     Instant now{};
     std::uint64_t in_flight = 0;
     std::uint32_t mss = 0;
-    bool repeated = false;           // the same data timed out before: ssthresh stays (RFC 5681 3.1)
+    bool repeated = false;  // the same data timed out before: ssthresh stays (RFC 5681 3.1)
 };
 struct Recovered {           // the episode is over
     Instant now{};
@@ -145,7 +145,9 @@ inline constexpr Table table_of = Lowered<A>::table;
 // An algorithm at work.
 class Control {
 public:
-    Control(const Table& table, const Start& start) : table_(&table) { table_->start(slot_, start); }
+    Control(const Table& table, const Start& start) : table_(&table) {
+        table_->start(slot_, start);
+    }
 
     void on(const Acked& e) { table_->acked(slot_, e); }
     void on(const Congested& e) { table_->congested(slot_, e); }

@@ -24,8 +24,8 @@ constexpr u128 cubed(std::uint64_t v) { return static_cast<u128>(v) * v * v; }
 
 }  // namespace
 
-// K = cbrt((W_max - cwnd) / C), to the nanosecond: cube nanoseconds have 27 digits, and 2^34 * 2.5 * 10^27
-// is below 2^126.
+// K = cbrt((W_max - cwnd) / C), to the nanosecond: cube nanoseconds have 27 digits, and 2^34 * 2.5
+// * 10^27 is below 2^126.
 Duration cubic_k(std::uint64_t w_max, std::uint64_t cwnd, std::uint32_t mss) {
     if (cwnd >= w_max) return 0ns;
     const std::uint64_t gap = std::min(w_max - cwnd, window_max);
@@ -33,11 +33,12 @@ Duration cubic_k(std::uint64_t w_max, std::uint64_t cwnd, std::uint32_t mss) {
     return Duration(static_cast<std::int64_t>(cube_root(gap * scale / mss)));
 }
 
-// W_max + C (t - K)^3. In microseconds, and no further from K than 2^31 of them: 93 bits for the cube.
+// W_max + C (t - K)^3. In microseconds, and no further from K than 2^31 of them: 93 bits for the
+// cube.
 std::uint64_t cubic_window(Duration since, Duration k, std::uint64_t w_max, std::uint32_t mss) {
     const Duration distance = since < k ? k - since : since - k;
-    const std::uint64_t us =
-        std::min<std::uint64_t>(static_cast<std::uint64_t>(to_us(distance)), std::uint64_t{1} << 31);
+    const std::uint64_t us = std::min<std::uint64_t>(static_cast<std::uint64_t>(to_us(distance)),
+                                                     std::uint64_t{1} << 31);
     constexpr u128 scale = cubed(1'000'000) * c_denominator;
     const u128 change = cubed(us) * c_numerator * std::min<std::uint64_t>(mss, 1u << 30) / scale;
     const std::uint64_t octets = static_cast<std::uint64_t>(std::min<u128>(change, window_max));
@@ -87,8 +88,8 @@ void Cubic::avoid(const Acked& e, std::uint64_t bytes) {
     cwnd_ = std::min(cwnd_, most);
 }
 
-// The first acknowledgment of a stage of congestion avoidance. Where no loss has shown W_max, after a
-// time-out or HyStart++, it is the window of now and K is 0: RFC 9438 4.8, 4.10.
+// The first acknowledgment of a stage of congestion avoidance. Where no loss has shown W_max, after
+// a time-out or HyStart++, it is the window of now and K is 0: RFC 9438 4.8, 4.10.
 void Cubic::begin_epoch(const Acked& e) {
     curve_.running = true;
     curve_.epoch = e.now;
@@ -98,8 +99,9 @@ void Cubic::begin_epoch(const Acked& e) {
     fraction_ = 0;
 }
 
-// RFC 9438 5.8: t counts only while cwnd is what holds the sender back, or the curve would run away from a
-// window that nobody has tried. After a pause the first acknowledgment is one round trip younger than it.
+// RFC 9438 5.8: t counts only while cwnd is what holds the sender back, or the curve would run away
+// from a window that nobody has tried. After a pause the first acknowledgment is one round trip
+// younger than it.
 void Cubic::leave_out_idle_time(const Acked& e) {
     const Duration gap = e.now - last_ack_;
     if (!e.cwnd_limited) {
@@ -113,7 +115,8 @@ void Cubic::leave_out_idle_time(const Acked& e) {
 // the last reduction was.
 void Cubic::grow_friendly(std::uint64_t bytes, std::uint32_t mss) {
     std::uint64_t more = mul_div(bytes * octet, mss, cwnd_);
-    if (curve_.w_est / octet < curve_.cwnd_prior) more = mul_div(more, alpha_numerator, alpha_denominator);
+    if (curve_.w_est / octet < curve_.cwnd_prior)
+        more = mul_div(more, alpha_numerator, alpha_denominator);
     curve_.w_est = std::min(curve_.w_est + more, window_max * octet);
 }
 

@@ -1,6 +1,7 @@
-// CUBIC (RFC 9438): between losses the window follows a cubic function of time, flat around the window at
-// which the last loss came, and never falls behind what Reno would have. In integers only: octets and
-// nanoseconds. Slow start begins with HyStart++; a congestion mark costs less than a loss (RFC 8511).
+// CUBIC (RFC 9438): between losses the window follows a cubic function of time, flat around the
+// window at which the last loss came, and never falls behind what Reno would have. In integers
+// only: octets and nanoseconds. Slow start begins with HyStart++; a congestion mark costs less than
+// a loss (RFC 8511).
 #pragma once
 
 #include "base/math.hpp"
@@ -10,12 +11,14 @@
 namespace estab::congestion {
 
 struct CubicOptions {
-    Ppm beta_ecn = 850'000;         // what a congestion mark leaves of the window (RFC 8511 4); 700'000: as a loss
+    Ppm beta_ecn =
+        850'000;  // what a congestion mark leaves of the window (RFC 8511 4); 700'000: as a loss
     bool fast_convergence = true;   // RFC 9438 4.7
     bool hystart = true;            // RFC 9406
 };
 
-// RFC 9438 4.2. K: how long the curve takes from `cwnd` back up to `w_max`; 0 if it is there already.
+// RFC 9438 4.2. K: how long the curve takes from `cwnd` back up to `w_max`; 0 if it is there
+// already.
 Duration cubic_k(std::uint64_t w_max, std::uint64_t cwnd, std::uint32_t mss);
 // W_cubic(t) in octets, at least 0, `since` after the beginning of the epoch.
 std::uint64_t cubic_window(Duration since, Duration k, std::uint64_t w_max, std::uint32_t mss);
@@ -50,7 +53,7 @@ private:
         std::uint64_t cwnd_prior = 0;   // before the last reduction
         std::uint64_t w_est = 0;        // Reno's window, in fractions of an octet
         Duration k{0};
-        Instant epoch{};                // when congestion avoidance began, later by all idle time since
+        Instant epoch{};  // when congestion avoidance began, later by all idle time since
         bool running = false;           // false: the epoch begins with the next acknowledgment
     };
 

@@ -75,7 +75,8 @@ TEST(Curve, HasNoEdgesToFallFrom) {
     EXPECT_GE(cubic_window(Duration::max(), 0s, 1000, 0xffff'ffff), std::uint64_t{1} << 34);
 }
 
-// A sender whose window is always in flight, acknowledged segment by segment over a path that never loses.
+// A sender whose window is always in flight, acknowledged segment by segment over a path that never
+// loses.
 struct Flow {
     Cubic cubic;
     std::uint32_t size = mss;
@@ -91,14 +92,20 @@ struct Flow {
         if (!ecn) cubic.on(Recovered{now, cubic.cwnd(), size});
     }
     void ack(bool limited = true) {
-        cubic.on(Acked{.now = now, .bytes = size, .in_flight = cubic.cwnd(), .rtt = rtt, .srtt = rtt,
-                       .mss = size, .cwnd_limited = limited});
+        cubic.on(Acked{.now = now,
+                       .bytes = size,
+                       .in_flight = cubic.cwnd(),
+                       .rtt = rtt,
+                       .srtt = rtt,
+                       .mss = size,
+                       .cwnd_limited = limited});
     }
     // For so many whole round trips.
     void run(Duration time, bool limited = true) {
         for (std::int64_t rounds = time / rtt; rounds > 0; --rounds) {
             const Instant begin = now;
-            const auto n = static_cast<std::int64_t>(std::max<std::uint64_t>(cubic.cwnd() / size, 1));
+            const auto n =
+                static_cast<std::int64_t>(std::max<std::uint64_t>(cubic.cwnd() / size, 1));
             for (std::int64_t i = 0; i < n; ++i) {
                 now = begin + rtt * i / n;
                 ack(limited);
@@ -175,7 +182,8 @@ TEST(Cubic, NeverLeapsByMoreThanHalfInARoundTrip) {  // 4.2: target
     }
 }
 
-// Where the path is short the window is Reno's with alpha = 9/17 up to the last window, 1 from there.
+// Where the path is short the window is Reno's with alpha = 9/17 up to the last window, 1 from
+// there.
 TEST(Cubic, IsFriendlyToRenoOnAShortPath) {  // 4.3
     Flow f(100 * 1000, {}, 1000);
     f.rtt = 5ms;
@@ -193,7 +201,8 @@ TEST(Cubic, IsFriendlyToRenoOnAShortPath) {  // 4.3
 TEST(Cubic, HasTheMeanWindowOfRenoInItsRegion) {  // 4.3, [FHP00]
     constexpr std::uint32_t size = 1000;
     const auto rate_of = [](auto algorithm) {
-        // A loss each 10,000 segments: AIMD(1, 1/2) and AIMD(9/17, 7/10) both have about sqrt(1.5 * n).
+        // A loss each 10,000 segments: AIMD(1, 1/2) and AIMD(9/17, 7/10) both have about sqrt(1.5 *
+        // n).
         std::uint64_t segments = 0, windows = 0, rounds = 0;
         algorithm.on(Start{.mss = size, .cwnd = 120 * size, .ssthresh = 120 * size});
         Instant now{1s};
@@ -201,8 +210,12 @@ TEST(Cubic, HasTheMeanWindowOfRenoInItsRegion) {  // 4.3, [FHP00]
             const std::uint64_t n = algorithm.cwnd() / size;
             windows += n;
             for (std::uint64_t i = 0; i < n; ++i) {
-                algorithm.on(Acked{.now = now, .bytes = size, .in_flight = algorithm.cwnd(), .rtt = 1ms,
-                                   .srtt = 1ms, .mss = size});
+                algorithm.on(Acked{.now = now,
+                                   .bytes = size,
+                                   .in_flight = algorithm.cwnd(),
+                                   .rtt = 1ms,
+                                   .srtt = 1ms,
+                                   .mss = size});
                 if (++segments % 10'000 == 0) {
                     algorithm.on(Congested{.now = now, .in_flight = algorithm.cwnd(), .mss = size});
                     algorithm.on(Recovered{now, algorithm.cwnd(), size});
@@ -354,7 +367,8 @@ TEST(ApplicationLimited, TheTimeDoesNotCount) {  // 5.8
     lazy.run(60s, false);
     busy.run(2s);
     lazy.run(2s);
-    EXPECT_NEAR(static_cast<double>(lazy.cubic.cwnd()), static_cast<double>(busy.cubic.cwnd()), 2.0 * mss);
+    EXPECT_NEAR(static_cast<double>(lazy.cubic.cwnd()), static_cast<double>(busy.cubic.cwnd()),
+                2.0 * mss);
 }
 
 TEST(ApplicationLimited, NorDoesSilence) {  // 5.8, and no idle restart in between
@@ -363,11 +377,13 @@ TEST(ApplicationLimited, NorDoesSilence) {  // 5.8, and no idle restart in betwe
     lazy.lose();
     busy.run(2s);
     lazy.run(2s);
-    lazy.cubic.on(Acked{.now = lazy.now, .bytes = mss, .in_flight = mss, .srtt = lazy.rtt, .mss = mss});
+    lazy.cubic.on(
+        Acked{.now = lazy.now, .bytes = mss, .in_flight = mss, .srtt = lazy.rtt, .mss = mss});
     lazy.now += 60s;
     busy.run(2s);
     lazy.run(2s);
-    EXPECT_NEAR(static_cast<double>(lazy.cubic.cwnd()), static_cast<double>(busy.cubic.cwnd()), 4.0 * mss);
+    EXPECT_NEAR(static_cast<double>(lazy.cubic.cwnd()), static_cast<double>(busy.cubic.cwnd()),
+                4.0 * mss);
 }
 
 TEST(Restart, SlowStartsBackAndBeginsANewEpoch) {  // RFC 5681 4.1

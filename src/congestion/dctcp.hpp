@@ -1,6 +1,6 @@
-// DCTCP (RFC 8257), for data centers whose switches mark early: a window gives way by as much of it as was
-// marked. It needs a peer that reports each mark (Acked::ce_bytes). While none ever has, a signal is
-// taken for what it is in RFC 3168, and the algorithm is Reno.
+// DCTCP (RFC 8257), for data centers whose switches mark early: a window gives way by as much of it
+// as was marked. It needs a peer that reports each mark (Acked::ce_bytes). While none ever has, a
+// signal is taken for what it is in RFC 3168, and the algorithm is Reno.
 #pragma once
 
 #include "congestion/reno.hpp"

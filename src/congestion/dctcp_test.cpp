@@ -16,8 +16,11 @@ struct Flow {
     void round(std::uint64_t marked) {
         const std::uint64_t flight = dctcp.cwnd() / mss * mss;
         for (std::uint64_t i = 0; i < flight / mss; ++i) {
-            dctcp.on(Acked{.bytes = mss, .in_flight = flight, .ce_bytes = i % 100 < marked ? mss : 0,
-                           .mss = mss, .cwnd_limited = false});
+            dctcp.on(Acked{.bytes = mss,
+                           .in_flight = flight,
+                           .ce_bytes = i % 100 < marked ? mss : 0,
+                           .mss = mss,
+                           .cwnd_limited = false});
         }
     }
     void mark() { dctcp.on(Congested{.in_flight = dctcp.cwnd(), .mss = mss, .ecn = true}); }

@@ -58,7 +58,8 @@ private:
 
     void let_time_pass() {
         if (rng_.chance(2'000)) {
-            now_ = after(now_, Duration(static_cast<std::int64_t>(rng_.below(std::uint64_t{1} << 48))));
+            now_ = after(now_,
+                         Duration(static_cast<std::int64_t>(rng_.below(std::uint64_t{1} << 48))));
         } else {
             const auto most = static_cast<std::uint64_t>(scene_.rtt.count() / 8 + 2);
             now_ = after(now_, Duration(static_cast<std::int64_t>(rng_.below(most))));
@@ -117,7 +118,8 @@ private:
     void fell(std::uint64_t in_flight) {
         require_no_growth(std::max<std::uint64_t>(before_, mss_));
         require(Rule::keeps_two_segments, control_.ssthresh() >= 2 * std::uint64_t{mss_});
-        if (!trial_.reacts_to_loss || before_ <= 4 * std::uint64_t{mss_} || in_flight > before_) return;
+        if (!trial_.reacts_to_loss || before_ <= 4 * std::uint64_t{mss_} || in_flight > before_)
+            return;
         require(Rule::falls_with_loss, control_.cwnd() < before_);
     }
 
@@ -135,7 +137,8 @@ private:
         const bool repeated = episode_ == Episode::time_out && rng_.chance(500'000);
         begin(Episode::time_out);
         const std::uint64_t in_flight = flight();
-        control_.on(TimedOut{.now = now_, .in_flight = in_flight, .mss = mss_, .repeated = repeated});
+        control_.on(
+            TimedOut{.now = now_, .in_flight = in_flight, .mss = mss_, .repeated = repeated});
         if (repeated) return require_no_growth(before_);
         fell(in_flight);
     }

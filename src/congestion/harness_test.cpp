@@ -10,8 +10,8 @@
 namespace estab::congestion {
 
 void PrintTo(const Violation& v, std::ostream* os) {
-    *os << "rule " << static_cast<int>(v.rule) << " broken at event " << v.event << ", --seed=" << v.seed
-        << ": cwnd " << v.before << " -> " << v.after << ", mss " << v.mss;
+    *os << "rule " << static_cast<int>(v.rule) << " broken at event " << v.event
+        << ", --seed=" << v.seed << ": cwnd " << v.before << " -> " << v.after << ", mss " << v.mss;
 }
 
 namespace {

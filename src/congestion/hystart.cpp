@@ -5,7 +5,8 @@
 namespace estab::congestion {
 namespace {
 
-// RFC 9406 4.3. No limit L on what one acknowledgment adds: bursts are bounded where segments are made.
+// RFC 9406 4.3. No limit L on what one acknowledgment adds: bursts are bounded where segments are
+// made.
 constexpr Duration threshold_min = 4ms;
 constexpr Duration threshold_max = 16ms;
 constexpr int threshold_divisor = 8;

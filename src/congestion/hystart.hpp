@@ -1,6 +1,7 @@
-// HyStart++ (RFC 9406): leaves the first slow start when the round-trip time rises, before the queue
-// overflows. A rise may be an accident, so the window first grows at a quarter of the pace for five rounds
-// (conservative slow start) and goes back to full pace if the rise turns out to have been one.
+// HyStart++ (RFC 9406): leaves the first slow start when the round-trip time rises, before the
+// queue overflows. A rise may be an accident, so the window first grows at a quarter of the pace
+// for five rounds (conservative slow start) and goes back to full pace if the rise turns out to
+// have been one.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,8 @@
 
 namespace estab::congestion {
 
-// Round trips, told apart by what was delivered: a round is over when all that was outstanding at its
-// beginning has been acknowledged. Needs no sequence numbers.
+// Round trips, told apart by what was delivered: a round is over when all that was outstanding at
+// its beginning has been acknowledged. Needs no sequence numbers.
 class Rounds {
 public:
     // True if `e` is the first acknowledgment of a round.
@@ -29,7 +30,8 @@ private:
 
 class Hystart {
 public:
-    // By how many octets this acknowledgment lets the window grow; only for slow start without an ssthresh.
+    // By how many octets this acknowledgment lets the window grow; only for slow start without an
+    // ssthresh.
     std::uint64_t grow(const Acked& e);
 
     bool is_conservative() const { return phase_ == Phase::conservative; }

@@ -22,7 +22,8 @@ struct Sender {
         flight = algorithm.cwnd();
     }
     void ack(Duration rtt) {
-        algorithm.on(Acked{.now = now, .bytes = mss, .in_flight = flight, .rtt = rtt, .srtt = rtt, .mss = mss});
+        algorithm.on(Acked{
+            .now = now, .bytes = mss, .in_flight = flight, .rtt = rtt, .srtt = rtt, .mss = mss});
         flight = algorithm.cwnd() / mss * mss;
     }
     // All that is in flight now.
@@ -138,7 +139,9 @@ TEST(Hystart, PlainRenoDoesWithout) {
 
 TEST(Hystart, AWindowThatIsNotUsedDoesNotGrow) {
     Hystart h;
-    EXPECT_EQ(h.grow({.bytes = mss, .in_flight = mss, .rtt = 1ms, .mss = mss, .cwnd_limited = false}), 0U);
+    EXPECT_EQ(
+        h.grow({.bytes = mss, .in_flight = mss, .rtt = 1ms, .mss = mss, .cwnd_limited = false}),
+        0U);
 }
 
 }  // namespace

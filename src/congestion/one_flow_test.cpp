@@ -1,5 +1,5 @@
-// One flow over one bottleneck with a drop-tail queue, in virtual time and without a stack: what theory says
-// about the share of the link that an algorithm uses.
+// One flow over one bottleneck with a drop-tail queue, in virtual time and without a stack: what
+// theory says about the share of the link that an algorithm uses.
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -19,8 +19,8 @@ struct Path {
     std::uint64_t queue = 333;        // segments: one bandwidth-delay product
 };
 
-// A greedy sender with perfect loss detection: a dropped segment is known, and sent again, one round trip
-// after it was sent, and all losses of a window are one event.
+// A greedy sender with perfect loss detection: a dropped segment is known, and sent again, one
+// round trip after it was sent, and all losses of a window are one event.
 class OneFlow {
 public:
     OneFlow(const Table& table, const Path& path)
@@ -94,7 +94,7 @@ private:
     const Path path_;
     Instant now_{};
     Control control_;
-    std::deque<Packet> packets_;      // outstanding, in the order in which the sender learns of them
+    std::deque<Packet> packets_;  // outstanding, in the order in which the sender learns of them
     Instant busy_until_{};
     Duration srtt_{0};
     std::uint64_t in_flight_ = 0, delivered_ = 0, next_ = 1, recover_ = 0, losses_ = 0,
@@ -128,8 +128,8 @@ TEST(OneFlow, WithoutAQueueCubicUsesNineTenths) {
     EXPECT_LT(share, 0.95);
 }
 
-// 100 Mbit/s and 200 ms behind a short queue, which ends slow start early. From there Reno needs a round trip
-// for each segment, minutes, and CUBIC the cube root of the gap.
+// 100 Mbit/s and 200 ms behind a short queue, which ends slow start early. From there Reno needs a
+// round trip for each segment, minutes, and CUBIC the cube root of the gap.
 TEST(OneFlow, OnALongFatPathCubicIsThereFirst) {
     const Path path{.delay = 200ms, .queue = 50};
     const double cubic = utilisation(table_of<Cubic>, path, 30s, 90s);
@@ -138,8 +138,8 @@ TEST(OneFlow, OnALongFatPathCubicIsThereFirst) {
     EXPECT_LT(reno, 0.6);
 }
 
-// Slow start overshoots by a whole window, HyStart++ by a quarter of it where the queue is long enough to show
-// in the round-trip times before it is full.
+// Slow start overshoots by a whole window, HyStart++ by a quarter of it where the queue is long
+// enough to show in the round-trip times before it is full.
 TEST(OneFlow, HystartLosesFarLessInTheFirstOvershoot) {
     const auto dropped = [](const Table& table) {
         OneFlow flow(table, {.queue = 999});

@@ -39,7 +39,8 @@ void Reno::on(const Acked& e) {
 
 void Reno::on(const Congested& e) {
     ssthresh_ = halved(e.in_flight, e.mss);
-    cwnd_ = std::max<std::uint64_t>(std::min(cwnd_, ssthresh_), e.mss);  // a loss never opens the window
+    cwnd_ = std::max<std::uint64_t>(std::min(cwnd_, ssthresh_),
+                                    e.mss);  // a loss never opens the window
     acked_ = 0;
 }
 
@@ -50,7 +51,8 @@ void Reno::on(const TimedOut& e) {
 }
 
 void Reno::on(const Recovered& e) {
-    cwnd_ = std::max<std::uint64_t>(std::min(cwnd_, ssthresh_), e.mss);  // the MSS may have grown since
+    cwnd_ =
+        std::max<std::uint64_t>(std::min(cwnd_, ssthresh_), e.mss);  // the MSS may have grown since
 }
 
 void Reno::on(const Undone& e) {

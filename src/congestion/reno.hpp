@@ -1,6 +1,6 @@
-// Slow start, congestion avoidance and multiplicative decrease (RFC 5681), counted in octets, so that an
-// acknowledgment for many segments opens the window as many would have (RFC 3465 without its limit, as
-// Linux does; a burst is bounded elsewhere).
+// Slow start, congestion avoidance and multiplicative decrease (RFC 5681), counted in octets, so
+// that an acknowledgment for many segments opens the window as many would have (RFC 3465 without
+// its limit, as Linux does; a burst is bounded elsewhere).
 #pragma once
 
 #include "congestion/algorithm.hpp"

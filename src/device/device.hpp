@@ -1,6 +1,6 @@
-// The Device concept: whoever moves frames. A device lends frames on receive and room on send; nothing is
-// copied in between. What the device can do for us (segment, checksum) it declares; what a frame still
-// needs travels with it. Decorators (Tap, Path, Segmenter) take a device and are one.
+// The Device concept: whoever moves frames. A device lends frames on receive and room on send;
+// nothing is copied in between. What the device can do for us (segment, checksum) it declares; what
+// a frame still needs travels with it. Decorators (Tap, Path, Segmenter) take a device and are one.
 #pragma once
 
 #include <concepts>
@@ -20,7 +20,7 @@ enum class LinkType : std::uint8_t {
 
 enum class Checksum : std::uint8_t {
     complete,  // in the bytes, to be verified on receive
-    partial,   // the field holds the pseudo-header sum; whoever cuts or sends the frame completes it
+    partial,  // the field holds the pseudo-header sum; whoever cuts or sends the frame completes it
     verified,  // someone below has checked it
 };
 
@@ -47,7 +47,8 @@ struct Frame {
 struct Caps {
     LinkType link = LinkType::ip;
     std::uint32_t mtu = 1500;          // largest IP packet on the wire
-    std::uint32_t frame_max = 1500;    // largest frame reserve() gives: mtu + link header, or 64 KiB class with GSO
+    std::uint32_t frame_max =
+        1500;  // largest frame reserve() gives: mtu + link header, or 64 KiB class with GSO
     bool tso4 = false;                 // takes Gso::tcp4 frames
     bool tso6 = false;
     bool gso_ecn = false;              // can cut a frame with CWR correctly
@@ -56,18 +57,20 @@ struct Caps {
 };
 
 template <class D>
-concept Device = requires(D d, Instant now, std::span<Frame> batch, std::size_t size, const Offload& offload) {
+concept Device = requires(D d, Instant now, std::span<Frame> batch, std::size_t size,
+                          const Offload& offload) {
     { d.caps() } -> std::convertible_to<const Caps&>;
     // Fills up to batch.size() frames; how many there are. They are lent until the next receive().
     { d.receive(now, batch) } -> std::convertible_to<std::size_t>;
-    // Room for one frame of up to `size` bytes (size <= frame_max), or empty when the device is full.
-    // At most one reservation is open; a second reserve() replaces it.
+    // Room for one frame of up to `size` bytes (size <= frame_max), or empty when the device is
+    // full. At most one reservation is open; a second reserve() replaces it.
     { d.reserve(size) } -> std::convertible_to<MutableBytes>;
     // Sends the first `size` bytes of the room. size 0 gives the room back.
     { d.commit(now, size, offload) };
     // Pushes out what commit() has queued. Called once per turn.
     { d.flush(now) };
-    // When the device itself needs a turn (a delayed frame falls due); `never` if only I/O wakes it.
+    // When the device itself needs a turn (a delayed frame falls due); `never` if only I/O wakes
+    // it.
     { d.deadline() } -> std::convertible_to<Instant>;
 };
 

@@ -1,6 +1,7 @@
-// What happened, as plain data: the one vocabulary that traces, logs, comments in captures and tests
-// share. An event is a kind, a time, the connection it belongs to and up to four numbers whose names the
-// table in event.cpp gives; texts are made by readers in observe/. The core never formats anything.
+// What happened, as plain data: the one vocabulary that traces, logs, comments in captures and
+// tests share. An event is a kind, a time, the connection it belongs to and up to four numbers
+// whose names the table in event.cpp gives; texts are made by readers in observe/. The core never
+// formats anything.
 #pragma once
 
 #include <array>
@@ -56,12 +57,32 @@ enum class Kind : std::uint8_t {
 inline constexpr std::size_t kinds = static_cast<std::size_t>(Kind::reset_received) + 1;
 
 enum class Cause : std::uint8_t {
-    none, open, slow_start, avoidance, duplicate_acks, partial_ack, timeout, idle, undo, ecn, probe, set,
+    none,
+    open,
+    slow_start,
+    avoidance,
+    duplicate_acks,
+    partial_ack,
+    timeout,
+    idle,
+    undo,
+    ecn,
+    probe,
+    set,
 };
 
 enum class Drop : std::uint8_t {
-    malformed, checksum, not_ours, no_route, source_route, bad_source, fragment, memory, unsupported,
-    queue_full, icmp_unproven,
+    malformed,
+    checksum,
+    not_ours,
+    no_route,
+    source_route,
+    bad_source,
+    fragment,
+    memory,
+    unsupported,
+    queue_full,
+    icmp_unproven,
 };
 
 enum class Evicted : std::uint8_t { half_open, time_wait, out_of_order, idle_connection };
@@ -83,8 +104,8 @@ struct Event {
 };
 inline constexpr std::uint32_t no_connection = 0xffff'ffff;
 
-// Counts every event and keeps those that are asked for, in a ring of fixed size. Policy when full: the
-// newest is dropped and counted.
+// Counts every event and keeps those that are asked for, in a ring of fixed size. Policy when full:
+// the newest is dropped and counted.
 class Log {
 public:
     explicit Log(std::span<Event> room) : room_(room) {}

@@ -1,5 +1,6 @@
-// One direction of a path. Frames go in with push() and come out of pop() when they are due, some of them
-// late, twice, changed or not at all. No clock and no device: a simulator and a decorator share it.
+// One direction of a path. Frames go in with push() and come out of pop() when they are due, some
+// of them late, twice, changed or not at all. No clock and no device: a simulator and a decorator
+// share it.
 //
 //   push -> drop -> queue and rate -> delay and jitter -> reorder -> duplicate -> corrupt -> pop
 //
@@ -30,7 +31,8 @@ public:
         Duration round_trip{};           // what a queue in BDPs is measured by
         device::LinkType link = device::LinkType::ip;
         std::uint32_t frame_max = 1500;
-        std::size_t bytes_max = std::size_t{64} << 20;  // buffers on the way; a frame that finds none is dropped
+        std::size_t bytes_max = std::size_t{64}
+                                << 20;  // buffers on the way; a frame that finds none is dropped
     };
     struct Counters {
         std::uint64_t entered = 0;
@@ -62,12 +64,15 @@ public:
     const Counters& counters() const { return counters_; }
     std::size_t queued_packets() const { return queue_.count; }
     std::uint64_t queued_bytes() const { return queued_bytes_; }
-    std::uint64_t queue_bytes_max() const { return queue_bytes_max_; }  // resolved from bytes or BDPs
+    std::uint64_t queue_bytes_max() const {
+        return queue_bytes_max_;
+    }  // resolved from bytes or BDPs
 
 private:
     using Index = std::uint32_t;
     static constexpr Index none = UINT32_MAX;
-    static constexpr std::size_t held_max = 64;  // a packet picked when so many are held is not held
+    static constexpr std::size_t held_max =
+        64;  // a packet picked when so many are held is not held
 
     struct Packet {
         Index next = none;
@@ -102,7 +107,8 @@ private:
     Direction direction_;
     std::uint64_t queue_bytes_max_ = 0;
     Counters counters_;
-    Rng loss_random_, burst_random_, jitter_random_, reorder_random_, duplicate_random_, corrupt_random_;
+    Rng loss_random_, burst_random_, jitter_random_, reorder_random_, duplicate_random_,
+        corrupt_random_;
 
     Instant now_ = Instant::min();  // never goes back
     bool is_bad_ = false;           // Gilbert and Elliott's state

@@ -200,7 +200,8 @@ TEST(Lane, CorruptionFlipsOneBit) {
 TEST(Lane, OnEthernetOnlyTheIpPacketIsCorrupted) {
     Lane l({.direction = parse_path("corrupt=100%")->up, .link = device::LinkType::ethernet});
     std::array<std::uint8_t, 60> bytes{};
-    for (const std::uint16_t type : {std::uint16_t{0x0800}, std::uint16_t{0x86dd}, std::uint16_t{0x0806}}) {
+    for (const std::uint16_t type :
+         {std::uint16_t{0x0800}, std::uint16_t{0x86dd}, std::uint16_t{0x0806}}) {
         store_be16(bytes.data() + 12, type);
         for (int i = 0; i < 1'000; ++i) {
             l.push(at(0ms), bytes);
@@ -214,7 +215,8 @@ TEST(Lane, OnEthernetOnlyTheIpPacketIsCorrupted) {
 }
 
 constexpr std::string_view everything =
-    "loss=1%,burst-loss=0.1%/20%,delay=20ms±5ms,rate=50mbit,queue=20p,reorder=1%,duplicate=1%,corrupt=1%";
+    "loss=1%,burst-loss=0.1%/"
+    "20%,delay=20ms±5ms,rate=50mbit,queue=20p,reorder=1%,duplicate=1%,corrupt=1%";
 
 TEST(Lane, TheSameSeedDecidesTheSame) {
     Lane first = lane(everything, 7), second = lane(everything, 7), other = lane(everything, 8);
@@ -240,7 +242,8 @@ TEST(Lane, WhenPopIsCalledChangesNothing) {
 }
 
 TEST(Lane, OneStageDoesNotDisturbAnother) {
-    Lane alone = lane("loss=5%"), beside = lane("loss=5%,jitter=1ms,duplicate=5%,corrupt=5%,reorder=5%");
+    Lane alone = lane("loss=5%"),
+         beside = lane("loss=5%,jitter=1ms,duplicate=5%,corrupt=5%,reorder=5%");
     run(alone, 10'000, 1us);
     run(beside, 10'000, 1us);
     EXPECT_EQ(alone.counters().dropped_by_loss, beside.counters().dropped_by_loss);

@@ -41,8 +41,14 @@ inline wire::Address destination_of(bool v4) {
 inline Built build(const TcpFrame& what) {
     std::vector<std::uint8_t> payload(what.payload);
     std::iota(payload.begin(), payload.end(), std::uint8_t{0});
-    wire::TcpHeader tcp{.source_port = 80, .destination_port = 40'000, .seq = {what.seq}, .ack = {7},
-                        .flags = {what.flags}, .window = 500, .urgent = what.urgent, .options = {}};
+    wire::TcpHeader tcp{.source_port = 80,
+                        .destination_port = 40'000,
+                        .seq = {what.seq},
+                        .ack = {7},
+                        .flags = {what.flags},
+                        .window = 500,
+                        .urgent = what.urgent,
+                        .options = {}};
     if (what.timestamps) tcp.options.timestamps = wire::Timestamps{.val = 1, .ecr = 2};
     const std::size_t link = what.ethernet ? 14 : 0;
     const std::size_t ip = wire::ip_header_bytes(what.v4);

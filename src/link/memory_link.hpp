@@ -1,5 +1,5 @@
-// A wire in memory: two ends, each a Device. What one end commits the other receives, in order, in place
-// and with its Offload. The buffers are made once; sending a frame allocates nothing.
+// A wire in memory: two ends, each a Device. What one end commits the other receives, in order, in
+// place and with its Offload. The buffers are made once; sending a frame allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -82,7 +82,8 @@ public:
 
     private:
         friend class MemoryLink;
-        End(const device::Caps& caps, FrameRing& in, FrameRing& out) : caps_(caps), in_(in), out_(out) {}
+        End(const device::Caps& caps, FrameRing& in, FrameRing& out)
+            : caps_(caps), in_(in), out_(out) {}
         const device::Caps& caps_;
         FrameRing& in_;
         FrameRing& out_;

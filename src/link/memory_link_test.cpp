@@ -64,11 +64,16 @@ TEST(MemoryLink, LendsUntilTheNextReceive) {
 }
 
 TEST(MemoryLink, KeepsTheOffload) {
-    MemoryLink link({.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}, .frames_max = 2});
+    MemoryLink link(
+        {.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}, .frames_max = 2});
     std::array<device::Frame, 1> batch;
     EXPECT_TRUE(send(link.end(0), at(0), 1, 65'535,
-                     {.checksum = device::Checksum::partial, .gso = device::Gso::tcp4,
-                      .checksum_start = 20, .checksum_offset = 16, .gso_size = 1460, .header_length = 40}));
+                     {.checksum = device::Checksum::partial,
+                      .gso = device::Gso::tcp4,
+                      .checksum_start = 20,
+                      .checksum_offset = 16,
+                      .gso_size = 1460,
+                      .header_length = 40}));
     ASSERT_EQ(link.end(1).receive(at(0), batch), 1u);
     EXPECT_EQ(batch[0].offload.checksum, device::Checksum::partial);
     EXPECT_EQ(batch[0].offload.gso, device::Gso::tcp4);

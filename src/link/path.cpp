@@ -5,7 +5,8 @@
 namespace estab::link {
 namespace {
 
-Lane::Settings lane_settings(const PathLanes::Settings& settings, const device::Caps& below, bool is_up) {
+Lane::Settings lane_settings(const PathLanes::Settings& settings, const device::Caps& below,
+                             bool is_up) {
     Rng random(settings.spec.seed);
     const std::uint64_t up_seed = random.next();
     const std::uint64_t down_seed = random.next();

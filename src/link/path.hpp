@@ -1,6 +1,7 @@
 // A network path as a decorator: between us and the device below, frames are lost, queued, delayed,
-// reordered, duplicated and corrupted as a PathSpec says. Only wire-size frames with complete checksums
-// pass it: big ones are cut before, in both directions, so that one lost packet is one lost packet.
+// reordered, duplicated and corrupted as a PathSpec says. Only wire-size frames with complete
+// checksums pass it: big ones are cut before, in both directions, so that one lost packet is one
+// lost packet.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,8 @@ class PathLanes {
 public:
     struct Settings {
         PathSpec spec{};
-        std::size_t bytes_max = std::size_t{64} << 20;  // of buffers in each direction; beyond: dropped
+        std::size_t bytes_max = std::size_t{64}
+                                << 20;  // of buffers in each direction; beyond: dropped
     };
 
     PathLanes(const Settings& settings, const device::Caps& below);
@@ -78,7 +80,9 @@ public:
         return lanes_.receive(now, batch);
     }
 
-    MutableBytes reserve(std::size_t size) { return lanes_.room(size); }  // a path drops, it does not refuse
+    MutableBytes reserve(std::size_t size) {
+        return lanes_.room(size);
+    }  // a path drops, it does not refuse
     void commit(Instant now, std::size_t size, const device::Offload& offload) {
         if (size != 0) lanes_.send(now, size, offload);
     }
@@ -107,7 +111,9 @@ public:
 
     const Lane::Counters& up() const { return lanes_.up().counters(); }
     const Lane::Counters& down() const { return lanes_.down().counters(); }
-    std::uint64_t malformed() const { return lanes_.malformed(); }  // dropped because it could not be cut
+    std::uint64_t malformed() const {
+        return lanes_.malformed();
+    }  // dropped because it could not be cut
     PathLanes& lanes() { return lanes_; }
     D& below() { return below_; }
 

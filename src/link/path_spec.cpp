@@ -16,7 +16,8 @@ struct Unit {
 constexpr std::uint64_t kib = 1024;
 constexpr Unit percents[] = {{"%", 10'000}, {"ppm", 1}};
 constexpr Unit times[] = {{"s", 1'000'000'000}, {"ms", 1'000'000}, {"us", 1'000}, {"ns", 1}};
-constexpr Unit rates[] = {{"gbit", 1'000'000'000}, {"mbit", 1'000'000}, {"kbit", 1'000}, {"bit", 1}};
+constexpr Unit rates[] = {
+    {"gbit", 1'000'000'000}, {"mbit", 1'000'000}, {"kbit", 1'000}, {"bit", 1}};
 constexpr Unit queues[] = {{"m", kib * kib}, {"mb", kib * kib}, {"mib", kib * kib}, {"k", kib},
                            {"kb", kib},      {"kib", kib},      {"b", 1},           {"", 1}};
 constexpr Unit packets[] = {{"p", 1}};
@@ -38,7 +39,8 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::span<const
     u128 digits = 0;
     u128 scale = 1;  // of the digits behind the point
     bool is_fraction = false, has_digits = false;
-    for (; end < text.size() && (is_digit(text[end]) || (text[end] == '.' && !is_fraction)); ++end) {
+    for (; end < text.size() && (is_digit(text[end]) || (text[end] == '.' && !is_fraction));
+         ++end) {
         if (text[end] == '.') {
             is_fraction = true;
             continue;
@@ -63,7 +65,8 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::span<const
 
 std::string print_number(std::uint64_t value, std::span<const Unit> units) {
     for (const Unit& unit : units) {
-        if (value != 0 && value % unit.factor == 0) return std::to_string(value / unit.factor) += unit.name;
+        if (value != 0 && value % unit.factor == 0)
+            return std::to_string(value / unit.factor) += unit.name;
     }
     return std::to_string(value / units.back().factor) += units.back().name;
 }
@@ -79,7 +82,9 @@ std::string print_fraction(std::uint64_t value, const Unit& unit) {
 
 std::string print_share(Ppm value) { return print_fraction(value, percents[0]); }
 std::string print_time(Duration value) {
-    return value == Duration::zero() ? "0ms" : print_number(static_cast<std::uint64_t>(to_ns(value)), times);
+    return value == Duration::zero()
+               ? "0ms"
+               : print_number(static_cast<std::uint64_t>(to_ns(value)), times);
 }
 
 bool read(std::string_view text, Ppm& share) {
@@ -96,7 +101,8 @@ bool read(std::string_view text, Duration& time) {
 }
 
 // Splits at the first `separator`; the second part is empty if there is none.
-std::pair<std::string_view, std::string_view> split(std::string_view text, std::string_view separator) {
+std::pair<std::string_view, std::string_view> split(std::string_view text,
+                                                    std::string_view separator) {
     const std::size_t at = text.find(separator);
     if (at == std::string_view::npos) return {text, {}};
     return {text.substr(0, at), text.substr(at + separator.size())};
@@ -195,14 +201,15 @@ struct Item {
 };
 
 const Item items[] = {
-    {"loss", "a percentage", "loss=2%", [](std::string_view t, Direction& d) { return read(t, d.loss); },
+    {"loss", "a percentage", "loss=2%",
+     [](std::string_view t, Direction& d) { return read(t, d.loss); },
      [](const Direction& d) { return print_share(d.loss); }},
-    {"burst-loss", "two to four percentages ENTER/LEAVE[/LOSS-IN-BURST[/LOSS-BETWEEN]]", "burst-loss=0.5%/25%",
-     read_burst_loss,
+    {"burst-loss", "two to four percentages ENTER/LEAVE[/LOSS-IN-BURST[/LOSS-BETWEEN]]",
+     "burst-loss=0.5%/25%", read_burst_loss,
      [](const Direction& d) {
          const BurstLoss& b = d.burst_loss;
-         return print_share(b.enter) + "/" + print_share(b.leave) + "/" + print_share(b.loss_bad) + "/" +
-                print_share(b.loss_good);
+         return print_share(b.enter) + "/" + print_share(b.leave) + "/" + print_share(b.loss_bad) +
+                "/" + print_share(b.loss_good);
      }},
     {"drop", "a list of packet numbers (from 1, up to 64 ranges) or none", "drop=3+7-9", read_drops,
      [](const Direction& d) {
@@ -214,11 +221,13 @@ const Item items[] = {
          }
          return text.empty() ? "none" : text;
      }},
-    {"rate", "a rate in bit, kbit, mbit or gbit per second above 0, or unlimited", "rate=50mbit", read_rate,
+    {"rate", "a rate in bit, kbit, mbit or gbit per second above 0, or unlimited", "rate=50mbit",
+     read_rate,
      [](const Direction& d) {
          return d.rate_bits == 0 ? "unlimited" : print_number(d.rate_bits, rates);
      }},
-    {"queue", "a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), or unlimited",
+    {"queue",
+     "a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), or unlimited",
      "queue=64k, queue=100p, queue=1bdp", read_queue,
      [](const Direction& d) -> std::string {
          switch (d.queue.unit) {
@@ -242,8 +251,10 @@ const Item items[] = {
      [](const Direction& d) {
          const Reorder defaults;
          std::string text = print_share(d.reorder.chance);
-         if (d.reorder.packets != defaults.packets) (text += '/') += print_number(d.reorder.packets, packets);
-         if (d.reorder.hold_max != defaults.hold_max) (text += '/') += print_time(d.reorder.hold_max);
+         if (d.reorder.packets != defaults.packets)
+             (text += '/') += print_number(d.reorder.packets, packets);
+         if (d.reorder.hold_max != defaults.hold_max)
+             (text += '/') += print_time(d.reorder.hold_max);
          return text;
      }},
     {"duplicate", "a percentage", "duplicate=1%",
@@ -271,7 +282,8 @@ std::optional<ParseError> read_item(std::string_view text, PathSpec& spec) {
     if (is_up || is_down) rest = split(rest, ":").second;
     const auto [name, value] = split(rest, "=");
     if (name == "seed") {
-        if (is_up || is_down) return error(text, "one seed is for both directions (example: seed=7)");
+        if (is_up || is_down)
+            return error(text, "one seed is for both directions (example: seed=7)");
         const auto seed = parse_number(value, plain, UINT64_MAX);
         if (!seed) return error(text, "not a whole number below 2^64 (example: seed=7)");
         spec.seed = *seed;
@@ -283,7 +295,8 @@ std::optional<ParseError> read_item(std::string_view text, PathSpec& spec) {
     Direction parsed;
     const bool is_cut_off = value.empty() || value.find_last_of("/+-") == value.size() - 1;
     if (is_cut_off || !item->read(value, parsed)) {
-        return error(text, "not " + std::string(item->kind) + " (example: " + std::string(item->example) + ")");
+        return error(text, "not " + std::string(item->kind) +
+                               " (example: " + std::string(item->example) + ")");
     }
     if (!is_down) item->read(value, spec.up);
     if (!is_up) item->read(value, spec.down);
@@ -298,7 +311,8 @@ Result<PathSpec, ParseError> parse_path(std::string_view text) {
     while (true) {
         const std::size_t comma = text.find(',');
         const std::string_view item = text.substr(0, comma);
-        if (item.empty()) return fail(error(",", "an item is missing (example: loss=1%,delay=20ms)"));
+        if (item.empty())
+            return fail(error(",", "an item is missing (example: loss=1%,delay=20ms)"));
         if (auto problem = read_item(item, spec)) return fail(std::move(*problem));
         if (comma == std::string_view::npos) return spec;
         text.remove_prefix(comma + 1);
@@ -307,7 +321,8 @@ Result<PathSpec, ParseError> parse_path(std::string_view text) {
 
 std::string print(const PathSpec& spec) {
     std::string text;
-    const auto add = [&text](std::string_view prefix, std::string_view name, const std::string& value) {
+    const auto add = [&text](std::string_view prefix, std::string_view name,
+                             const std::string& value) {
         if (!text.empty()) text += ',';
         (((text += prefix) += name) += '=') += value;
     };

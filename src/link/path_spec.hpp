@@ -1,4 +1,5 @@
-// How a network path behaves, as a value and as text. One grammar for every command that has a path:
+// How a network path behaves, as a value and as text. One grammar for every command that has a
+// path:
 //
 //   loss=1%,delay=40ms±10ms,up:rate=5mbit,up:queue=1bdp,seed=7
 //
@@ -36,8 +37,8 @@ struct Queue {
     friend bool operator==(const Queue&, const Queue&) = default;
 };
 
-// A picked packet is held back until `packets` later ones have passed it, `hold_max` at the longest.
-// With 0 packets it is held for exactly that time.
+// A picked packet is held back until `packets` later ones have passed it, `hold_max` at the
+// longest. With 0 packets it is held for exactly that time.
 struct Reorder {
     Ppm chance = 0;
     std::uint32_t packets = 3;  // enough for three duplicate ACKs (RFC 5681 3.2)
@@ -74,7 +75,8 @@ struct PathSpec {
     friend bool operator==(const PathSpec&, const PathSpec&) = default;
 
     static constexpr std::string_view example =
-        "loss=1%,delay=20ms,jitter=2ms,reorder=1%,duplicate=1%,corrupt=0.1%,rate=50mbit,queue=64KB,seed=7";
+        "loss=1%,delay=20ms,jitter=2ms,reorder=1%,duplicate=1%,corrupt=0.1%,rate=50mbit,queue=64KB,"
+        "seed=7";
 };
 
 struct ParseError {

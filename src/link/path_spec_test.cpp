@@ -39,7 +39,8 @@ TEST(PathSpec, NothingIsAPathThatDoesNothing) {
 }
 
 TEST(PathSpec, DelayMayCarryItsJitter) {
-    for (const std::string_view text : {"delay=40ms±10ms", "delay=40ms+-10ms", "jitter=10ms,delay=40ms"}) {
+    for (const std::string_view text :
+         {"delay=40ms±10ms", "delay=40ms+-10ms", "jitter=10ms,delay=40ms"}) {
         EXPECT_EQ(parsed(text).up.delay, 40ms) << text;
         EXPECT_EQ(parsed(text).down.jitter, 10ms) << text;
     }
@@ -88,23 +89,53 @@ TEST(PathSpec, ItemsWithParts) {
 TEST(PathSpec, ErrorsNameTheItemTheFaultAndTheRemedy) {
     EXPECT_EQ(problem("loss=abc"), "loss=abc: not a percentage (example: loss=2%)");
     EXPECT_EQ(problem("delay=1ms,up:loss=2"), "up:loss=2: not a percentage (example: loss=2%)");
-    EXPECT_EQ(problem("los=2%"),
-              "los=2%: unknown (possible: loss, burst-loss, drop, rate, queue, delay, jitter, reorder, "
-              "duplicate, corrupt, seed)");
-    EXPECT_EQ(problem("queue=codel"),
-              "queue=codel: not a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), "
-              "or unlimited (example: queue=64k, queue=100p, queue=1bdp)");
+    EXPECT_EQ(
+        problem("los=2%"),
+        "los=2%: unknown (possible: loss, burst-loss, drop, rate, queue, delay, jitter, reorder, "
+        "duplicate, corrupt, seed)");
+    EXPECT_EQ(
+        problem("queue=codel"),
+        "queue=codel: not a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), "
+        "or unlimited (example: queue=64k, queue=100p, queue=1bdp)");
     EXPECT_EQ(problem("loss=1%,"), ",: an item is missing (example: loss=1%,delay=20ms)");
     EXPECT_EQ(problem("up:seed=1"), "up:seed=1: one seed is for both directions (example: seed=7)");
 }
 
 TEST(PathSpec, RefusesWhatItWouldHaveToGuess) {
-    for (const std::string_view text :
-         {"loss", "loss=", "loss=101%", "loss=-1%", "loss=.%", "loss=0.00001%", "loss=1%%", "rate=0mbit",
-          "rate=5", "rate=5mbps", "delay=20", "delay=2h", "delay=3601s", "delay=10ms±", "delay=±1ms",
-          "drop=0", "drop=5-3", "drop=", "drop=1+x", "drop=1+", "drop=7-", "reorder=1%/", "burst-loss=1%", "burst-loss=1%/2%/3%/4%/5%",
-          "queue=1x", "seed=", "seed=-1", "seed=1.5", "seed=18446744073709551616", "up:", ",", "=",
-          "delay=0.00000000000000000000000000001s", "rate=99999999999999999999999999999999999999999gbit"}) {
+    for (const std::string_view text : {"loss",
+                                        "loss=",
+                                        "loss=101%",
+                                        "loss=-1%",
+                                        "loss=.%",
+                                        "loss=0.00001%",
+                                        "loss=1%%",
+                                        "rate=0mbit",
+                                        "rate=5",
+                                        "rate=5mbps",
+                                        "delay=20",
+                                        "delay=2h",
+                                        "delay=3601s",
+                                        "delay=10ms±",
+                                        "delay=±1ms",
+                                        "drop=0",
+                                        "drop=5-3",
+                                        "drop=",
+                                        "drop=1+x",
+                                        "drop=1+",
+                                        "drop=7-",
+                                        "reorder=1%/",
+                                        "burst-loss=1%",
+                                        "burst-loss=1%/2%/3%/4%/5%",
+                                        "queue=1x",
+                                        "seed=",
+                                        "seed=-1",
+                                        "seed=1.5",
+                                        "seed=18446744073709551616",
+                                        "up:",
+                                        ",",
+                                        "=",
+                                        "delay=0.00000000000000000000000000001s",
+                                        "rate=99999999999999999999999999999999999999999gbit"}) {
         EXPECT_FALSE(parse_path(text)) << text;
     }
 }
@@ -113,7 +144,9 @@ Direction random_direction(Rng& random) {
     Direction d;
     const auto maybe = [&] { return random.below(2) == 0; };
     const auto share = [&] { return static_cast<Ppm>(random.below(ppm_all + 1)); };
-    const auto time = [&] { return Duration{static_cast<std::int64_t>(random.below(3'600'000'000'000))}; };
+    const auto time = [&] {
+        return Duration{static_cast<std::int64_t>(random.below(3'600'000'000'000))};
+    };
     if (maybe()) d.loss = share();
     if (maybe()) d.burst_loss = {share(), share(), share(), share()};
     for (std::uint64_t i = random.below(5); i > 0; --i) {
@@ -122,10 +155,12 @@ Direction random_direction(Rng& random) {
     }
     if (maybe()) d.rate_bits = 1 + random.below(1'000'000'000'000);
     if (maybe()) {
-        d.queue = {.unit = static_cast<Queue::Unit>(1 + random.below(3)), .limit = random.below(1u << 24)};
+        d.queue = {.unit = static_cast<Queue::Unit>(1 + random.below(3)),
+                   .limit = random.below(1u << 24)};
     }
     if (maybe()) d.delay = time();
-    if (maybe()) d.jitter = maybe() ? time() : Duration{std::chrono::milliseconds{random.below(1'000)}};
+    if (maybe())
+        d.jitter = maybe() ? time() : Duration{std::chrono::milliseconds{random.below(1'000)}};
     if (maybe()) {
         d.reorder = {.chance = share(), .packets = static_cast<std::uint32_t>(random.below(10)),
                      .hold_max = maybe() ? time() : 10ms};

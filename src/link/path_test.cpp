@@ -97,7 +97,8 @@ TEST(Path, ABatchIsLentUntilTheNextReceive) {
     }
     std::size_t total = 0;
     while (const std::size_t count = w.path.receive(at(0ms), std::span{w.batch}.first(7))) {
-        for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(see(w.batch[i].bytes).seq, (total + i) / 2);
+        for (std::size_t i = 0; i < count; ++i)
+            EXPECT_EQ(see(w.batch[i].bytes).seq, (total + i) / 2);
         total += count;
     }
     EXPECT_EQ(total, 20u);
@@ -114,7 +115,8 @@ TEST(Path, CorruptionComesAfterTheChecksum) {
             complete_checksum(built.bytes, built.offload);
             return built.bytes;
         }();
-        EXPECT_NE(sent, (std::vector<std::uint8_t>{w.batch[0].bytes.begin(), w.batch[0].bytes.end()}));
+        EXPECT_NE(sent,
+                  (std::vector<std::uint8_t>{w.batch[0].bytes.begin(), w.batch[0].bytes.end()}));
     }
     EXPECT_EQ(w.path.up().corrupted, 100u);
 }

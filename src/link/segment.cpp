@@ -96,7 +96,8 @@ void Cuts::write(std::size_t piece, MutableBytes room) const {
     sum.add_be32(static_cast<std::uint32_t>(out.size() - tcp_));
     sum.add(Bytes{out.subspan(tcp_, header_ - tcp_)});
     // A TCP header is a multiple of four bytes, so the payload begins at an even distance.
-    sum.add_copying(frame_.subspan(header_ + piece * piece_payload_, payload), out.data() + header_);
+    sum.add_copying(frame_.subspan(header_ + piece * piece_payload_, payload),
+                    out.data() + header_);
     store_be16(out.data() + tcp_ + tcp_checksum_at, sum.checksum());
 }
 
@@ -124,7 +125,8 @@ void Cuts::write_tcp_header(std::size_t piece, MutableBytes out) const {
     // only a frame that says gso_ecn loses it here; RFC 3168 6.1.2 wants it on one segment.
     if (piece > 0 && offload_.gso_ecn) flags = static_cast<std::uint8_t>(flags & ~wire::Flags::cwr);
     if ((flags & wire::Flags::urg) != 0) {
-        const std::size_t urgent = load_be16(tcp + 18);  // counts from the sequence number (RFC 9293 3.1)
+        const std::size_t urgent =
+            load_be16(tcp + 18);  // counts from the sequence number (RFC 9293 3.1)
         if (urgent >= offset) {
             store_be16(tcp + 18, static_cast<std::uint16_t>(urgent - offset));
         } else {

@@ -1,5 +1,6 @@
-// What a device does for us when it has TSO and checksum offload, done in software at the last step: one
-// big TCP frame becomes wire-size frames, each with its own headers and a complete checksum.
+// What a device does for us when it has TSO and checksum offload, done in software at the last
+// step: one big TCP frame becomes wire-size frames, each with its own headers and a complete
+// checksum.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +22,14 @@ constexpr std::uint32_t big_frame_bytes(device::LinkType link) {
     return static_cast<std::uint32_t>(65'535 + link_header_bytes(link));
 }
 
-// A partial checksum becomes a complete one. False, and nothing changed, if the offsets do not lie in
-// the frame. A frame that is not partial stays as it is.
+// A partial checksum becomes a complete one. False, and nothing changed, if the offsets do not lie
+// in the frame. A frame that is not partial stays as it is.
 bool complete_checksum(MutableBytes frame, device::Offload& offload);
 
-// A frame seen as the pieces that go on the wire. A frame without GSO is one piece. Each piece repeats the
-// headers: lengths, IPv4 id (+1 each) and header checksum are its own, the sequence number advances, FIN
-// and PSH are only on the last one, CWR (with gso_ecn) only on the first, URG where its pointer says.
+// A frame seen as the pieces that go on the wire. A frame without GSO is one piece. Each piece
+// repeats the headers: lengths, IPv4 id (+1 each) and header checksum are its own, the sequence
+// number advances, FIN and PSH are only on the last one, CWR (with gso_ecn) only on the first, URG
+// where its pointer says.
 class Cuts {
 public:
     struct How {
@@ -35,14 +37,15 @@ public:
         std::size_t frame_max = 1500;  // no piece of a GSO frame is larger, whatever gso_size says
     };
 
-    // The frame must stay where it is as long as pieces are written from it. Error: the headers do not
-    // agree with the offload (it may come from outside).
+    // The frame must stay where it is as long as pieces are written from it. Error: the headers do
+    // not agree with the offload (it may come from outside).
     static Result<Cuts> plan(Bytes frame, const device::Offload& offload, const How& how);
 
     std::size_t count() const { return count_; }
     std::size_t bytes(std::size_t piece) const {
         if (!is_gso_) return frame_.size();
-        return header_ + (piece + 1 < count_ ? piece_payload_ : frame_.size() - header_ - piece * piece_payload_);
+        return header_ + (piece + 1 < count_ ? piece_payload_
+                                             : frame_.size() - header_ - piece * piece_payload_);
     }
     // Writes the piece to the front of `room`, which holds bytes(piece).
     void write(std::size_t piece, MutableBytes room) const;

@@ -34,8 +34,13 @@ TEST(Cuts, EachPieceIsACompleteSegment) {
     for (const bool v4 : {true, false}) {
         for (const bool ethernet : {true, false}) {
             for (const bool partial : {true, false}) {
-                const Built built = build({.v4 = v4, .ethernet = ethernet, .partial = partial, .payload = 4001,
-                                           .gso_size = 1000, .id = 0xfffe, .seq = 0xffff'fc00});
+                const Built built = build({.v4 = v4,
+                                           .ethernet = ethernet,
+                                           .partial = partial,
+                                           .payload = 4001,
+                                           .gso_size = 1000,
+                                           .id = 0xfffe,
+                                           .seq = 0xffff'fc00});
                 const auto pieces = pieces_of(
                     built, {.link = ethernet ? device::LinkType::ethernet : device::LinkType::ip,
                             .frame_max = 1514});
@@ -64,7 +69,8 @@ TEST(Cuts, PshAndFinOnlyOnTheLastCwrOnlyOnTheFirst) {  // RFC 3168 6.1.2
 
 TEST(Cuts, ACounterOfAccurateEcnStaysOnEachPiece) {  // RFC 9768 3.2.2
     const std::uint16_t ace = Flags::ack | Flags::cwr | Flags::ae;
-    for (const Seen& piece : pieces_of(build({.payload = 3000, .gso_size = 1000, .flags = ace}), {})) {
+    for (const Seen& piece :
+         pieces_of(build({.payload = 3000, .gso_size = 1000, .flags = ace}), {})) {
         EXPECT_EQ(piece.flags, ace);
         EXPECT_TRUE(piece.valid);
     }
@@ -72,7 +78,9 @@ TEST(Cuts, ACounterOfAccurateEcnStaysOnEachPiece) {  // RFC 9768 3.2.2
 
 TEST(Cuts, TheUrgentPointerCountsFromEachSequenceNumber) {
     const auto pieces = pieces_of(
-        build({.payload = 3000, .gso_size = 1000, .flags = Flags::ack | Flags::urg, .urgent = 1500}), {});
+        build(
+            {.payload = 3000, .gso_size = 1000, .flags = Flags::ack | Flags::urg, .urgent = 1500}),
+        {});
     ASSERT_EQ(pieces.size(), 3u);
     EXPECT_EQ(pieces[0].urgent, 1500);
     EXPECT_EQ(pieces[1].urgent, 500);
@@ -128,18 +136,21 @@ TEST(CompleteChecksum, FillsTheField) {
 
 TEST(CompleteChecksum, StaysInsideTheFrame) {
     std::array<std::uint8_t, 10> frame{};
-    device::Offload offload{.checksum = device::Checksum::partial, .checksum_start = 8, .checksum_offset = 0};
+    device::Offload offload{
+        .checksum = device::Checksum::partial, .checksum_start = 8, .checksum_offset = 0};
     EXPECT_TRUE(complete_checksum(frame, offload));
     offload = {.checksum = device::Checksum::partial, .checksum_start = 8, .checksum_offset = 1};
     EXPECT_FALSE(complete_checksum(frame, offload));
-    offload = {.checksum = device::Checksum::partial, .checksum_start = 0xffff, .checksum_offset = 0xffff};
+    offload = {
+        .checksum = device::Checksum::partial, .checksum_start = 0xffff, .checksum_offset = 0xffff};
     EXPECT_FALSE(complete_checksum(frame, offload));
 }
 
 TEST(CompleteChecksum, UdpNeverSaysNone) {  // RFC 768
     std::array<std::uint8_t, 8> udp{};
     store_be16(udp.data(), 0xffff);  // the sum is 0xffff, the checksum would be 0
-    device::Offload offload{.checksum = device::Checksum::partial, .checksum_start = 0, .checksum_offset = 6};
+    device::Offload offload{
+        .checksum = device::Checksum::partial, .checksum_start = 0, .checksum_offset = 6};
     EXPECT_TRUE(complete_checksum(udp, offload));
     EXPECT_EQ(load_be16(udp.data() + 6), 0xffff);
 }
@@ -212,7 +223,8 @@ TEST_F(SegmenterTest, WhatCannotBeCutIsDroppedAndCounted) {
 }
 
 TEST(Segmenter, LeavesToTheDeviceWhatItCanDo) {
-    MemoryLink link({.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}, .frames_max = 40});
+    MemoryLink link(
+        {.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}, .frames_max = 40});
     Segmenter<MemoryLink::End> segmenter{link.end(0)};
     std::array<device::Frame, 16> batch;
     for (const bool v4 : {true, false}) {

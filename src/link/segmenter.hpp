@@ -1,5 +1,5 @@
-// A decorator that takes big and partial frames for a device that cannot: they are cut and summed here.
-// What the device below can do itself passes through untouched.
+// A decorator that takes big and partial frames for a device that cannot: they are cut and summed
+// here. What the device below can do itself passes through untouched.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +23,10 @@ class CutInProgress {
 public:
     explicit CutInProgress(device::LinkType link);
 
-    MutableBytes room(std::size_t size);  // where the big frame is written; nothing may be under way
-    // Begins with the frame in room(), its first `size` bytes. False: it cannot be cut; it is forgotten.
+    MutableBytes room(
+        std::size_t size);  // where the big frame is written; nothing may be under way
+    // Begins with the frame in room(), its first `size` bytes. False: it cannot be cut; it is
+    // forgotten.
     bool begin(Instant now, std::size_t size, const device::Offload& offload, const Cuts::How& how);
     bool is_done() const { return !cuts_; }
 
@@ -63,7 +65,9 @@ public:
         : below_(below), caps_(with_offloads(below.caps())), cut_(below.caps().link) {}
 
     const device::Caps& caps() const { return caps_; }
-    std::size_t receive(Instant now, std::span<device::Frame> batch) { return below_.receive(now, batch); }
+    std::size_t receive(Instant now, std::span<device::Frame> batch) {
+        return below_.receive(now, batch);
+    }
 
     MutableBytes reserve(std::size_t size) {
         if (!cut_.continue_to(below_)) return {};
@@ -91,7 +95,8 @@ public:
             std::copy_n(room_.data(), size, copy.data());
             below_.commit(now, 0, {});
         }
-        if (!cut_.begin(now, size, offload, {.link = caps.link, .frame_max = wire_frame_max(caps)})) ++malformed_;
+        if (!cut_.begin(now, size, offload, {.link = caps.link, .frame_max = wire_frame_max(caps)}))
+            ++malformed_;
         cut_.continue_to(below_);
     }
 
@@ -101,7 +106,9 @@ public:
     }
     Instant deadline() const { return below_.deadline(); }
 
-    std::uint64_t malformed() const { return malformed_; }  // frames dropped because they could not be cut
+    std::uint64_t malformed() const {
+        return malformed_;
+    }  // frames dropped because they could not be cut
     D& below() { return below_; }
 
 private:

@@ -1,5 +1,6 @@
-// A decorator that shows every frame to a sink, as it passes: the only place where bytes are recorded.
-// The device's own frames stay untouched; a partial checksum is completed in the copy that the sink sees.
+// A decorator that shows every frame to a sink, as it passes: the only place where bytes are
+// recorded. The device's own frames stay untouched; a partial checksum is completed in the copy
+// that the sink sees.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@ struct Tapped {
     Instant at{};              // received: when it arrived
     Way way = Way::received;
     Bytes bytes{};             // with complete checksums; valid during the call
-    device::Offload offload{}; // gso and gso_size tell how many wire segments a big frame stands for
+    device::Offload
+        offload{};  // gso and gso_size tell how many wire segments a big frame stands for
     std::string_view comment{};  // UTF-8, empty for none; valid during the call
 };
 

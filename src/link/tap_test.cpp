@@ -27,7 +27,8 @@ struct Recorder {
     };
     std::vector<Record> records;
     void record(const Tapped& f) {
-        records.push_back({f.at, f.way, {f.bytes.begin(), f.bytes.end()}, f.offload, std::string(f.comment)});
+        records.push_back(
+            {f.at, f.way, {f.bytes.begin(), f.bytes.end()}, f.offload, std::string(f.comment)});
     }
 };
 

@@ -139,8 +139,8 @@ CaptureReader::Step CaptureReader::finish_packet(Bytes block, const TimedPacket&
     }
     const Bytes behind = block.subspan(packet.header_bytes);
     if (packet.captured > behind.size()) {
-        return fail("a packet of " + std::to_string(packet.captured) + " bytes in a block with room for " +
-                    std::to_string(behind.size()));
+        return fail("a packet of " + std::to_string(packet.captured) +
+                    " bytes in a block with room for " + std::to_string(behind.size()));
     }
     const CaptureInterface& from = interfaces_[packet.interface];
     ++frame_.number;

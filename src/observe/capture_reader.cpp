@@ -107,7 +107,8 @@ CaptureReader::Step CaptureReader::read_file_header() {
     }
     nanoseconds_ = native == magic_ns;
     if (rest_.size() < file_header_bytes) return need(file_header_bytes, "the file header");
-    // Only the lower half of the last field is the link type; the rest is about frame check sequences.
+    // Only the lower half of the last field is the link type; the rest is about frame check
+    // sequences.
     CaptureInterface only;
     only.snap_bytes = u32(rest_.data() + 16);
     only.link = static_cast<LinkType>(u32(rest_.data() + 20) & 0xffff);

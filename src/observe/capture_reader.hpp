@@ -41,15 +41,17 @@ struct CapturedFrame {
     LinkType link = LinkType::ethernet;
     std::uint32_t interface = 0;     // within the section
     std::uint32_t original_bytes = 0;
-    Bytes bytes;                     // what was captured; valid until the next next(), feed() or finish()
+    Bytes bytes;  // what was captured; valid until the next next(), feed() or finish()
     std::vector<std::string_view> comments;  // pcapng; as long as bytes; at most comments_max
 };
 
 class CaptureReader {
 public:
-    // A record or block that claims more is taken for damage: nothing above it can be told from garbage.
+    // A record or block that claims more is taken for damage: nothing above it can be told from
+    // garbage.
     static constexpr std::uint32_t frame_bytes_max = 262'144;
-    static constexpr std::uint32_t block_bytes_max = 1U << 20;  // blocks that we do not read may be longer
+    static constexpr std::uint32_t block_bytes_max =
+        1U << 20;  // blocks that we do not read may be longer
     static constexpr std::size_t interfaces_max = 4096;         // of one section; more is an error
     static constexpr std::size_t comments_max = 16;             // of one packet; more are left out
     static constexpr std::size_t name_bytes_max = 256;
@@ -63,7 +65,9 @@ public:
     const CapturedFrame* next();
 
     const std::optional<CaptureError>& error() const { return error_; }
-    const std::vector<CaptureInterface>& interfaces() const { return interfaces_; }  // of this section
+    const std::vector<CaptureInterface>& interfaces() const {
+        return interfaces_;
+    }  // of this section
     std::uint32_t sections() const { return sections_; }  // 1 for classic pcap
     const std::string& comment() const { return comment_; }  // of this section
     std::uint64_t packets() const { return frame_.number; }

@@ -34,8 +34,14 @@ struct Kept {
 };
 
 Kept keep(const CapturedFrame& f) {
-    return {f.time,   f.link, f.interface, f.original_bytes,
-            f.number, f.offset, {f.bytes.begin(), f.bytes.end()}, {f.comments.begin(), f.comments.end()}};
+    return {f.time,
+            f.link,
+            f.interface,
+            f.original_bytes,
+            f.number,
+            f.offset,
+            {f.bytes.begin(), f.bytes.end()},
+            {f.comments.begin(), f.comments.end()}};
 }
 
 struct All {
@@ -199,7 +205,8 @@ TEST(CaptureReader, ResolutionAndOffsetMakeTheTime) {
                           Case{12, 0, 7'999, 7}, Case{0, 5, 2, 7'000'000'000},
                           Case{0x80 | 1, 0, 3, 1'500'000'000}, Case{0x80 | 127, 0, ~0ULL, 0},
                           Case{0, 0, ~0ULL, std::numeric_limits<std::int64_t>::max()}}) {
-        const All all = read(section() + interface(c.resolution, c.offset_s) + packet(c.ticks, 0, {}));
+        const All all =
+            read(section() + interface(c.resolution, c.offset_s) + packet(c.ticks, 0, {}));
         ASSERT_FALSE(all.error) << all.error->what;
         ASSERT_EQ(all.frames.size(), 1U);
         EXPECT_EQ(all.frames[0].time, Instant{Duration{c.ns}}) << int{c.resolution};
@@ -215,7 +222,8 @@ TEST(CaptureReader, CommentsAreKept) {
 }
 
 TEST(CaptureReader, AnOptionThatLeavesItsBlockIsIgnored) {
-    const All all = read(section() + interface(6, 0) + packet(1, 0, {1, 0, 200, 0, 'h', 'i', 0, 0}));
+    const All all =
+        read(section() + interface(6, 0) + packet(1, 0, {1, 0, 200, 0, 'h', 'i', 0, 0}));
     EXPECT_FALSE(all.error);
     ASSERT_EQ(all.frames.size(), 1U);
     EXPECT_TRUE(all.frames[0].comments.empty());
@@ -249,7 +257,8 @@ TEST(CaptureReader, DamagedBlocksEndTheReading) {
 }
 
 TEST(LinkLayer, TagsAreTakenOffAndCounted) {
-    const Octets frame{1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 0x88, 0xa8, 0x20, 7, 0x81, 0, 0, 8, 0x08, 0, 0x45};
+    const Octets frame{1,    2,    3,    4, 5,    6, 1, 2, 3,    4, 5,   6,
+                       0x88, 0xa8, 0x20, 7, 0x81, 0, 0, 8, 0x08, 0, 0x45};
     const auto found = network_packet(LinkType::ethernet, frame, 100);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->ethertype, ethertype_ipv4);
@@ -262,9 +271,9 @@ TEST(LinkLayer, TagsAreTakenOffAndCounted) {
 
 TEST(LinkLayer, AHeaderThatIsCutOffIsNothing) {
     const Octets frame(40);
-    for (const auto& [link, bytes] : {std::pair{LinkType::ethernet, 14U}, std::pair{LinkType::null, 4U},
-                                      std::pair{LinkType::linux_sll, 16U},
-                                      std::pair{LinkType::linux_sll2, 20U}}) {
+    for (const auto& [link, bytes] :
+         {std::pair{LinkType::ethernet, 14U}, std::pair{LinkType::null, 4U},
+          std::pair{LinkType::linux_sll, 16U}, std::pair{LinkType::linux_sll2, 20U}}) {
         EXPECT_FALSE(network_packet(link, Bytes{frame}.first(bytes - 1), 100));
         EXPECT_TRUE(network_packet(link, Bytes{frame}.first(bytes), 100));
     }

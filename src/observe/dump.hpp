@@ -1,5 +1,6 @@
-// Packets as lines, as `tcpdump -nn` 4.99.3 prints them. TCP over IPv4 and IPv6 is byte for byte the
-// same, impossible and cut off headers included; of UDP, ICMP, ICMPv6 and ARP the usual forms are.
+// Packets as lines, as `tcpdump -nn` 4.99.3 prints them. TCP over IPv4 and IPv6 is byte for byte
+// the same, impossible and cut off headers included; of UDP, ICMP, ICMPv6 and ARP the usual forms
+// are.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ struct DumpOptions {
     bool absolute_numbers = false;  // -S
     bool nanoseconds = false;       // nine digits after the point instead of six
     bool accurate_ecn = false;      // the AE flag as `e`, which 4.99.3 does not show
-    // What the index in an SLL2 header is called on the machine that captured; nullptr: nobody knows.
+    // What the index in an SLL2 header is called on the machine that captured; nullptr: nobody
+    // knows.
     std::string_view (*interface_name)(std::uint32_t index) = nullptr;
     std::uint32_t connections_max = RelativeNumbers::connections_max_default;
 };

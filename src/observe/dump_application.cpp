@@ -119,7 +119,8 @@ void print_ssh(TextBuffer& out, Part part) {  // RFC 4253 4.2: a version line, l
     }
     const Line line = first_line(part);
     if (line.ending == Ending::not_captured) return add_cut(out, "ssh");
-    if (line.ending != Ending::seen || std::ranges::find(line.text, '\t') != line.text.end()) return;
+    if (line.ending != Ending::seen || std::ranges::find(line.text, '\t') != line.text.end())
+        return;
     out.add(": SSH: ");
     add_text(out, line.text);
 }

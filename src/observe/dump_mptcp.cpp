@@ -166,8 +166,8 @@ bool print_eight(TextBuffer& out, Bytes o, bool key) {
 
 bool print_mptcp(TextBuffer& out, Bytes o, std::uint8_t flags) {
     if (o.size() < 3) return false;
-    static constexpr std::string_view names[] = {"capable", "join", "dss",  "add-addr",
-                                                 "rem-addr", "prio", "fail", "fast-close", "unknown"};
+    static constexpr std::string_view names[] = {
+        "capable", "join", "dss", "add-addr", "rem-addr", "prio", "fail", "fast-close", "unknown"};
     const unsigned subtype = o[2] >> 4 < 8 ? o[2] >> 4 : 8;
     out.add(' ');
     out.decimal(o.size());

@@ -126,7 +126,8 @@ Outcome print_experiment(TextBuffer& out, Value& value) {  // RFC 6994
     return Outcome::printed;
 }
 
-Outcome print_user_timeout(TextBuffer& out, Value& value) {  // RFC 5482 3: minutes if the first bit is set
+Outcome print_user_timeout(TextBuffer& out,
+                           Value& value) {  // RFC 5482 3: minutes if the first bit is set
     value.used = 2;
     if (const Outcome o = value.need(2); o != Outcome::printed) return o;
     const std::uint32_t field = load_be16(value.at(0));
@@ -144,7 +145,8 @@ Outcome print_unknown(TextBuffer& out, Value& value) {
     return print_octets(out, value, 0);
 }
 
-// An option whose value has one size: the size is checked against what is there, not the length octet.
+// An option whose value has one size: the size is checked against what is there, not the length
+// octet.
 Outcome take(Value& value, std::uint32_t bytes) {
     value.used = bytes;
     return value.need(bytes);
@@ -153,7 +155,9 @@ Outcome take(Value& value, std::uint32_t bytes) {
 Outcome print_number(TextBuffer& out, Value& value, std::uint32_t bytes) {
     if (const Outcome o = take(value, bytes); o != Outcome::printed) return o;
     out.add(' ');
-    out.decimal(bytes == 1 ? *value.at(0) : bytes == 2 ? load_be16(value.at(0)) : load_be32(value.at(0)));
+    out.decimal(bytes == 1   ? *value.at(0)
+                : bytes == 2 ? load_be16(value.at(0))
+                             : load_be32(value.at(0)));
     return Outcome::printed;
 }
 
@@ -166,7 +170,8 @@ Outcome print_timestamps(TextBuffer& out, Value& value) {
     return Outcome::printed;
 }
 
-Outcome print_md5(TextBuffer& out, Value& value, bool whole) {  // RFC 2385; nobody gave us the secret
+Outcome print_md5(TextBuffer& out, Value& value,
+                  bool whole) {  // RFC 2385; nobody gave us the secret
     if (const Outcome o = take(value, 16); o != Outcome::printed) return o;
     out.add(whole ? " shared secret not supplied with -M" : " snaplen too short");
     out.add(", can't check - ");
@@ -239,7 +244,8 @@ bool print_tcp_options(TextBuffer& out, Part options, OptionContext& context) {
         if (!options.has(1)) return add_cut(out, context.cut), false;
         const std::uint8_t kind = options.bytes[0];
         const bool single = kind == eol || kind == nop;
-        // The length octet of an option that begins in the header's last octet is read from behind it.
+        // The length octet of an option that begins in the header's last octet is read from behind
+        // it.
         if (!single && !options.has(2) && !(options.length == 1 && context.behind)) {
             return add_cut(out, context.cut), false;
         }

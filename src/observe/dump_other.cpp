@@ -52,7 +52,8 @@ void print_arp(TextBuffer& out, Part packet) {  // RFC 826, for IPv4 over Ethern
         out.add("Request who-has ");
         add_v4(out, p + 24);
         constexpr std::uint8_t zero[6] = {};
-        if (std::memcmp(p + 18, zero, 6) != 0 && std::memcmp(p + 18, "\xff\xff\xff\xff\xff\xff", 6) != 0) {
+        if (std::memcmp(p + 18, zero, 6) != 0 &&
+            std::memcmp(p + 18, "\xff\xff\xff\xff\xff\xff", 6) != 0) {
             out.add(" (");
             add_mac(out, p + 18);
             out.add(')');

@@ -1,5 +1,5 @@
-// The pieces of the dump printer: one function per protocol. Everything here reads bytes that may be cut
-// off anywhere, by the capture or by a header that lies.
+// The pieces of the dump printer: one function per protocol. Everything here reads bytes that may
+// be cut off anywhere, by the capture or by a header that lies.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +63,8 @@ struct OptionContext {
     std::uint8_t flags = 0;
     bool whole = false;           // the segment was captured to its end
     bool behind = false;          // the octet behind the header was captured
-    // Which protocol is named where something was cut off. tcpdump says mptcp from such an option on.
+    // Which protocol is named where something was cut off. tcpdump says mptcp from such an option
+    // on.
     std::string_view cut = "tcp";
 };
 // The inside of "options [...]" and its end. False: the line ends here, without a length.

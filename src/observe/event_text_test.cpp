@@ -36,8 +36,9 @@ std::string text_of(Add add, const Args&... args) {
 }
 
 TEST(EventText, IsOneLineOfNamedValues) {
-    EXPECT_EQ(text_of(add_event_text, retransmission()),
-              "12.3456789 retransmit 10.77.0.2:80>10.77.0.100:4242 seq=1 end=1449 cause=timeout count=2");
+    EXPECT_EQ(
+        text_of(add_event_text, retransmission()),
+        "12.3456789 retransmit 10.77.0.2:80>10.77.0.100:4242 seq=1 end=1449 cause=timeout count=2");
 }
 
 TEST(EventText, JsonHasTheSameNames) {
@@ -63,7 +64,8 @@ TEST(EventText, StatesErrorsAndFlagsAreWords) {
     EXPECT_EQ(text_of(add_event_text, e), "0 reset_sent seq=7 flags=R.");
     e.kind = Kind::closed;
     e.values = {static_cast<std::uint64_t>(Error::refused) + 1, 3, 1};
-    EXPECT_EQ(text_of(add_event_text, e), R"(0 closed error="connection refused" icmp_type=3 icmp_code=1)");
+    EXPECT_EQ(text_of(add_event_text, e),
+              R"(0 closed error="connection refused" icmp_type=3 icmp_code=1)");
     e.kind = Kind::congestion_window;
     e.values = {14600, congestion::infinite, 1, 0};
     EXPECT_EQ(text_of(add_event_json, e),
@@ -89,7 +91,8 @@ TEST(Json, StringsAreAlwaysValid) {  // RFC 8259 7, RFC 3629 4
               "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"");
     EXPECT_EQ(text_of(add_json_string, std::string_view{"\xc3"}), R"("\ufffd")");
     EXPECT_EQ(text_of(add_json_string, std::string_view{"\xc0\x80"}), R"("\ufffd\ufffd")");
-    EXPECT_EQ(text_of(add_json_string, std::string_view{"\xed\xa0\x80"}), R"("\ufffd\ufffd\ufffd")");
+    EXPECT_EQ(text_of(add_json_string, std::string_view{"\xed\xa0\x80"}),
+              R"("\ufffd\ufffd\ufffd")");
     EXPECT_EQ(text_of(add_json_string, std::string_view{}), R"("")");
 }
 
@@ -97,7 +100,8 @@ TEST(Json, SecondsAreExact) {
     EXPECT_EQ(text_of(add_seconds, std::int64_t{0}), "0");
     EXPECT_EQ(text_of(add_seconds, std::int64_t{1}), "0.000000001");
     EXPECT_EQ(text_of(add_seconds, std::int64_t{-1'500'000'000}), "-1.5");
-    EXPECT_EQ(text_of(add_seconds, std::numeric_limits<std::int64_t>::min()), "-9223372036.854775808");
+    EXPECT_EQ(text_of(add_seconds, std::numeric_limits<std::int64_t>::min()),
+              "-9223372036.854775808");
 }
 
 TEST(SnmpText, HasLinuxsTwoLinesPerGroup) {
@@ -105,9 +109,10 @@ TEST(SnmpText, HasLinuxsTwoLinesPerGroup) {
     counters.Tcp_RetransSegs = 3;
     counters.TcpExt_TCPTimeouts = 1;
     const std::string snmp = text_of(add_snmp, counters);
-    EXPECT_NE(snmp.find("Tcp: ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs "
-                        "OutSegs RetransSegs InErrs OutRsts InCsumErrors\nTcp: 0 0 0 0 0 0 0 3 0 0 0\n"),
-              std::string::npos)
+    EXPECT_NE(
+        snmp.find("Tcp: ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs "
+                  "OutSegs RetransSegs InErrs OutRsts InCsumErrors\nTcp: 0 0 0 0 0 0 0 3 0 0 0\n"),
+        std::string::npos)
         << snmp;
     EXPECT_TRUE(text_of(add_netstat, counters).starts_with("TcpExt: SyncookiesSent "));
     EXPECT_EQ(text_of(add_nstat, counters, false), "TcpRetransSegs 3\nTcpExtTCPTimeouts 1\n");

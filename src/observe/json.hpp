@@ -8,7 +8,8 @@
 
 namespace estab::observe {
 
-// A string with its quotes. What is not UTF-8 becomes U+FFFD, so that the result is always valid JSON.
+// A string with its quotes. What is not UTF-8 becomes U+FFFD, so that the result is always valid
+// JSON.
 void add_json_string(TextBuffer& out, std::string_view text);
 
 // Nanoseconds as a number of seconds, exact and without trailing zeros: 1500000 is 0.0015.

@@ -56,8 +56,8 @@ std::uint16_t type_by_version(Bytes packet) {
     }
 }
 
-// AF_INET is 2 everywhere. AF_INET6 is 10 on Linux, 24 on NetBSD and OpenBSD, 28 on FreeBSD and 30 on
-// Darwin. A file of the other byte order shows them in the upper half, where no family is.
+// AF_INET is 2 everywhere. AF_INET6 is 10 on Linux, 24 on NetBSD and OpenBSD, 28 on FreeBSD and 30
+// on Darwin. A file of the other byte order shows them in the upper half, where no family is.
 std::optional<NetworkPacket> family(const Frame& frame) {
     if (frame.bytes.size() < 4) return std::nullopt;
     std::uint32_t value = load_be32(frame.bytes.data());

@@ -44,7 +44,8 @@ struct NetworkPacket {
 inline constexpr std::uint8_t vlan_tags_max = 8;
 
 // Nothing when the link type is unknown or its header was cut off.
-std::optional<NetworkPacket> network_packet(LinkType link, Bytes frame, std::uint32_t original_bytes);
+std::optional<NetworkPacket> network_packet(LinkType link, Bytes frame,
+                                            std::uint32_t original_bytes);
 
 bool is_known(LinkType link);
 const char* to_string(LinkType link);

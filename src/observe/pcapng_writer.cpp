@@ -47,7 +47,8 @@ std::string_view cut_utf8(std::string_view text, std::size_t bytes_max) {
 
 }  // namespace
 
-PcapngWriter::PcapngWriter(ByteSink& sink, const Settings& settings) : sink_(sink), settings_(settings) {
+PcapngWriter::PcapngWriter(ByteSink& sink, const Settings& settings)
+    : sink_(sink), settings_(settings) {
     CHECK(settings.snaplen > 0);
     write_section();
 }
@@ -85,7 +86,8 @@ void PcapngWriter::write(const Packet& packet) {
     add_bytes(Bytes{header}.first(std::min(header_bytes, captured)));
     add_bytes(packet.bytes.first(captured - std::min(header_bytes, captured)));
     pad();
-    const std::uint8_t flags[4] = {packet.way == link::Way::received ? std::uint8_t{1} : std::uint8_t{2}};
+    const std::uint8_t flags[4] = {packet.way == link::Way::received ? std::uint8_t{1}
+                                                                     : std::uint8_t{2}};
     add_option(epb_flags, Bytes{flags});
     if (!packet.comment.empty()) add_option(opt_comment, packet.comment);
     end_options();
@@ -113,10 +115,11 @@ void PcapngWriter::write_section() {
     end_block();
 }
 
-// Interfaces are declared when they are first used: tcpdump stops at one of another link type, so a file
-// with packets of one family only must not have the other one.
+// Interfaces are declared when they are first used: tcpdump stops at one of another link type, so a
+// file with packets of one family only must not have the other one.
 std::uint32_t PcapngWriter::declare(Interface& interface, bool v6) {
-    const bool has_two = interface.link == device::LinkType::ip && settings_.ip_framing == IpFraming::by_family;
+    const bool has_two =
+        interface.link == device::LinkType::ip && settings_.ip_framing == IpFraming::by_family;
     std::uint32_t& id = interface.ids[has_two && v6 ? 1 : 0];
     if (id != undeclared) return id;
     const std::uint8_t nanoseconds = 9;
@@ -169,7 +172,8 @@ void PcapngWriter::end_block() {
 }
 
 void PcapngWriter::add_u16(std::uint16_t value) {
-    const std::uint8_t bytes[] = {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8)};
+    const std::uint8_t bytes[] = {static_cast<std::uint8_t>(value),
+                                  static_cast<std::uint8_t>(value >> 8)};
     add_bytes(bytes);
 }
 
@@ -178,7 +182,9 @@ void PcapngWriter::add_u32(std::uint32_t value) {
     add_u16(static_cast<std::uint16_t>(value >> 16));
 }
 
-void PcapngWriter::add_bytes(Bytes bytes) { block_.insert(block_.end(), bytes.begin(), bytes.end()); }
+void PcapngWriter::add_bytes(Bytes bytes) {
+    block_.insert(block_.end(), bytes.begin(), bytes.end());
+}
 
 void PcapngWriter::pad() { block_.resize((block_.size() + 3) / 4 * 4); }
 

@@ -23,11 +23,13 @@ public:
     virtual void write(Bytes) = 0;  // a whole block at a time
 };
 
-// How the packets of an IP device are written. Frames of an Ethernet device are written as they are.
+// How the packets of an IP device are written. Frames of an Ethernet device are written as they
+// are.
 enum class IpFraming : std::uint8_t {
-    by_family,  // LINKTYPE_IPV4 and LINKTYPE_IPV6; the second only if a packet of its family appears
-    raw,        // LINKTYPE_RAW for both families; tcpdump reads it only if it is the only interface
-    ethernet,   // behind a made-up Ethernet header; every program reads it
+    by_family,  // LINKTYPE_IPV4 and LINKTYPE_IPV6; the second only if a packet of its family
+                // appears
+    raw,  // LINKTYPE_RAW for both families; tcpdump reads it only if it is the only interface
+    ethernet,  // behind a made-up Ethernet header; every program reads it
 };
 
 class PcapngWriter {
@@ -54,14 +56,17 @@ public:
     void finish();
 
     std::uint64_t packets() const { return packets_; }
-    std::uint64_t unwritable() const { return unwritable_; }  // of an IP device, but neither IPv4 nor IPv6
+    std::uint64_t unwritable() const {
+        return unwritable_;
+    }  // of an IP device, but neither IPv4 nor IPv6
 
 private:
     static constexpr std::uint32_t undeclared = UINT32_MAX;
     struct Interface {
         std::string name;
         device::LinkType link;
-        std::uint32_t ids[2] = {undeclared, undeclared};  // in the file; [1] for IPv6 with by_family
+        std::uint32_t ids[2] = {undeclared,
+                                undeclared};  // in the file; [1] for IPv6 with by_family
     };
 
     void write_section();
@@ -90,7 +95,8 @@ private:
 // One interface of a writer, as the sink of a link::Tap.
 class PcapngTap {
 public:
-    PcapngTap(PcapngWriter& writer, std::size_t interface) : writer_(writer), interface_(interface) {}
+    PcapngTap(PcapngWriter& writer, std::size_t interface)
+        : writer_(writer), interface_(interface) {}
     void record(const link::Tapped& frame) {
         writer_.write({.interface = interface_,
                        .at = frame.at,

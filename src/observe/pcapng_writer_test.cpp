@@ -26,8 +26,9 @@ struct Buffer : ByteSink {
 };
 
 // ACKs from 1.2.3.4:80 to 5.6.7.8:57 and the same in IPv6.
-const std::vector<std::uint8_t> v4 = {0x45, 0, 0, 40, 0, 1, 0x40, 0, 64, 6, 0x6a, 0xc0, 1, 2, 3, 4, 5, 6, 7, 8,
-                                      0, 80, 0, 57, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 2, 0, 0x3d, 0x41, 0, 0};
+const std::vector<std::uint8_t> v4 = {
+    0x45, 0,  0, 40, 0, 1, 0x40, 0, 64, 6, 0x6a, 0xc0, 1,    2,    3, 4, 5,    6,    7, 8,
+    0,    80, 0, 57, 0, 0, 0,    1, 0,  0, 0,    2,    0x50, 0x10, 2, 0, 0x3d, 0x41, 0, 0};
 std::vector<std::uint8_t> v6() {
     std::vector<std::uint8_t> packet = {0x60, 0, 0, 0, 0, 20, 6, 64};
     for (int address = 0; address < 2; ++address) {
@@ -101,7 +102,8 @@ TEST(PcapngWriter, MadeUpEthernetShowsTheDirection) {
     const std::size_t begin = out.bytes.size();
     writer.write({.interface = tun, .way = link::Way::sent, .bytes = six});
     EXPECT_EQ(out.hex_from(begin + 20),
-              "10000000 10000000 02000000 00020200 00000001 86dd6000 02000400 02000000 00000000 3c000000");
+              "10000000 10000000 02000000 00020200 00000001 86dd6000 02000400 02000000 00000000 "
+              "3c000000");
 }
 
 TEST(PcapngWriter, LongPacketsAreCutToTheSnaplen) {
@@ -147,14 +149,16 @@ TEST(PcapngWriter, IsTheSinkOfATap) {
     Buffer out;
     PcapngWriter writer(out, {});
     PcapngTap tap(writer, writer.add_interface("tun0", device::LinkType::ip));
-    tap.record({.at = Instant{1s}, .way = link::Way::sent, .bytes = v6(), .offload = {}, .comment = "x"});
+    tap.record(
+        {.at = Instant{1s}, .way = link::Way::sent, .bytes = v6(), .offload = {}, .comment = "x"});
     EXPECT_EQ(writer.packets(), 1u);
 }
 
 TEST(PacketComment, HasFieldsAndASentence) {
     EXPECT_EQ(packet_comment({{"event", "retransmit"}, {"rto_s", "0.2"}}, "no ACK came in time"),
               "estab: event=retransmit rto_s=0.2 · no ACK came in time");
-    EXPECT_EQ(packet_comment({{"why", "a \"b\""}, {"none", ""}}, ""), "estab: why=\"a \\\"b\\\"\" none=\"\"");
+    EXPECT_EQ(packet_comment({{"why", "a \"b\""}, {"none", ""}}, ""),
+              "estab: why=\"a \\\"b\\\"\" none=\"\"");
 }
 
 // ESTAB_PCAPNG_OUT=dir writes one file per framing, to be read by tcpdump and Wireshark.
@@ -167,7 +171,9 @@ TEST(PcapngWriter, FilesForOtherPrograms) {
                                   .ip_framing = framing});
         const std::size_t tun = writer.add_interface("tun0", device::LinkType::ip);
         const std::string comment = packet_comment({{"event", "ack"}}, "a comment");
-        if (has_v4) writer.write({.interface = tun, .way = link::Way::sent, .bytes = v4, .comment = comment});
+        if (has_v4)
+            writer.write(
+                {.interface = tun, .way = link::Way::sent, .bytes = v4, .comment = comment});
         if (has_v6) writer.write({.interface = tun, .at = Instant{1ms}, .bytes = v6()});
         writer.finish();
         std::FILE* file = std::fopen((folder + "/" + name + ".pcapng").c_str(), "wb");

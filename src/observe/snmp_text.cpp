@@ -39,7 +39,8 @@ void add_group(TextBuffer& out, const event::Counters& counters, std::string_vie
 }  // namespace
 
 void add_snmp(TextBuffer& out, const event::Counters& counters) {
-    for (const std::string_view group : {"Ip", "Icmp", "Udp", "Tcp"}) add_group(out, counters, group);
+    for (const std::string_view group : {"Ip", "Icmp", "Udp", "Tcp"})
+        add_group(out, counters, group);
 }
 
 void add_netstat(TextBuffer& out, const event::Counters& counters) {

@@ -1,4 +1,5 @@
-// Counters as Linux shows them, so that tools that read /proc/net/snmp and /proc/net/netstat read ours.
+// Counters as Linux shows them, so that tools that read /proc/net/snmp and /proc/net/netstat read
+// ours.
 #pragma once
 
 #include "event/counters.hpp"

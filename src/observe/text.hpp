@@ -11,7 +11,8 @@
 
 namespace estab::observe {
 
-// Keeps its memory from line to line. It grows as long as one keeps appending; who appends has the limit.
+// Keeps its memory from line to line. It grows as long as one keeps appending; who appends has the
+// limit.
 class TextBuffer {
 public:
     explicit TextBuffer(std::size_t bytes = 4096)

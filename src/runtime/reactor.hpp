@@ -1,5 +1,5 @@
-// A stack on a device in real time: the Reactor of programs. It owns the poller; stack and device are the
-// caller's and outlive it. One thread; another one per shard.
+// A stack on a device in real time: the Reactor of programs. It owns the poller; stack and device
+// are the caller's and outlive it. One thread; another one per shard.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,10 @@ public:
     // The device's capabilities are told to the stack.
     template <device::Device D>
     Reactor(stack::Stack& stack, D& device, int fd)
-        : Reactor(stack, fd,
-                  {.turn = [&stack, &device](Instant now) { return stack::turn(stack, device, now); },
-                   .deadline = [&device] { return device.deadline(); }}) {
+        : Reactor(
+              stack, fd,
+              {.turn = [&stack, &device](Instant now) { return stack::turn(stack, device, now); },
+               .deadline = [&device] { return device.deadline(); }}) {
         stack.attach(device.caps());
     }
     ~Reactor() override;

@@ -36,7 +36,8 @@ struct Wired {
 };
 
 struct Wire : testing::Test {
-    std::array<drivers::Fd, 2> fds{drivers::Fd(::eventfd(0, EFD_NONBLOCK)), drivers::Fd(::eventfd(0, EFD_NONBLOCK))};
+    std::array<drivers::Fd, 2> fds{drivers::Fd(::eventfd(0, EFD_NONBLOCK)),
+                                   drivers::Fd(::eventfd(0, EFD_NONBLOCK))};
     link::MemoryLink link{{.caps = {}, .frames_max = 4}};
     Wired left{link.end(0), *fds[0], *fds[1]}, right{link.end(1), *fds[1], *fds[0]};
     stack::Stack client{Loop::now(), {.seed = 1}}, server{Loop::now(), {.seed = 2}};

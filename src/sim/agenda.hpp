@@ -1,5 +1,5 @@
-// Who has to be called next: a heap of deadlines. Where two are due at the same time, the one that was
-// added first comes first, so the order of events is a function of the world alone.
+// Who has to be called next: a heap of deadlines. Where two are due at the same time, the one that
+// was added first comes first, so the order of events is a function of the world alone.
 #pragma once
 
 #include <cstddef>

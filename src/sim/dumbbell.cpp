@@ -14,7 +14,8 @@ template <class T>
 T percentile(std::vector<T>& values, std::size_t part) {
     if (values.empty()) return T{};
     const std::size_t place = std::min(values.size() - 1, values.size() * part / 1000);
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(place), values.end());
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(place),
+                     values.end());
     return values[place];
 }
 
@@ -83,7 +84,8 @@ void Dumbbell::begin_measuring() {
     meter_->on = true;
     before_ = shared_.there->lane().counters();
     shared_.there->waiting = &waiting_;
-    for (std::size_t i = 0; i < talks_.size(); ++i) octets_before_[i] = ledger_.entries()[i].server.in;
+    for (std::size_t i = 0; i < talks_.size(); ++i)
+        octets_before_[i] = ledger_.entries()[i].server.in;
 }
 
 void Dumbbell::run_to(Instant at) {
@@ -97,11 +99,13 @@ void Dumbbell::run_to(Instant at) {
 FlowReport Dumbbell::flow_report(std::size_t index) const {
     FlowReport flow;
     const tcp::Config& config = settings_.flows[index];
-    flow.congestion_control = config.congestion_control != nullptr ? config.congestion_control->name : "reno";
+    flow.congestion_control =
+        config.congestion_control != nullptr ? config.congestion_control->name : "reno";
     flow.octets = ledger_.entries()[index].server.in - octets_before_[index];
     const Duration time = world_.now() - measure_from_;
     if (time > Duration{}) {
-        flow.goodput_bits = mul_div(flow.octets * 8, 1'000'000'000, static_cast<std::uint64_t>(to_ns(time)));
+        flow.goodput_bits =
+            mul_div(flow.octets * 8, 1'000'000'000, static_cast<std::uint64_t>(to_ns(time)));
     }
     const tcp::Connection* c = talks_[index]->host().stack().find(talks_[index]->id());
     if (c != nullptr) {
@@ -134,14 +138,17 @@ DumbbellReport Dumbbell::report() const {
     r.dropped_by_loss = after_.dropped_by_loss - before_.dropped_by_loss;
     const std::uint64_t rate = settings_.there.rate_bits;
     if (rate != 0 && r.measured > Duration{}) {
-        const std::uint64_t could = mul_div(rate, static_cast<std::uint64_t>(to_ns(r.measured)), 8'000'000'000);
-        r.utilisation = static_cast<Ppm>(mul_div(after_.left_bytes - before_.left_bytes, ppm_all, could));
+        const std::uint64_t could =
+            mul_div(rate, static_cast<std::uint64_t>(to_ns(r.measured)), 8'000'000'000);
+        r.utilisation =
+            static_cast<Ppm>(mul_div(after_.left_bytes - before_.left_bytes, ppm_all, could));
         std::uint64_t all = 0, seen = 0;
         for (const std::uint64_t n : waiting_) all += n;
         bool has_median = false;
         for (std::size_t i = 0; i < waiting_.size(); ++i) {
             seen += waiting_[i];
-            const Duration delay{static_cast<std::int64_t>(mul_div(i * Wire::bucket * 8, 1'000'000'000, rate))};
+            const Duration delay{
+                static_cast<std::int64_t>(mul_div(i * Wire::bucket * 8, 1'000'000'000, rate))};
             if (!has_median && 2 * seen >= all) {
                 r.queue_p50 = delay;
                 has_median = true;

@@ -1,5 +1,5 @@
-// The network of most papers: senders on the left, receivers on the right, one link between two routers
-// that all flows share; and the measurements that one takes there.
+// The network of most papers: senders on the left, receivers on the right, one link between two
+// routers that all flows share; and the measurements that one takes there.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct DumbbellSettings {
     std::uint64_t seed = 1;
     std::vector<tcp::Config> flows{tcp::Config{}};  // one sender, receiver and connection each
     std::vector<Duration> begins{};                 // of each flow; where missing: at once
-    link::Direction there{};                        // the shared link, left to right; queue in BDPs of `rtt`
+    link::Direction there{};  // the shared link, left to right; queue in BDPs of `rtt`
     Duration rtt = 40ms;                            // half of it each way, instead of there.delay
     std::uint32_t mtu = 1500;
     bool big_segments = false;
@@ -36,8 +36,8 @@ struct FlowReport {
 struct DumbbellReport {
     std::vector<FlowReport> flows;
     std::uint64_t goodput_bits = 0;
-    Ppm utilisation = 0;                            // of the shared link, headers included; 0 without a rate
-    Duration queue_p50{}, queue_p99{};              // what a packet finds before it; 0 without a rate
+    Ppm utilisation = 0;  // of the shared link, headers included; 0 without a rate
+    Duration queue_p50{}, queue_p99{};  // what a packet finds before it; 0 without a rate
     std::uint64_t dropped_by_queue = 0, dropped_by_loss = 0;
     Ppm jain = 0;                                   // 1,000,000: all alike
     std::uint64_t packets = 0, hash = 0;

@@ -44,7 +44,8 @@ TEST(Dumbbell, FlowsShareIt) {
 TEST(Dumbbell, PiecesAreTheSameRun) {
     Dumbbell whole(small()), pieces(small());
     whole.run_to(whole.end());
-    for (Instant at = pieces.world().now(); at < pieces.end(); at = after(at, 333ms)) pieces.run_to(at);
+    for (Instant at = pieces.world().now(); at < pieces.end(); at = after(at, 333ms))
+        pieces.run_to(at);
     pieces.run_to(pieces.end());
     EXPECT_EQ(whole.report().hash, pieces.report().hash);
 }

@@ -7,7 +7,8 @@ namespace estab::sim {
 
 Ledger::Ledger(std::uint64_t seed) : pattern_(period + 65'536) {
     Rng rng(seed);
-    for (std::size_t i = 0; i < period; ++i) pattern_[i] = static_cast<std::uint8_t>(rng.below(256));
+    for (std::size_t i = 0; i < period; ++i)
+        pattern_[i] = static_cast<std::uint8_t>(rng.below(256));
     for (std::size_t i = period; i < pattern_.size(); ++i) pattern_[i] = pattern_[i - period];
 }
 
@@ -29,17 +30,21 @@ std::vector<std::string> Ledger::complaints() const {
         const Entry& entry = entries_[i];
         const auto judge = [&](const Outcome& own, const Outcome& other, const char* who) {
             const std::string name = "talk " + std::to_string(i) + ", " + who + ": ";
-            const bool other_left = other.state == State::aborted || other.state == State::gave_up ||
-                                    other.state == State::failed || other.state == State::not_begun;
+            const bool other_left = other.state == State::aborted ||
+                                    other.state == State::gave_up || other.state == State::failed ||
+                                    other.state == State::not_begun;
             if (!own.complaint.empty()) all.push_back(name + own.complaint);
             if (own.state == State::talking) {
-                all.push_back(name + "has not come to an end, with " + std::to_string(own.in) + " octets in and " +
-                              std::to_string(own.out) + " out");
+                all.push_back(name + "has not come to an end, with " + std::to_string(own.in) +
+                              " octets in and " + std::to_string(own.out) + " out");
             }
-            if (own.state == State::gave_up && !other_left) all.push_back(name + "nothing happened any more");
-            // Somebody must have sent the reset; a peer that is done may have let go too early to know.
+            if (own.state == State::gave_up && !other_left)
+                all.push_back(name + "nothing happened any more");
+            // Somebody must have sent the reset; a peer that is done may have let go too early to
+            // know.
             const bool is_reset = own.state == State::failed && own.error == Error::reset;
-            if (is_reset && !other_left && !entry.order.server_forgets) all.push_back(name + "was reset, and nobody aborted");
+            if (is_reset && !other_left && !entry.order.server_forgets)
+                all.push_back(name + "was reset, and nobody aborted");
         };
         judge(entry.client, entry.server, "client");
         judge(entry.server, entry.client, "server");
@@ -47,7 +52,8 @@ std::vector<std::string> Ledger::complaints() const {
     return all;
 }
 
-// J. von Neumann (1951): runs of falling uniform numbers; the whole part counts runs of even length.
+// J. von Neumann (1951): runs of falling uniform numbers; the whole part counts runs of even
+// length.
 Duration exponential(Rng& rng, Duration mean) {
     for (std::uint64_t whole = 0;; ++whole) {
         const std::uint64_t first = rng.below(1u << 30);

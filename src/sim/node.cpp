@@ -10,7 +10,8 @@ namespace estab::sim {
 namespace {
 
 wire::Address v4_address(std::uint8_t net, std::uint32_t number) {
-    return wire::Address::v4(10, net, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number));
+    return wire::Address::v4(10, net, static_cast<std::uint8_t>(number >> 8),
+                             static_cast<std::uint8_t>(number));
 }
 
 // fd00::NUMBER and, for routers, fd00:1::NUMBER
@@ -45,7 +46,7 @@ void add_default_routes(ip::Routes& routes) {
 
 }  // namespace
 
-// --- Hosts --------------------------------------------------------------------------------------
+// --- Hosts
 
 Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std::uint64_t seed)
     : Node(world, settings.name, number),
@@ -96,7 +97,8 @@ void Host::act(Instant now) {
 }
 
 void Host::arrive(Instant now, std::span<const device::Frame> frames) {
-    for (const device::Frame& frame : frames) home().see(*this, Observer::Way::received, frame.bytes);
+    for (const device::Frame& frame : frames)
+        home().see(*this, Observer::Way::received, frame.bytes);
     stack_->advance(now);
     stack_->receive(now, frames);
     pump(now);
@@ -123,7 +125,8 @@ void Host::notify(Instant now) {
     while (const auto what = stack_->next_notification()) {
         const bool is_listener = !what->connection.valid();
         const std::uint32_t index = is_listener ? what->listener.index : what->connection.index;
-        const std::uint32_t generation = is_listener ? what->listener.generation : what->connection.generation;
+        const std::uint32_t generation =
+            is_listener ? what->listener.generation : what->connection.generation;
         const auto& owned = is_listener ? listeners_ : connections_;
         if (index >= owned.size() || owned[index].generation != generation) continue;
         if (owned[index].owner != nullptr) owned[index].owner->on_notice(now, *what);
@@ -140,8 +143,8 @@ void Host::send(Instant now) {
             emit(now, frame);
             continue;
         }
-        const auto cut = link::cut(frame, offload, {.link = caps_.link, .frame_max = caps_.mtu}, piece_,
-                                   [&](Bytes piece) { emit(now, piece); });
+        const auto cut = link::cut(frame, offload, {.link = caps_.link, .frame_max = caps_.mtu},
+                                   piece_, [&](Bytes piece) { emit(now, piece); });
         CHECK(cut.has_value());
     }
 }
@@ -151,7 +154,7 @@ void Host::emit(Instant now, Bytes packet) {
     if (!wires().empty()) wires().front()->send(now, packet);
 }
 
-// --- Routers ------------------------------------------------------------------------------------
+// --- Routers
 
 Router::Router(World& world, std::string name, std::uint32_t number)
     : Node(world, std::move(name), number), icmp_(icmp_counters_, addresses_) {
@@ -203,7 +206,8 @@ void Router::refuse(Instant now, Bytes packet, wire::IcmpReason reason, std::uin
     const auto about = wire::IpPacket::parse(packet);
     if (!about) return;
     std::array<std::uint8_t, 1280> room;
-    const std::size_t size = icmp_.answer_error(now, room, *about, {.reason = reason, .detail = mtu});
+    const std::size_t size =
+        icmp_.answer_error(now, room, *about, {.reason = reason, .detail = mtu});
     const std::uint32_t host = size != 0 ? destination_host(Bytes(room).first(size)) : 0;
     if (host != 0 && host < next_.size() && next_[host] != nullptr) {
         next_[host]->send(now, Bytes(room).first(size));

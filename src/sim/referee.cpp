@@ -35,7 +35,8 @@ void Referee::observe(const Observation& seen) {
         ++counters_.ignored;
         return;
     }
-    const bool is_sound = seen.intact || tcp->checksum_is_valid(packet->source, packet->destination);
+    const bool is_sound =
+        seen.intact || tcp->checksum_is_valid(packet->source, packet->destination);
     const wire::TcpOptions options = tcp->options();
     const Side::Seen what{.at = seen.at, .packet = *packet, .tcp = *tcp, .options = options,
                           .is_sound = is_sound};
@@ -83,9 +84,9 @@ Side& Referee::side_of(const wire::FourTuple& tuple) {
 }
 
 void Referee::forget_oldest() {
-    const auto oldest = std::min_element(sides_.begin(), sides_.end(), [](const auto& a, const auto& b) {
-        return a.second.used_last < b.second.used_last;
-    });
+    const auto oldest = std::min_element(
+        sides_.begin(), sides_.end(),
+        [](const auto& a, const auto& b) { return a.second.used_last < b.second.used_last; });
     last_[0] = last_[1] = nullptr;
     kept_total_ -= oldest->second.kept_bytes();
     sides_.erase(oldest);
@@ -95,9 +96,9 @@ void Referee::forget_oldest() {
 std::string text(const Violation& violation) {
     const std::int64_t ns = to_ns(violation.at.time_since_epoch());
     const std::string fraction = std::to_string(ns % 1'000'000'000);
-    return std::to_string(ns / 1'000'000'000) + "." + std::string(9 - fraction.size(), '0') + fraction + " " +
-           violation.flow.local.text() + ">" + violation.flow.remote.text() + " " + violation.clause + ": " +
-           violation.sentence;
+    return std::to_string(ns / 1'000'000'000) + "." + std::string(9 - fraction.size(), '0') +
+           fraction + " " + violation.flow.local.text() + ">" + violation.flow.remote.text() + " " +
+           violation.clause + ": " + violation.sentence;
 }
 
 }  // namespace estab::sim

@@ -1,9 +1,9 @@
-// Watches TCP on a link and says who broke which rule. It shares only base and wire with the stack that
-// it judges, so that the two cannot be wrong in the same way.
+// Watches TCP on a link and says who broke which rule. It shares only base and wire with the stack
+// that it judges, so that the two cannot be wrong in the same way.
 //
-// Each end of a connection is judged alone, by what left it and by what had reached it until then: an end
-// may use only what has arrived. A packet is shown when it leaves its sender and again when it arrives,
-// or once, with `passes`, where there is only one place to look from.
+// Each end of a connection is judged alone, by what left it and by what had reached it until then:
+// an end may use only what has arrived. A packet is shown when it leaves its sender and again when
+// it arrives, or once, with `passes`, where there is only one place to look from.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ namespace estab::sim {
 class Referee {
 public:
     struct Settings {
-        std::size_t flows_max = 4096;              // ends; beyond, the one that spoke least lately is forgotten
+        std::size_t flows_max = 4096;  // ends; beyond, the one that spoke least lately is forgotten
         std::size_t violations_max = 64;           // kept; beyond, only counted
         std::size_t kept_bytes_max = 1u << 20;     // of each end, to compare retransmissions with
         std::size_t kept_total_max = 256u << 20;   // of all; beyond, new ends are not compared
@@ -35,7 +35,8 @@ public:
         Instant at{};
         Point point{};
         Bytes packet{};       // an IP packet, with complete checksum
-        bool intact = false;  // known to be as its sender made it: its checksum is not looked at again
+        bool intact =
+            false;  // known to be as its sender made it: its checksum is not looked at again
     };
     struct Counters {
         std::uint64_t packets = 0;      // TCP segments that were looked at

@@ -23,26 +23,32 @@ bool is_before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32
 
 void Side::judge_ack(const Seen& seen, Report& report) {
     if (!peer_open_) {
-        if (!partial_) blame(report, "RFC 9293 3.10.7.3", "acknowledges a peer that has said nothing");
+        if (!partial_)
+            blame(report, "RFC 9293 3.10.7.3", "acknowledges a peer that has said nothing");
         return;
     }
     const std::uint64_t ack = extend(seen.tcp.ack().raw, rcv_);
-    const bool is_known = !(partial_ && !ack_);  // in the middle of a stream anything may have come before
+    const bool is_known =
+        !(partial_ && !ack_);  // in the middle of a stream anything may have come before
     if (ack > rcv_ && !beyond_lost_ && is_known) {
-        blame(report, "RFC 9293 3.4", "acknowledges " + relative(ack, irs_) + " but only " + relative(rcv_, irs_) +
-                                          " has arrived");
+        blame(report, "RFC 9293 3.4",
+              "acknowledges " + relative(ack, irs_) + " but only " + relative(rcv_, irs_) +
+                  " has arrived");
     }
     if (ack_ && ack < *ack_) {
-        blame(report, "RFC 9293 3.8", "takes back its acknowledgment " + relative(*ack_, irs_) + ": now " +
-                                          relative(ack, irs_));
+        blame(report, "RFC 9293 3.8",
+              "takes back its acknowledgment " + relative(*ack_, irs_) + ": now " +
+                  relative(ack, irs_));
     }
     const bool is_scaled = is_scaling() && !seen.tcp.flags().has(Flags::syn);
     const std::uint8_t shift = is_scaled ? *shift_ : 0;
     const std::uint64_t edge = ack + (std::uint64_t{seen.tcp.window()} << shift);
-    const std::uint64_t slack = settings_.window_retreat_by_scale ? (std::uint64_t{1} << shift) - 1 : 0;
+    const std::uint64_t slack =
+        settings_.window_retreat_by_scale ? (std::uint64_t{1} << shift) - 1 : 0;
     if (edge_ && edge + slack < *edge_) {  // SHLD-14
-        blame(report, "RFC 9293 3.8.6", "moves the right edge of its window back from " + relative(*edge_, irs_) +
-                                            " to " + relative(edge, irs_));
+        blame(report, "RFC 9293 3.8.6",
+              "moves the right edge of its window back from " + relative(*edge_, irs_) + " to " +
+                  relative(edge, irs_));
     }
     judge_sack(seen, ack, report);
     ack_ = std::max(ack_.value_or(0), ack);
@@ -64,14 +70,17 @@ void Side::judge_sack(const Seen& seen, std::uint64_t ack, Report& report) const
             continue;
         }
         if (!has_arrived(begin, end)) {
-            blame(report, "RFC 2018 4", "reports " + relative(begin, irs_) + ":" + relative(end, irs_) +
-                                            ", which has not arrived");
+            blame(report, "RFC 2018 4",
+                  "reports " + relative(begin, irs_) + ":" + relative(end, irs_) +
+                      ", which has not arrived");
         }
         if (begin > ack) continue;
-        const bool is_dsack = i == 0 && end <= ack;  // RFC 2883 4: the first block may say what came twice
+        const bool is_dsack =
+            i == 0 && end <= ack;  // RFC 2883 4: the first block may say what came twice
         if (!is_dsack) {
-            blame(report, "RFC 2018 4", "reports " + relative(begin, irs_) + ":" + relative(end, irs_) +
-                                            ", which is not above its acknowledgment " + relative(ack, irs_));
+            blame(report, "RFC 2018 4",
+                  "reports " + relative(begin, irs_) + ":" + relative(end, irs_) +
+                      ", which is not above its acknowledgment " + relative(ack, irs_));
         }
     }
 }
@@ -81,13 +90,15 @@ void Side::judge_options(const Seen& seen, Report& report) const {
     if (o.malformed) blame(report, "RFC 9293 3.1", "sends a malformed list of options");
     if (seen.tcp.flags().has(Flags::syn)) {
         if (o.window_scale && *o.window_scale > 14) {
-            blame(report, "RFC 7323 2.3", "offers a window scale of " + std::to_string(*o.window_scale));
+            blame(report, "RFC 7323 2.3",
+                  "offers a window scale of " + std::to_string(*o.window_scale));
         }
         if (o.sack_count != 0) blame(report, "RFC 2018 3", "sends SACK blocks on a SYN");
         return;
     }
     if (o.mss) blame(report, "RFC 9293 3.2", "sends an MSS option on a segment without SYN");
-    if (o.window_scale) blame(report, "RFC 7323 2.2", "sends a window scale on a segment without SYN");
+    if (o.window_scale)
+        blame(report, "RFC 7323 2.2", "sends a window scale on a segment without SYN");
     if (o.sack_permitted) blame(report, "RFC 2018 2", "permits SACK on a segment without SYN");
 }
 
@@ -96,7 +107,8 @@ void Side::judge_timestamps(const Seen& seen, Report& report) {
     const auto& ts = seen.options.timestamps;
     if (!is_syn && !partial_) {
         if (has_timestamps() && !ts) {
-            blame(report, "RFC 7323 3.2", "sends a segment without the timestamps that were agreed on");
+            blame(report, "RFC 7323 3.2",
+                  "sends a segment without the timestamps that were agreed on");
         }
         if (!has_timestamps() && ts) {
             blame(report, "RFC 7323 3.2", "sends timestamps that were not agreed on");
@@ -105,21 +117,25 @@ void Side::judge_timestamps(const Seen& seen, Report& report) {
     if (!ts) return;
     // A cookie hides what was agreed on in the low bits of a SYN-ACK's timestamp.
     if (!is_syn && tsval_ && is_before(ts->val, *tsval_)) {
-        blame(report, "RFC 7323 4.1", "lets its timestamp clock go back from " + std::to_string(*tsval_) + " to " +
-                                          std::to_string(ts->val));
+        blame(report, "RFC 7323 4.1",
+              "lets its timestamp clock go back from " + std::to_string(*tsval_) + " to " +
+                  std::to_string(ts->val));
     }
     tsval_ = ts->val;
     const bool echoes = seen.tcp.flags().has(Flags::ack) && !partial_ && peer_tsval_;
     if (echoes && is_before(*peer_tsval_, ts->ecr)) {
-        blame(report, "RFC 7323 4.3", "echoes timestamp " + std::to_string(ts->ecr) + ", which has not arrived");
+        blame(report, "RFC 7323 4.3",
+              "echoes timestamp " + std::to_string(ts->ecr) + ", which has not arrived");
     }
 }
 
 // RFC 3168 6.1: only new text, and only when both agreed.
 void Side::judge_ecn(const Seen& seen, bool is_new, Report& report) const {
-    const bool is_capable = seen.packet.ecn == wire::Ecn::ect0 || seen.packet.ecn == wire::Ecn::ect1;
+    const bool is_capable =
+        seen.packet.ecn == wire::Ecn::ect0 || seen.packet.ecn == wire::Ecn::ect1;
     if (!is_capable || partial_) return;
-    if (seen.tcp.flags().has(Flags::syn)) return blame(report, "RFC 3168 6.1.1", "sends a SYN as ECN-capable");
+    if (seen.tcp.flags().has(Flags::syn))
+        return blame(report, "RFC 3168 6.1.1", "sends a SYN as ECN-capable");
     if (!ecn_offered_ || !peer_ecn_offered_) {
         return blame(report, "RFC 3168 6.1", "sends ECN-capable packets without an agreement");
     }
@@ -133,8 +149,8 @@ void Side::judge_reset(const Seen& seen, Report& report) {
     const std::uint64_t seq = extend(raw, nxt_);
     const std::uint64_t count = std::min<std::uint64_t>(heard_acks_count_, heard_acks_.size());
     const bool is_answer =
-        std::find(heard_acks_.begin(), heard_acks_.begin() + static_cast<std::ptrdiff_t>(count), raw) !=
-        heard_acks_.begin() + static_cast<std::ptrdiff_t>(count);
+        std::find(heard_acks_.begin(), heard_acks_.begin() + static_cast<std::ptrdiff_t>(count),
+                  raw) != heard_acks_.begin() + static_cast<std::ptrdiff_t>(count);
     const bool is_answer_without_ack = raw == 0 && seen.tcp.flags().has(Flags::ack);
     const bool is_own = open_ && !partial_ && una_ <= seq + 1 && seq <= nxt_;
     if (!is_answer && !is_answer_without_ack && !is_own && !partial_) {

@@ -54,7 +54,7 @@ void Side::on_leaving(const Seen& seen, Report& report) {
     }
 }
 
-// --- Opening ------------------------------------------------------------------------------------
+// --- Opening
 
 void Side::begin_anew() {
     Side fresh(self_, settings_);
@@ -71,7 +71,8 @@ void Side::begin_anew() {
 void Side::judge_syn(const Seen& seen, Report& report) {
     const std::uint32_t raw = seen.tcp.seq().raw;
     const bool is_answer = seen.tcp.flags().has(Flags::ack);
-    if (seen.tcp.flags().has(Flags::fin)) blame(report, "RFC 9293 3.5", "sends SYN and FIN in one segment");
+    if (seen.tcp.flags().has(Flags::fin))
+        blame(report, "RFC 9293 3.5", "sends SYN and FIN in one segment");
     const bool is_known = open_ && !partial_ && static_cast<std::uint32_t>(iss_) == raw;
     const bool is_same_peer =
         peer_open_ && is_answer && static_cast<std::uint32_t>(irs_) + 1 == seen.tcp.ack().raw;
@@ -95,7 +96,8 @@ void Side::judge_syn(const Seen& seen, Report& report) {
     ts_offered_ = seen.options.timestamps.has_value();
     sack_offered_ = seen.options.sack_permitted;
     const bool ece = seen.tcp.flags().has(Flags::ece), cwr = seen.tcp.flags().has(Flags::cwr);
-    // Cookies answer every SYN afresh, and a listener that remembers nothing cannot know of the others.
+    // Cookies answer every SYN afresh, and a listener that remembers nothing cannot know of the
+    // others.
     const bool offered_before = is_answer && ecn_offered_;
     ecn_offered_ = offered_before || (ece && (is_answer ? !cwr : cwr));
     if (is_answer) judge_syn_answer(seen, report);
@@ -107,7 +109,8 @@ void Side::judge_syn_answer(const Seen& seen, Report& report) {
         blame(report, "RFC 7323 2.2", "scales windows although the peer's SYN did not offer it");
     }
     if (seen.options.timestamps && !peer_ts_offered_) {
-        blame(report, "RFC 7323 3.2", "sends timestamps although the peer's SYN did not offer them");
+        blame(report, "RFC 7323 3.2",
+              "sends timestamps although the peer's SYN did not offer them");
     }
 }
 
@@ -135,11 +138,12 @@ void Side::adopt(const PeerSyn& syn) {
     peer_mss_ = syn.mss;
 }
 
-// --- What arrives -------------------------------------------------------------------------------
+// --- What arrives
 
 void Side::on_arriving(const Seen& seen) {
     const Flags flags = seen.tcp.flags();
-    if (flags.has(Flags::ack)) heard_acks_[heard_acks_count_++ % heard_acks_.size()] = seen.tcp.ack().raw;
+    if (flags.has(Flags::ack))
+        heard_acks_[heard_acks_count_++ % heard_acks_.size()] = seen.tcp.ack().raw;
     if (flags.has(Flags::rst)) return;
     if (flags.has(Flags::syn)) hear_syn(seen);
     if (!peer_open_ && open_ && partial_) {
@@ -170,7 +174,8 @@ void Side::hear_syn(const Seen& seen) {
                 .mss = seen.options.mss.value_or(0)};
     if (syn.shift) syn.shift = std::min<std::uint8_t>(*syn.shift, 14);  // RFC 7323 2.3
     heard_syns_[heard_syns_count_++ % heard_syns_.size()] = syn;
-    const bool is_wanted = open_ && !beyond_syn_ && static_cast<std::uint32_t>(iss_) + 1 == seen.tcp.ack().raw;
+    const bool is_wanted =
+        open_ && !beyond_syn_ && static_cast<std::uint32_t>(iss_) + 1 == seen.tcp.ack().raw;
     if (is_answer ? is_wanted && !peer_answered_ : !peer_open_) adopt(syn);
 }
 
@@ -231,7 +236,7 @@ bool Side::has_arrived(std::uint64_t begin, std::uint64_t end) const {
     return i != beyond_.end() && i->begin <= begin;
 }
 
-// --- Text and numbers ---------------------------------------------------------------------------
+// --- Text and numbers
 
 void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
     const Flags flags = seen.tcp.flags();
@@ -241,8 +246,9 @@ void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
     if (reset_) blame(report, "RFC 9293 3.10.5", "speaks after its own reset");
     judge_ecn(seen, end > nxt_, report);
     if (seq > nxt_) {
-        blame(report, "RFC 9293 3.4", "sends number " + relative(seq, iss_) + " but had come only to " +
-                                          relative(nxt_, iss_));
+        blame(report, "RFC 9293 3.4",
+              "sends number " + relative(seq, iss_) + " but had come only to " +
+                  relative(nxt_, iss_));
     }
     if (end == seq && seq + 1 < una_) {
         blame(report, "RFC 9293 3.10.7.4", "acknowledges at number " + relative(seq, iss_) +
@@ -264,16 +270,18 @@ void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
     // A FIN takes a number, but no room: it may stand at the edge itself.
     const std::uint64_t filled = flags.has(Flags::fin) ? end - 1 : end;
     if (end > nxt_ && !partial_ && !is_probe && filled > peer_edge_.value_or(iss_ + 1)) {
-        blame(report, "RFC 9293 3.8.6", "sends up to " + relative(end, iss_) + ", beyond the window, which ends at " +
-                                            relative(peer_edge_.value_or(iss_ + 1), iss_));
+        blame(report, "RFC 9293 3.8.6",
+              "sends up to " + relative(end, iss_) + ", beyond the window, which ends at " +
+                  relative(peer_edge_.value_or(iss_ + 1), iss_));
     }
     if (!text.empty() && !partial_ && peer_open_) {
         const std::size_t fallback = self_.local.address.is_v4() ? 536 : 1220;  // MUST-15
         const std::size_t most = peer_mss_ == 0 ? fallback : std::max<std::size_t>(peer_mss_, 48);
         const std::size_t size = text.size() + seen.tcp.option_bytes().size();
         if (size > most) {  // MUST-16
-            blame(report, "RFC 9293 3.7.1", "sends " + number(size) + " octets of options and text to a peer who takes " +
-                                                number(most));
+            blame(report, "RFC 9293 3.7.1",
+                  "sends " + number(size) + " octets of options and text to a peer who takes " +
+                      number(most));
         }
     }
     judge_text(seq, text, report);
@@ -288,7 +296,8 @@ void Side::judge_text(std::uint64_t seq, Bytes text, Report& report) {
         report.compared += found.equal;
         report.uncompared += found.unknown;
         if (found.differs_at) {
-            blame(report, "RFC 9293 3.4", "changes octet " + relative(*found.differs_at, iss_) + " when it sends it again");
+            blame(report, "RFC 9293 3.4",
+                  "changes octet " + relative(*found.differs_at, iss_) + " when it sends it again");
         }
         text = text.subspan(static_cast<std::size_t>(again));
         seq += again;
@@ -320,7 +329,8 @@ void KeptBytes::grow(std::size_t wanted) {
     if (places == ring_.size()) return;
     std::vector<std::uint8_t> larger(places);
     for (std::uint64_t i = begin_; i < end_; ++i) {
-        larger[static_cast<std::size_t>(i & (places - 1))] = ring_[static_cast<std::size_t>(i & (ring_.size() - 1))];
+        larger[static_cast<std::size_t>(i & (places - 1))] =
+            ring_[static_cast<std::size_t>(i & (ring_.size() - 1))];
     }
     ring_ = std::move(larger);
 }

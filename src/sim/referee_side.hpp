@@ -116,11 +116,12 @@ private:
     bool open_ = false;               // its SYN has been seen
     bool beyond_syn_ = false;         // and something after it
     bool partial_ = false;            // came upon in the middle: nothing is known of its handshake
-    std::uint64_t iss_ = 0;           // numbers are extended to 64 bits; the SYN's is 2^32 + its number
+    std::uint64_t iss_ = 0;  // numbers are extended to 64 bits; the SYN's is 2^32 + its number
     std::uint64_t nxt_ = 0;           // one past the highest number sent
     std::optional<std::uint64_t> fin_;
     bool reset_ = false;              // it gave up with a RST of its own
-    std::array<std::uint32_t, 8> other_iss_{};  // of other SYN-ACKs for the same SYN: cookies change
+    std::array<std::uint32_t, 8>
+        other_iss_{};  // of other SYN-ACKs for the same SYN: cookies change
     std::size_t other_iss_count_ = 0;
     std::optional<std::uint8_t> shift_;
     bool ts_offered_ = false, sack_offered_ = false, ecn_offered_ = false;

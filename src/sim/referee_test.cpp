@@ -59,18 +59,20 @@ public:
         const std::uint32_t theirs = what.server ? client_iss : server_iss;
         const auto client = wire::Address::v4(10, 0, 0, 1), server = wire::Address::v4(10, 0, 0, 2);
         const bool has_ack = (what.flags & Flags::ack) != 0;
-        const wire::TcpHeader header{.source_port = static_cast<std::uint16_t>(what.server ? 80 : 4000),
-                                     .destination_port = static_cast<std::uint16_t>(what.server ? 4000 : 80),
-                                     .seq = {mine + what.seq + what.seq_offset},
-                                     .ack = {has_ack ? theirs + what.ack : 0},
-                                     .flags = {what.flags},
-                                     .window = what.window,
-                                     .urgent = 0,
-                                     .options = what.options};
+        const wire::TcpHeader header{
+            .source_port = static_cast<std::uint16_t>(what.server ? 80 : 4000),
+            .destination_port = static_cast<std::uint16_t>(what.server ? 4000 : 80),
+            .seq = {mine + what.seq + what.seq_offset},
+            .ack = {has_ack ? theirs + what.ack : 0},
+            .flags = {what.flags},
+            .window = what.window,
+            .urgent = 0,
+            .options = what.options};
         const auto& source = what.server ? server : client;
         const auto& destination = what.server ? client : server;
         std::vector<std::uint8_t> bytes(1500);
-        const Bytes payload{reinterpret_cast<const std::uint8_t*>(what.payload.data()), what.payload.size()};
+        const Bytes payload{reinterpret_cast<const std::uint8_t*>(what.payload.data()),
+                            what.payload.size()};
         const std::size_t size = wire::write_tcp(
             MutableBytes(bytes).subspan(20), header,
             {.source = source, .destination = destination, .payload = {&payload, 1}});
@@ -97,7 +99,8 @@ public:
     void open() { open({}); }
     std::string verdict() const {
         std::string all;
-        for (const Violation& v : referee.violations()) all += std::string(v.clause) + ": " + v.sentence + "\n";
+        for (const Violation& v : referee.violations())
+            all += std::string(v.clause) + ": " + v.sentence + "\n";
         return all;
     }
 
@@ -170,7 +173,8 @@ TEST(Referee, FindsAWindowThatRetreats) {
 
 TEST(Referee, ScalesWindowsOnlyWhenBothDo) {
     Play p;
-    p.open({.client = Options{.mss = 1460, .window_scale = 2}, .server = Options{.mss = 1460, .window_scale = 3}});
+    p.open({.client = Options{.mss = 1460, .window_scale = 2},
+            .server = Options{.mss = 1460, .window_scale = 3}});
     p.say({.server = true, .seq = 1, .ack = 1, .window = 1000});  // 8,000
     std::uint32_t at = 1;
     for (; at < 8001; at += 1000) p.say({.seq = at, .ack = 1, .payload = std::string(1000, 'x')});
@@ -354,7 +358,10 @@ TEST(Referee, FindsAResetWithAStrangeNumber) {
 TEST(Referee, AllowsTheAnswerToASynForNobody) {
     Play p;
     p.say({.flags = Flags::syn});
-    p.say({.server = true, .ack = 1, .flags = Flags::rst | Flags::ack, .seq_offset = 0u - Play::server_iss});
+    p.say({.server = true,
+           .ack = 1,
+           .flags = Flags::rst | Flags::ack,
+           .seq_offset = 0u - Play::server_iss});
     EXPECT_CONTENT(p);
 }
 
@@ -417,8 +424,10 @@ TEST(Referee, ForgetsTheOldestEnd) {
 TEST(KeptBytes, KeepsTheLastOnes) {
     KeptBytes kept(8192);
     std::vector<std::uint8_t> octets(20'000);
-    for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::uint8_t>(i * 7 >> 3);
-    for (std::size_t i = 0; i < octets.size(); i += 100) kept.append(1000 + i, Bytes(octets).subspan(i, 100), true);
+    for (std::size_t i = 0; i < octets.size(); ++i)
+        octets[i] = static_cast<std::uint8_t>(i * 7 >> 3);
+    for (std::size_t i = 0; i < octets.size(); i += 100)
+        kept.append(1000 + i, Bytes(octets).subspan(i, 100), true);
     const auto found = kept.compare(1000, octets);
     EXPECT_EQ(found.equal, 8192u);
     EXPECT_EQ(found.unknown, octets.size() - 8192);

@@ -1,5 +1,5 @@
-// One number for everything that happened in a world, in order: equal for equal runs on every compiler.
-// Four independent lanes, because every octet of every packet goes in.
+// One number for everything that happened in a world, in order: equal for equal runs on every
+// compiler. Four independent lanes, because every octet of every packet goes in.
 #pragma once
 
 #include <cstdint>

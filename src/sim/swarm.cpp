@@ -31,14 +31,17 @@ public:
     // Those of one flow, where it is known which matters.
     std::vector<std::string> lines(const wire::FourTuple* flow) const {
         std::vector<std::string> all;
-        observe::SegmentPrinter printer({.time = observe::DumpTime::epoch, .absolute_numbers = true});
+        observe::SegmentPrinter printer(
+            {.time = observe::DumpTime::epoch, .absolute_numbers = true});
         for (const Packet& p : packets_) {
             if (flow != nullptr && !is_of(*flow, p.bytes)) continue;
             const char* way = p.way == Way::sent ? " sends    " : " receives ";
-            all.push_back("h" + std::to_string(p.host) + way + std::string(printer.line_ip(p.at, p.bytes)));
+            all.push_back("h" + std::to_string(p.host) + way +
+                          std::string(printer.line_ip(p.at, p.bytes)));
         }
         const std::size_t most = most_ / 16;
-        if (all.size() > most) all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(most));
+        if (all.size() > most)
+            all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(most));
         return all;
     }
 
@@ -51,10 +54,12 @@ private:
     };
     static bool is_of(const wire::FourTuple& flow, Bytes bytes) {
         const auto packet = wire::IpPacket::parse(bytes);
-        if (!packet || packet->protocol != wire::protocol_tcp || packet->payload.size() < 4) return false;
+        if (!packet || packet->protocol != wire::protocol_tcp || packet->payload.size() < 4)
+            return false;
         const wire::Endpoint from{packet->source, load_be16(packet->payload.data())};
         const wire::Endpoint to{packet->destination, load_be16(packet->payload.data() + 2)};
-        return (from == flow.local && to == flow.remote) || (from == flow.remote && to == flow.local);
+        return (from == flow.local && to == flow.remote) ||
+               (from == flow.remote && to == flow.local);
     }
 
     std::size_t most_;
@@ -98,7 +103,8 @@ private:
         return false;
     }
 
-    // Runs to `is_done` with all checks on the way. False: a check failed. Not being done in time is none.
+    // Runs to `is_done` with all checks on the way. False: a check failed. Not being done in time
+    // is none.
     template <class Done>
     bool until(const Done& is_done, Instant limit) {
         World& w = world_.world();
@@ -114,7 +120,8 @@ private:
             } else {
                 w.step();
             }
-            const bool is_time = w.steps() % settings_.check_every == 0 || !w.referee().is_content();
+            const bool is_time =
+                w.steps() % settings_.check_every == 0 || !w.referee().is_content();
             if (is_time && !check()) return false;
         }
         return check();
@@ -124,7 +131,8 @@ private:
         World& w = world_.world();
         w.check();
         if (!w.referee().is_content()) return fail(text(w.referee().violations().front()));
-        if (w.steps() > settings_.steps_max) return fail("more than " + std::to_string(settings_.steps_max) + " steps");
+        if (w.steps() > settings_.steps_max)
+            return fail("more than " + std::to_string(settings_.steps_max) + " steps");
         return true;
     }
 
@@ -156,8 +164,8 @@ private:
         for (const auto& host : w.hosts()) {
             for (const stack::Row& row : host->stack().table(w.now())) {
                 if (row.state == tcp::State::listen) continue;
-                who += " " + host->name() + " " + tcp::to_string(row.state) + " " + row.tuple.local.text() + ">" +
-                       row.tuple.remote.text();
+                who += " " + host->name() + " " + tcp::to_string(row.state) + " " +
+                       row.tuple.local.text() + ">" + row.tuple.remote.text();
             }
         }
         return fail("connections do not end:" + who);
@@ -171,8 +179,12 @@ private:
 
 }  // namespace
 
-SwarmResult run_seed(std::uint64_t seed, const SwarmSettings& settings) { return Run(seed, settings).go(); }
+SwarmResult run_seed(std::uint64_t seed, const SwarmSettings& settings) {
+    return Run(seed, settings).go();
+}
 
-std::string replay_command(std::uint64_t seed) { return "estab sim swarm --seeds " + std::to_string(seed); }
+std::string replay_command(std::uint64_t seed) {
+    return "estab sim swarm --seeds " + std::to_string(seed);
+}
 
 }  // namespace estab::sim

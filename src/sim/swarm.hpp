@@ -1,6 +1,6 @@
-// Random worlds from seeds. First everything goes wrong and nothing may break a rule (safety); then the
-// faults stop and everything must come to its end (liveness). A seed is a bug report: the same seed is
-// the same world, packet for packet.
+// Random worlds from seeds. First everything goes wrong and nothing may break a rule (safety); then
+// the faults stop and everything must come to its end (liveness). A seed is a bug report: the same
+// seed is the same world, packet for packet.
 #pragma once
 
 #include <cstdint>

@@ -38,7 +38,7 @@ std::uint64_t SwarmWorld::about(std::uint64_t least, std::uint64_t most) {
     return std::min(most, between(low, 2 * low));
 }
 
-// --- Topology -----------------------------------------------------------------------------------
+// --- Topology
 
 void SwarmWorld::make_topology() {
     World& w = *world_;
@@ -98,12 +98,14 @@ link::Direction SwarmWorld::random_direction() {
         slowest_bits_ = std::min(slowest_bits_, d.rate_bits);
         const std::uint64_t kind = rng_.below(4);
         if (kind == 1) d.queue = {.unit = link::Queue::Unit::packets, .limit = between(2, 200)};
-        if (kind == 2) d.queue = {.unit = link::Queue::Unit::bytes, .limit = between(10'000, 300'000)};
-        if (kind == 3) d.queue = {.unit = link::Queue::Unit::bdp_thousandths, .limit = between(300, 3000)};
+        if (kind == 2)
+            d.queue = {.unit = link::Queue::Unit::bytes, .limit = between(10'000, 300'000)};
+        if (kind == 3)
+            d.queue = {.unit = link::Queue::Unit::bdp_thousandths, .limit = between(300, 3000)};
     }
     add_faults(d);
-    describe(std::to_string(d.rate_bits / 1000) + " kbit/s " + in_ms(d.delay) + " ±" + in_ms(d.jitter) + " loss " +
-             std::to_string(d.loss) + " ppm");
+    describe(std::to_string(d.rate_bits / 1000) + " kbit/s " + in_ms(d.delay) + " ±" +
+             in_ms(d.jitter) + " loss " + std::to_string(d.loss) + " ppm");
     return d;
 }
 
@@ -123,7 +125,7 @@ void SwarmWorld::add_faults(link::Direction& d) {
     if (maybe(25) && may_damage_) d.corrupt = static_cast<Ppm>(about(1000, 100'000));
 }
 
-// --- Hosts --------------------------------------------------------------------------------------
+// --- Hosts
 
 HostSettings SwarmWorld::random_host() {
     HostSettings host;
@@ -142,7 +144,8 @@ tcp::Config SwarmWorld::random_config() {
     case 2: c = tcp::profile::tutorial(); break;
     default: break;
     }
-    // What applications have let go of is carried through any outage: giving up early is a policy, no fault.
+    // What applications have let go of is carried through any outage: giving up early is a policy,
+    // no fault.
     c.orphan_retries = 15;
     if (maybe(25)) c.sack = false;
     if (maybe(10)) c.dsack = false;
@@ -170,7 +173,8 @@ tcp::Config SwarmWorld::random_config() {
     if (maybe(50)) {
         const auto all = congestion::built_in();
         c.congestion_control = all[rng_.below(all.size())];
-        // A fixed window never yields to a queue that is smaller: it is not meant to come to an end.
+        // A fixed window never yields to a queue that is smaller: it is not meant to come to an
+        // end.
         if (c.congestion_control->name == "fixed") c.congestion_control = nullptr;
     }
     return c;
@@ -184,7 +188,7 @@ void SwarmWorld::make_servers() {
     }
 }
 
-// --- Talks --------------------------------------------------------------------------------------
+// --- Talks
 
 void SwarmWorld::make_talks() {
     const auto& hosts = world_->hosts();
@@ -221,7 +225,8 @@ void SwarmWorld::make_talks() {
 Order SwarmWorld::random_order() {
     Order o;
     // What the slowest link carries in about ten seconds, and not much at all.
-    const std::uint64_t most = std::clamp<std::uint64_t>(slowest_bits_ / 8 * 10, 20'000, maybe(10) ? 4'000'000 : 400'000);
+    const std::uint64_t most =
+        std::clamp<std::uint64_t>(slowest_bits_ / 8 * 10, 20'000, maybe(10) ? 4'000'000 : 400'000);
     if (maybe(70)) o.up = about(1, most);
     if (maybe(70)) o.down = about(1, most);
     o.concurrent = maybe(30);
@@ -248,10 +253,11 @@ Order SwarmWorld::random_order() {
 }
 
 Pace SwarmWorld::random_pace() {
-    return {.octets = static_cast<std::uint32_t>(about(500, 100'000)), .pause = time_between(1ms, 200ms)};
+    return {.octets = static_cast<std::uint32_t>(about(500, 100'000)),
+            .pause = time_between(1ms, 200ms)};
 }
 
-// --- Changes ------------------------------------------------------------------------------------
+// --- Changes
 
 // Outages and new weather now and then; at the end, only rate and delay remain.
 void SwarmWorld::plan_changes() {
@@ -267,8 +273,10 @@ void SwarmWorld::plan_changes() {
             link::Direction dead = given;
             dead.loss = ppm_all;
             changes_.push_back({.at = from, .wire = wire.get(), .direction = dead});
-            const Instant until = std::min(after(from, time_between(10ms, 20s)), after(calm_at_, Duration(-1)));
-            changes_.push_back({.at = std::max(from, until), .wire = wire.get(), .direction = given});
+            const Instant until =
+                std::min(after(from, time_between(10ms, 20s)), after(calm_at_, Duration(-1)));
+            changes_.push_back(
+                {.at = std::max(from, until), .wire = wire.get(), .direction = given});
         }
         if (maybe(15)) {
             link::Direction other = given;
@@ -276,10 +284,13 @@ void SwarmWorld::plan_changes() {
             may_damage_ = given.corrupt != 0;
             add_faults(other);
             const Instant at = after(world_->now(), time_between(0s, calm_at_ - world_->now()));
-            changes_.push_back({.at = std::min(at, after(calm_at_, Duration(-1))), .wire = wire.get(), .direction = other});
+            changes_.push_back({.at = std::min(at, after(calm_at_, Duration(-1))),
+                                .wire = wire.get(),
+                                .direction = other});
         }
     }
-    std::stable_sort(changes_.begin(), changes_.end(), [](const Change& a, const Change& b) { return a.at < b.at; });
+    std::stable_sort(changes_.begin(), changes_.end(),
+                     [](const Change& a, const Change& b) { return a.at < b.at; });
 }
 
 Instant SwarmWorld::next_change() const {

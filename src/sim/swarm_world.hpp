@@ -39,14 +39,18 @@ private:
     Pace random_pace();
     void plan_changes();
     bool maybe(std::uint32_t percent) { return rng_.below(100) < percent; }
-    std::uint64_t between(std::uint64_t least, std::uint64_t most) { return least + rng_.below(most - least + 1); }
+    std::uint64_t between(std::uint64_t least, std::uint64_t most) {
+        return least + rng_.below(most - least + 1);
+    }
     // Spread evenly over orders of magnitude.
     std::uint64_t about(std::uint64_t least, std::uint64_t most);
     Duration time_between(Duration least, Duration most) {
-        return Duration(static_cast<std::int64_t>(
-            between(static_cast<std::uint64_t>(to_ns(least)), static_cast<std::uint64_t>(to_ns(most)))));
+        return Duration(static_cast<std::int64_t>(between(
+            static_cast<std::uint64_t>(to_ns(least)), static_cast<std::uint64_t>(to_ns(most)))));
     }
-    void describe(const std::string& what) { description_ += (description_.empty() ? "" : ", ") + what; }
+    void describe(const std::string& what) {
+        description_ += (description_.empty() ? "" : ", ") + what;
+    }
 
     Rng rng_;
     Ledger ledger_;

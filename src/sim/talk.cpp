@@ -89,7 +89,7 @@ void Talk::pump(Instant now) {
     reschedule();
 }
 
-// --- Reading ------------------------------------------------------------------------------------
+// --- Reading
 
 bool Talk::read(Instant now) {
     if (!is_client_ && !number_) return read_header(now);
@@ -174,7 +174,8 @@ void Talk::check(Bytes octets) {
         const std::size_t run = std::min<std::size_t>(octets.size(), 65'536);
         const Bytes wanted = ledger_.pattern(key, outcome_.in).first(run);
         if (!std::equal(wanted.begin(), wanted.end(), octets.begin())) {
-            complain("wrong octets between " + std::to_string(outcome_.in) + " and " + std::to_string(outcome_.in + run));
+            complain("wrong octets between " + std::to_string(outcome_.in) + " and " +
+                     std::to_string(outcome_.in + run));
         }
         outcome_.in += run;
         octets = octets.subspan(run);
@@ -182,7 +183,7 @@ void Talk::check(Bytes octets) {
     if (outcome_.in > to_receive()) complain("more octets than were sent");
 }
 
-// --- Writing ------------------------------------------------------------------------------------
+// --- Writing
 
 std::uint64_t Talk::to_send() const {
     const Order& o = order();
@@ -210,7 +211,8 @@ bool Talk::write(Instant now) {
         const auto result = host_.stack().write(
             now, id_, Bytes(header_).last(static_cast<std::size_t>(header_left_)));
         if (!result) {
-            if (result.error() != Error::would_block && result.error() != Error::no_memory) fail(now, result.error());
+            if (result.error() != Error::would_block && result.error() != Error::no_memory)
+                fail(now, result.error());
             return false;
         }
         header_left_ -= *result;
@@ -251,10 +253,11 @@ bool Talk::write(Instant now) {
     return any;
 }
 
-// --- Ends ---------------------------------------------------------------------------------------
+// --- Ends
 
 bool Talk::is_aborting() const {
-    const std::uint64_t limit = is_client_ ? order().client_aborts_after : order().server_aborts_after;
+    const std::uint64_t limit =
+        is_client_ ? order().client_aborts_after : order().server_aborts_after;
     return outcome_.in + outcome_.out >= limit;
 }
 
@@ -264,19 +267,23 @@ void Talk::finish(Instant now) {
         complain("the connection has gone while it was owned");
         return end(now, Outcome::State::failed);
     }
-    if (connection->has_failed() && connection->unread() == 0) return fail(now, connection->error());
+    if (connection->has_failed() && connection->unread() == 0)
+        return fail(now, connection->error());
     if (!number_) return;
     const bool has_sent = outcome_.out == to_send() && (!is_client_ || header_left_ == 0);
     const bool has_received = outcome_.in == to_receive();
     if (has_eof_ && !has_received) {
-        complain("the stream ended after " + std::to_string(outcome_.in) + " of " + std::to_string(to_receive()) + " octets");
+        complain("the stream ended after " + std::to_string(outcome_.in) + " of " +
+                 std::to_string(to_receive()) + " octets");
     }
     const Order::End how = order().end;
     if (is_client_ && has_sent && how == Order::End::close_at_once && to_receive() == 0) {
         return end(now, Outcome::State::done);
     }
-    const bool is_first = is_client_ ? how != Order::End::server_first : how == Order::End::server_first;
-    const bool may_shut = is_client_ && how == Order::End::half_close ? has_sent : has_sent && has_received;
+    const bool is_first =
+        is_client_ ? how != Order::End::server_first : how == Order::End::server_first;
+    const bool may_shut =
+        is_client_ && how == Order::End::half_close ? has_sent : has_sent && has_received;
     if (!is_shut_ && may_shut && (is_first || has_eof_)) {
         is_shut_ = true;
         progress(now);
@@ -320,7 +327,7 @@ void Talk::publish() {
     (is_client_ ? entry.client : entry.server) = outcome_;
 }
 
-// --- Servers ------------------------------------------------------------------------------------
+// --- Servers
 
 Server::Server(Ledger& ledger, Host& host, const stack::ListenOptions& options)
     : ledger_(ledger), host_(host) {

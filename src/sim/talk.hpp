@@ -1,6 +1,6 @@
-// Applications as small state machines: who says how much to whom, how slowly, and how it ends. Bulk,
-// request and response, on and off, echo, slow readers, half-closers and those who abort are all values of
-// one Order; every octet is checked by whoever gets it.
+// Applications as small state machines: who says how much to whom, how slowly, and how it ends.
+// Bulk, request and response, on and off, echo, slow readers, half-closers and those who abort are
+// all values of one Order; every octet is checked by whoever gets it.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +24,10 @@ struct Order {
     bool concurrent = false;         // both ways at once, instead of a reply after each request
     bool echo = false;               // the server sends back what it gets; `down` does not count
     enum class End : std::uint8_t {
-        client_first,                // the client's FIN when it has everything
-        half_close,                  // the client's FIN as soon as it has sent everything
+        client_first,  // the client's FIN when it has everything
+        half_close,  // the client's FIN as soon as it has sent everything
         server_first,
-        close_at_once,               // the client lets go after its last write; only without replies
+        close_at_once,  // the client lets go after its last write; only without replies
     } end = End::client_first;
     Pace client_writes{}, client_reads{}, server_writes{}, server_reads{};
     static constexpr std::uint64_t not_at_all = UINT64_MAX;
@@ -35,11 +35,13 @@ struct Order {
     std::uint64_t server_aborts_after = not_at_all;
     Duration patience = 3600s;       // without progress for so long: gives up
     bool nodelay = false;
-    // The server answers with cookies alone: an ACK that overtakes the text before it is nobody's, and is
-    // answered with a reset (RFC 4987 3.6).
+    // The server answers with cookies alone: an ACK that overtakes the text before it is nobody's,
+    // and is answered with a reset (RFC 4987 3.6).
     bool server_forgets = false;
 
-    bool aborts() const { return client_aborts_after != not_at_all || server_aborts_after != not_at_all; }
+    bool aborts() const {
+        return client_aborts_after != not_at_all || server_aborts_after != not_at_all;
+    }
 };
 
 struct Outcome {
@@ -66,7 +68,8 @@ public:
     // What is wrong, one sentence each; errors are no complaints when something explains them.
     std::vector<std::string> complaints() const;
 
-    static constexpr std::size_t period = 65'521;  // a prime: no shift of a power of two looks right
+    static constexpr std::size_t period =
+        65'521;  // a prime: no shift of a power of two looks right
     // Octets of a stream from `offset` on; at most 65,536 at a time.
     Bytes pattern(std::uint64_t key, std::uint64_t offset) const {
         return Bytes(pattern_).subspan((key * 7919 + offset) % period, 65'536);
@@ -89,7 +92,8 @@ public:
         const tcp::Config* config = nullptr;
     };
     Talk(Ledger& ledger, const Client& client);
-    Talk(Ledger& ledger, Host& host, stack::ConnectionId accepted);  // learns its number from the client
+    Talk(Ledger& ledger, Host& host,
+         stack::ConnectionId accepted);  // learns its number from the client
 
     void on_notice(Instant now, const stack::Notification& what) override;
     Instant deadline() const override;
@@ -151,8 +155,8 @@ private:
     std::vector<std::unique_ptr<Talk>> talks_;
 };
 
-// Exponentially distributed with this mean, from integers alone (von Neumann's comparisons), so the same
-// on every compiler.
+// Exponentially distributed with this mean, from integers alone (von Neumann's comparisons), so the
+// same on every compiler.
 Duration exponential(Rng& rng, Duration mean);
 
 }  // namespace estab::sim

@@ -18,7 +18,7 @@ Actor::~Actor() {
 
 void Actor::reschedule() { world_.agenda_.set(id_, deadline()); }
 
-// --- Wires --------------------------------------------------------------------------------------
+// --- Wires
 
 Wire::Wire(World& world, const Settings& settings, Node& from, Node& to)
     : Actor(world),
@@ -69,7 +69,7 @@ void Wire::act(Instant now) {
     reschedule();
 }
 
-// --- The world ----------------------------------------------------------------------------------
+// --- The world
 
 World::World(const Settings& settings)
     : settings_(settings), now_(settings.begin), rng_(settings.seed), referee_(settings.rules) {}
@@ -158,7 +158,8 @@ void World::see(const Host& host, Observer::Way way, Bytes packet) {
     const bool is_sent = way == Observer::Way::sent;
     hash_.add(static_cast<std::uint64_t>(to_ns(now_.time_since_epoch())));
     hash_.add((std::uint64_t{host.number()} << 1) + (is_sent ? 1 : 0));
-    hash_.add(is_sent || may_corrupt_ ? packet : packet.first(std::min<std::size_t>(packet.size(), 64)));
+    hash_.add(is_sent || may_corrupt_ ? packet
+                                      : packet.first(std::min<std::size_t>(packet.size(), 64)));
     if (settings_.referee) {
         referee_.observe({.at = now_,
                           .point = is_sent ? Referee::Point::leaves : Referee::Point::arrives,

@@ -1,5 +1,6 @@
-// A world in virtual time: hosts, each a stack::Stack, routers, and links made of link::Lane. Nothing in it
-// sleeps or asks a clock; what happens is a function of how it was built and of its seed.
+// A world in virtual time: hosts, each a stack::Stack, routers, and links made of link::Lane.
+// Nothing in it sleeps or asks a clock; what happens is a function of how it was built and of its
+// seed.
 //
 //   sim::World world({.seed = 7});
 //   auto [left, right] = sim::pair(world, {.delay = 20ms, .loss = 10'000});
@@ -76,7 +77,7 @@ public:
         std::uint64_t seed = 1;
         Duration round_trip{};
         std::uint32_t mtu = 1500;
-        Duration grain{};        // packets are handed over together, at multiples of this: interrupts
+        Duration grain{};  // packets are handed over together, at multiples of this: interrupts
     };
     Wire(World& world, const Settings& settings, Node& from, Node& to);
 

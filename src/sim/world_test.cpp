@@ -44,7 +44,8 @@ struct Meeting {
     std::unique_ptr<Server> server;
     std::vector<std::unique_ptr<Talk>> talks;
 
-    explicit Meeting(const link::Direction& each_way, const HostSettings& each = {}, std::uint64_t seed = 1)
+    explicit Meeting(const link::Direction& each_way, const HostSettings& each = {},
+                     std::uint64_t seed = 1)
         : world({.seed = seed}), hosts(pair(world, each_way, each)) {
         stack::ListenOptions options;
         options.port = 80;
@@ -109,7 +110,8 @@ TEST(World, SurvivesEveryFaultAtOnce) {
 
 TEST(World, AnswersRequests) {
     Meeting m({.delay = 5ms});
-    const auto& e = m.talk({.up = 100, .down = 5000, .rounds = 50, .end = Order::End::server_first});
+    const auto& e =
+        m.talk({.up = 100, .down = 5000, .rounds = 50, .end = Order::End::server_first});
     EXPECT_EQ(e.client.in, 250'000u);
     EXPECT_EQ(e.client.state, State::done);
 }

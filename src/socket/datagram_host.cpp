@@ -45,7 +45,8 @@ Result<void> DatagramHost::connect(Bound& socket, const wire::Endpoint& remote) 
 Result<void> DatagramHost::send(Bound& socket, const wire::Endpoint& to, Bytes payload) {
     const auto local = sockets_.local(socket.id);
     if (!local) return fail(Error::not_found);
-    if (to.port == 0 || !stack_.routes().is_unicast(to.address)) return fail(Error::invalid_argument);
+    if (to.port == 0 || !stack_.routes().is_unicast(to.address))
+        return fail(Error::invalid_argument);
     wire::Endpoint from = *local;
     if (from.address.is_unspecified()) {
         const auto source = stack_.routes().source_for(to.address);

@@ -1,5 +1,5 @@
-// Joins the datagram sockets of a stack to it: packets and ICMP errors come in through its handlers,
-// what is sent waits in its queue of packets.
+// Joins the datagram sockets of a stack to it: packets and ICMP errors come in through its
+// handlers, what is sent waits in its queue of packets.
 #pragma once
 
 #include <memory>

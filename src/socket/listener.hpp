@@ -1,5 +1,6 @@
-// Waits for connections (RFC 9293 3.9.1, passive OPEN): one address and port, a network, or anything
-// that the stack counts as its own. With `hold` nothing is answered until the owner has decided.
+// Waits for connections (RFC 9293 3.9.1, passive OPEN): one address and port, a network, or
+// anything that the stack counts as its own. With `hold` nothing is answered until the owner has
+// decided.
 #pragma once
 
 #include <functional>
@@ -25,10 +26,12 @@ public:
     ~Listener() { close(); }
 
     // Errors: invalid_argument (no port), address_unavailable, address_in_use (MUST-41), no_memory.
-    // options.config is copied. Accept-any: any_address, any_port, and Routes::accept() for the prefixes.
+    // options.config is copied. Accept-any: any_address, any_port, and Routes::accept() for the
+    // prefixes.
     static Result<Listener> listen(Reactor& reactor, const stack::ListenOptions& options);
 
-    // Connections come with their handshake complete. Stream::local() is where the peer wanted to go.
+    // Connections come with their handshake complete. Stream::local() is where the peer wanted to
+    // go.
     Result<Stream> try_accept();                          // would_block: none waits
     Result<Stream> accept(Instant deadline = never);      // drives the reactor
     auto async_accept(Instant deadline = never) {
@@ -37,14 +40,15 @@ public:
     // Called from run_once() when there may be something to accept or held; edge-triggered.
     void on_ready(std::function<void()> callback);
 
-    // --- With `hold` ---------------------------------------------------------------------------------
-    // Each is told once, oldest first.
+    // --- With `hold`
+    // --------------------------------------------------------------------------------- Each is
+    // told once, oldest first.
     Result<HeldSyn> try_next_held();
     auto async_next_held(Instant deadline = never) {
         return operation(deadline, [s = source_] { return Listener::try_next_held(s.get()); });
     }
     // not_found: it has been forgotten meanwhile.
-    Result<void> accept_held(const HeldSyn& syn);         // SYN-ACK; it is accepted as any other, later
+    Result<void> accept_held(const HeldSyn& syn);  // SYN-ACK; it is accepted as any other, later
     Result<void> refuse_held(const HeldSyn& syn);         // RST
     Result<void> drop_held(const HeldSyn& syn);           // silence
     Result<void> unreachable_held(const HeldSyn& syn, wire::IcmpReason reason);

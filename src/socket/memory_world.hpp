@@ -1,5 +1,5 @@
-// Two hosts and a wire in one process, in virtual time: for tests and for trying things out. Nothing here
-// ever sleeps; when nobody has anything to do, time jumps to whoever is next.
+// Two hosts and a wire in one process, in virtual time: for tests and for trying things out.
+// Nothing here ever sleeps; when nobody has anything to do, time jumps to whoever is next.
 #pragma once
 
 #include <array>
@@ -27,8 +27,8 @@ public:
     static wire::Address address(std::size_t which, bool v6 = false);
 
     Instant now() const { return now_; }
-    // One turn of both hosts. When neither had anything to do time goes on to the next thing, but not
-    // beyond `deadline`. False: stopped, or nothing will ever happen.
+    // One turn of both hosts. When neither had anything to do time goes on to the next thing, but
+    // not beyond `deadline`. False: stopped, or nothing will ever happen.
     bool run_once(Instant deadline);
     void run_for(Duration time);
     void stop() { stopped_ = true; }
@@ -43,7 +43,9 @@ private:
         bool run_once(Instant deadline) override { return world_.run_once(deadline); }
         bool is_busy() const override { return world_.dispatching_; }
         std::size_t turn();
-        bool is_due() const { return std::min(stack_.deadline(), dispatch_deadline()) <= world_.now_; }
+        bool is_due() const {
+            return std::min(stack_.deadline(), dispatch_deadline()) <= world_.now_;
+        }
         Instant deadline() const { return std::min(stack_.deadline(), dispatch_deadline()); }
         void call_back() { dispatch(); }
 

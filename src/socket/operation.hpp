@@ -1,5 +1,5 @@
-// Something that can be tried again until it is not `would_block`: the same attempt serves the blocking
-// face (wait_for) and the coroutine face (Operation).
+// Something that can be tried again until it is not `would_block`: the same attempt serves the
+// blocking face (wait_for) and the coroutine face (Operation).
 #pragma once
 
 #include <memory>
@@ -52,7 +52,9 @@ public:
             source_->reactor()->resume_later(*this);
         });
     }
-    Outcome await_resume() { return outcome_ ? std::move(*outcome_) : Outcome(fail(Error::not_found)); }
+    Outcome await_resume() {
+        return outcome_ ? std::move(*outcome_) : Outcome(fail(Error::not_found));
+    }
 
     bool attempt() override {
         Outcome now = attempt_();

@@ -20,7 +20,7 @@ Resumable& resumable(Link& link) { return static_cast<Resumable&>(link); }
 
 }  // namespace
 
-// --- Source ---------------------------------------------------------------------------------------
+// --- Source
 
 void Source::notify(Ready ready) {
     if (reactor_ == nullptr) return;
@@ -53,7 +53,7 @@ void Source::detach(Error why) {
     reactor_ = nullptr;
 }
 
-// --- Reactor --------------------------------------------------------------------------------------
+// --- Reactor
 
 Reactor::Reactor() = default;
 

@@ -1,5 +1,6 @@
-// Who drives a stack: real time and a device (runtime::Reactor), two stacks in memory (MemoryWorld), a
-// simulated host. Streams, listeners and coroutines need nothing but this. One thread.
+// Who drives a stack: real time and a device (runtime::Reactor), two stacks in memory
+// (MemoryWorld), a simulated host. Streams, listeners and coroutines need nothing but this. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ public:
 
     virtual Instant now() const = 0;
     virtual stack::Stack& stack() = 0;
-    // One turn of device, stack, timers and callbacks, after waiting for something to happen but not
-    // beyond `deadline`. False: stopped, or (in virtual time) nothing can happen any more.
+    // One turn of device, stack, timers and callbacks, after waiting for something to happen but
+    // not beyond `deadline`. False: stopped, or (in virtual time) nothing can happen any more.
     // Exceptions that leave a callback or a spawned task come out here.
     virtual bool run_once(Instant deadline) = 0;
     // A callback or coroutine is running: blocking calls are refused (Error::would_deadlock).
@@ -55,10 +56,11 @@ public:
         }
         return true;
     }
-    // One turn of a blocking call: would_deadlock, timed_out (deadline passed) or interrupted (stopped).
+    // One turn of a blocking call: would_deadlock, timed_out (deadline passed) or interrupted
+    // (stopped).
     Result<void> wait(Instant deadline);
 
-    // --- For sockets and tasks ---------------------------------------------------------------------
+    // --- For sockets and tasks
     void watch(stack::ConnectionId id, const std::shared_ptr<Source>& source);
     void watch(stack::ListenerId id, const std::shared_ptr<Source>& source);
     void forget(stack::ConnectionId id);
@@ -83,7 +85,8 @@ protected:
     void dispatch();
     // When dispatch() must be called next; `now` or before: at once.
     Instant dispatch_deadline() const;
-    // To be called by the destructor of whoever derives: tasks are destroyed, sockets become closed.
+    // To be called by the destructor of whoever derives: tasks are destroyed, sockets become
+    // closed.
     void end();
 
 private:

@@ -75,7 +75,8 @@ TEST_F(Blocking, WritesMoreThanTheBuffersHold) {
         }
     });
     std::string all(20'000'000, 'x');
-    for (std::size_t i = 0; i < all.size(); i += 1000) all[i] = static_cast<char>('a' + i / 1000 % 26);
+    for (std::size_t i = 0; i < all.size(); i += 1000)
+        all[i] = static_cast<char>('a' + i / 1000 % 26);
     ASSERT_TRUE(c->write_all(bytes(all)));
     ASSERT_TRUE(c->wait_acknowledged());
     world.run_for(1s);
@@ -157,7 +158,8 @@ TEST_F(Options, LingerWaitsForTheAcknowledgment) {
     EXPECT_EQ(d->close().error(), Error::timed_out);
     EXPECT_EQ(world.now(), begun + 5s);
     std::size_t got = 0;
-    for (std::string part = text(*t, 60'000); !part.empty(); part = text(*t, 60'000)) got += part.size();
+    for (std::string part = text(*t, 60'000); !part.empty(); part = text(*t, 60'000))
+        got += part.size();
     EXPECT_EQ(got, written);
 }
 
@@ -348,7 +350,9 @@ TEST_F(Held, AcceptedRefusedDroppedAndUnreachable) {
 TEST_F(Held, AcceptAnySeesTheOriginalDestination) {
     ASSERT_TRUE(world.stack(1).routes().accept(*wire::Prefix::parse("0.0.0.0/0")));
     ASSERT_TRUE(world.stack(0).routes().add({.destination = *wire::Prefix::parse("0.0.0.0/0"),
-                                             .gateway = MemoryWorld::address(1), .source = {}, .mtu = 0}));
+                                             .gateway = MemoryWorld::address(1),
+                                             .source = {},
+                                             .mtu = 0}));
     auto l = listen({.any_port = true});
     const wire::Endpoint far{wire::Address::v4(192, 0, 2, 7), 4711};
     auto c = Stream::connect(a, far);

@@ -39,7 +39,7 @@ stack::ConnectionId Stream::release() {
     return source->id;
 }
 
-// --- Opening --------------------------------------------------------------------------------------
+// --- Opening
 
 Result<Stream> Stream::start_connect(Reactor& reactor, const wire::Endpoint& remote,
                                      const ConnectOptions& options) {
@@ -78,7 +78,7 @@ Task<Result<Stream>> Stream::async_connect(Reactor& reactor, wire::Endpoint remo
     co_return stream;
 }
 
-// --- Attempts -------------------------------------------------------------------------------------
+// --- Attempts
 
 tcp::Connection* Stream::connection(const Connected* source) {
     if (source == nullptr || !source->is_open()) return nullptr;
@@ -149,7 +149,7 @@ Result<void> Stream::try_acknowledged(Connected* source) {
     return {};
 }
 
-// --- Octets ---------------------------------------------------------------------------------------
+// --- Octets
 
 Result<std::size_t> Stream::try_read(MutableBytes into) { return try_read(source_.get(), into); }
 Result<std::size_t> Stream::try_write(Bytes octets) { return try_write(source_.get(), octets); }
@@ -224,7 +224,7 @@ void Stream::on_ready(std::function<void(Ready)> callback) {
     });
 }
 
-// --- The end --------------------------------------------------------------------------------------
+// --- The end
 
 Result<void> Stream::shutdown_write() {
     if (!is_open()) return fail(Error::not_found);
@@ -268,7 +268,7 @@ Ending Stream::ending() const {
     return e;
 }
 
-// --- Options --------------------------------------------------------------------------------------
+// --- Options
 
 // It may have something to say now that it was holding back.
 void Stream::touch() {
@@ -337,7 +337,7 @@ Result<void> Stream::set_congestion_control(const congestion::Table& table) {
     return {};
 }
 
-// --- Questions ------------------------------------------------------------------------------------
+// --- Questions
 
 tcp::Info Stream::info() const {
     const tcp::Connection* c = connection();

@@ -36,8 +36,8 @@ public:
     Stream& operator=(Stream&& other) noexcept;
     ~Stream();  // as close(), but never waits
 
-    // Errors: network_unreachable, address_unavailable, address_in_use, invalid_argument, no_memory;
-    // then refused, timed_out, host_unreachable ...
+    // Errors: network_unreachable, address_unavailable, address_in_use, invalid_argument,
+    // no_memory; then refused, timed_out, host_unreachable ...
     static Result<Stream> connect(Reactor& reactor, const wire::Endpoint& remote,
                                   const ConnectOptions& options = {});
     // The SYN is on its way; is_connected() or on_ready() tell the rest.
@@ -46,13 +46,15 @@ public:
     static Task<Result<Stream>> async_connect(Reactor& reactor, wire::Endpoint remote,
                                               ConnectOptions options = {});
 
-    // --- Octets ------------------------------------------------------------------------------------
-    // How many; 0: the peer has finished. would_block: nothing there.
+    // --- Octets
+    // ------------------------------------------------------------------------------------ How
+    // many; 0: the peer has finished. would_block: nothing there.
     Result<std::size_t> try_read(MutableBytes into);
-    // How many were taken, at least 1. would_block: no room in the send buffer, or not connected yet.
+    // How many were taken, at least 1. would_block: no room in the send buffer, or not connected
+    // yet.
     Result<std::size_t> try_write(Bytes octets);
-    // What has arrived, without copying: the first run of it, lent until the next call on any stream of
-    // this stack. consume() at most so much.
+    // What has arrived, without copying: the first run of it, lent until the next call on any
+    // stream of this stack. consume() at most so much.
     Bytes peek() const;
     void consume(std::size_t octets);
     Result<std::size_t> try_write_urgent(Bytes octets);     // RFC 6093
@@ -72,7 +74,8 @@ public:
         return operation(deadline, [s = source_, into] { return Stream::try_read(s.get(), into); });
     }
     auto async_write(Bytes octets, Instant deadline = never) {
-        return operation(deadline, [s = source_, octets] { return Stream::try_write(s.get(), octets); });
+        return operation(deadline,
+                         [s = source_, octets] { return Stream::try_write(s.get(), octets); });
     }
     auto async_write_all(Bytes octets, Instant deadline = never) {
         return operation(deadline, [s = source_, octets]() mutable {
@@ -83,22 +86,23 @@ public:
         return operation(deadline, [s = source_] { return Stream::try_connected(s.get()); });
     }
 
-    // Called from run_once() when something happened since the last call, and once soon after this one
-    // if there is something already. Edge-triggered: read and write until would_block. The callback may
-    // do anything but block; destroying the stream is fine. Empty: no more calls.
+    // Called from run_once() when something happened since the last call, and once soon after this
+    // one if there is something already. Edge-triggered: read and write until would_block. The
+    // callback may do anything but block; destroying the stream is fine. Empty: no more calls.
     void on_ready(std::function<void(Ready)> callback);
 
-    // --- The end -----------------------------------------------------------------------------------
+    // --- The end
     Result<void> shutdown_write();   // FIN after what is queued; reading goes on
-    // FIN after what is queued, or RST if octets are unread (SHLD-3). With linger waits, unless in a
-    // callback, until everything is acknowledged: timed_out means it was not, and goes on without us.
+    // FIN after what is queued, or RST if octets are unread (SHLD-3). With linger waits, unless in
+    // a callback, until everything is acknowledged: timed_out means it was not, and goes on without
+    // us.
     Result<void> close();
     void abort();                    // RST; what was queued is gone
     bool is_open() const { return source_ && source_->is_open(); }
     bool is_connected() const;       // the handshake is complete and the end has not come
     Ending ending() const;
 
-    // --- Options: at once, for this connection only ---------------------------------------------------
+    // --- Options: at once, for this connection only
     Result<void> set_nodelay(bool on);
     Result<void> set_cork(bool on);          // holds what is less than a segment, 200 ms at most
     Result<void> set_quick_ack(bool on);
@@ -111,7 +115,7 @@ public:
     // nullopt: close() does not wait. 0: close() aborts. Else: waits at most so long.
     void set_linger(std::optional<Duration> linger) { linger_ = linger; }
 
-    // --- Questions ------------------------------------------------------------------------------------
+    // --- Questions
     tcp::Info info() const;
     wire::Endpoint local() const;    // with accept-any: where the peer wanted to go
     wire::Endpoint remote() const;

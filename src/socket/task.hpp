@@ -1,5 +1,5 @@
-// Coroutines over a Reactor. A Task begins when it is awaited or spawned, and belongs to whoever has it:
-// destroying it destroys what it waits for, too.
+// Coroutines over a Reactor. A Task begins when it is awaited or spawned, and belongs to whoever
+// has it: destroying it destroys what it waits for, too.
 #pragma once
 
 #include <coroutine>
@@ -140,8 +140,8 @@ struct Sleep : Resumable {
 
 }  // namespace detail
 
-// Runs it at the reactor's next turn and from then on whenever it can go on. What it throws comes out of
-// run_once(). A task that has not ended when the reactor dies is destroyed where it waits.
+// Runs it at the reactor's next turn and from then on whenever it can go on. What it throws comes
+// out of run_once(). A task that has not ended when the reactor dies is destroyed where it waits.
 inline void spawn(Reactor& reactor, Task<void> task) { detail::root_of(reactor, std::move(task)); }
 
 // co_await sleep_for(reactor, 1s)
@@ -150,8 +150,8 @@ inline detail::Sleep sleep_for(Reactor& reactor, Duration wait) {
     return {reactor, after(reactor.now(), wait)};
 }
 
-// Drives the reactor until the task has ended, from outside: nothing when the reactor stopped first.
-// The task must not be what stops it: then it ends with the reactor.
+// Drives the reactor until the task has ended, from outside: nothing when the reactor stopped
+// first. The task must not be what stops it: then it ends with the reactor.
 template <class T>
 std::optional<T> run(Reactor& reactor, Task<T> task) {
     const auto result = std::make_shared<std::optional<T>>();

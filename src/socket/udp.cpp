@@ -12,7 +12,8 @@ Result<Udp> Udp::bind(Reactor& reactor, const udp::Options& options) {
     return socket;
 }
 
-Result<Udp> Udp::connected(Reactor& reactor, const wire::Endpoint& remote, const udp::Options& options) {
+Result<Udp> Udp::connected(Reactor& reactor, const wire::Endpoint& remote,
+                           const udp::Options& options) {
     auto socket = bind(reactor, options);
     if (!socket) return socket;
     const auto done = socket->connect(remote);

@@ -1,6 +1,6 @@
-// Datagrams for people (RFC 768): a bounded queue in, whole packets out. Datagrams that the link cannot
-// carry in one packet are refused (message_too_long); nothing here makes fragments, but received ones
-// have been put together.
+// Datagrams for people (RFC 768): a bounded queue in, whole packets out. Datagrams that the link
+// cannot carry in one packet are refused (message_too_long); nothing here makes fragments, but
+// received ones have been put together.
 #pragma once
 
 #include <functional>
@@ -33,8 +33,8 @@ public:
     Result<void> send_to(const wire::Endpoint& to, Bytes payload);
     Result<void> send(Bytes payload);
 
-    // The oldest that waits. On a connected socket an ICMP error comes first, once, as the call's error:
-    // refused (port unreachable), host_unreachable, ... On others ask next_trouble().
+    // The oldest that waits. On a connected socket an ICMP error comes first, once, as the call's
+    // error: refused (port unreachable), host_unreachable, ... On others ask next_trouble().
     Result<Datagram> try_recv() { return try_recv(source_.get()); }
     Result<Datagram> recv(Instant deadline = never);      // drives the reactor
     auto async_recv(Instant deadline = never) {

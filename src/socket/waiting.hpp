@@ -1,5 +1,5 @@
-// What waits for something: a place in a list, a coroutine that will be resumed, and the thing that it
-// waits for. Whoever dies takes itself out of every list, so the order of dying does not matter.
+// What waits for something: a place in a list, a coroutine that will be resumed, and the thing that
+// it waits for. Whoever dies takes itself out of every list, so the order of dying does not matter.
 #pragma once
 
 #include <coroutine>
@@ -60,8 +60,8 @@ protected:
     ~Waiter() = default;
 };
 
-// A thing that can be waited for: a connection, a listener, a datagram socket. Shared by its owner and by
-// those who wait for it; it outlives neither's last use.
+// A thing that can be waited for: a connection, a listener, a datagram socket. Shared by its owner
+// and by those who wait for it; it outlives neither's last use.
 class Source {
 public:
     explicit Source(Reactor& reactor) : reactor_(&reactor) {}

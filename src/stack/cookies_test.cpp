@@ -36,16 +36,25 @@ struct CookieBench : Bench {
 };
 
 TEST(Cookie, S2_12_KeepsTheClassOfTheMss) {
-    for (const auto& [said, kept] : std::vector<std::pair<int, int>>{
-             {0, 48}, {1, 48}, {100, 48}, {535, 48}, {536, 536}, {1299, 536}, {1300, 1300}, {1459, 1440},
-             {1460, 1460}, {9000, 1460}}) {  // 8,960, but our own MTU is less
+    for (const auto& [said, kept] :
+         std::vector<std::pair<int, int>>{{0, 48},
+                                          {1, 48},
+                                          {100, 48},
+                                          {535, 48},
+                                          {536, 536},
+                                          {1299, 536},
+                                          {1300, 1300},
+                                          {1459, 1440},
+                                          {1460, 1460},
+                                          {9000, 1460}}) {  // 8,960, but our own MTU is less
         CookieBench b;
         EXPECT_EQ(b.open("S 1000 mss " + std::to_string(said)).snd_mss, kept) << said;
     }
     CookieBench b;
     EXPECT_EQ(b.open("S 1000").snd_mss, 536);  // none said: MUST-15
     CookieBench v6;
-    EXPECT_EQ(v6.open("S 1000", {*wire::Address::parse("fd00::1"), 99}, {*wire::Address::parse("fd00::2"), 80})
+    EXPECT_EQ(v6.open("S 1000", {*wire::Address::parse("fd00::1"), 99},
+                      {*wire::Address::parse("fd00::2"), 80})
                   .snd_mss,
               1220);
 }
@@ -53,7 +62,8 @@ TEST(Cookie, S2_12_KeepsTheClassOfTheMss) {
 TEST(Cookie, S2_12_KeepsTheRestInTheTimestamp) {
     for (std::uint32_t i = 0; i != 64; ++i) {  // every pair of addresses has another offset
         CookieBench b;
-        const wire::Endpoint from{wire::Address::v4(10, 0, 7, static_cast<std::uint8_t>(i + 1)), 99};
+        const wire::Endpoint from{wire::Address::v4(10, 0, 7, static_cast<std::uint8_t>(i + 1)),
+                                  99};
         const tcp::Info all = b.open("SEW 1000 mss 1460 sack ts 400:0 ws 9", from);
         EXPECT_TRUE(all.timestamps && all.sack && all.scaling && all.ecn);
         EXPECT_EQ(all.snd_shift, 9);
@@ -96,7 +106,8 @@ TEST(Cookie, S2_12_AWrongOneIsReset) {
 }
 
 TEST(Cookie, OlderThanItsPeriodsIsRefused) {
-    for (const auto& [age, good] : std::vector<std::pair<Duration, bool>>{{0s, true}, {127s, true}, {200s, false}}) {
+    for (const auto& [age, good] :
+         std::vector<std::pair<Duration, bool>>{{0s, true}, {127s, true}, {200s, false}}) {
         CookieBench b;
         b.in("S 1000");
         const std::uint32_t iss = b.only().seq();
@@ -145,7 +156,8 @@ TEST(Flood, S2_10_AMillionForgedSynsHinderNobody) {
             syn[13] = static_cast<std::uint8_t>(n >> 16);
             syn[14] = static_cast<std::uint8_t>(n >> 8);
             syn[15] = static_cast<std::uint8_t>(n);
-            wire::write_ip(syn, {.source = wire::Address::from_v4(&syn[12]), .destination = us.address,
+            wire::write_ip(syn, {.source = wire::Address::from_v4(&syn[12]),
+                                 .destination = us.address,
                                  .protocol = wire::protocol_tcp,
                                  .payload_bytes = static_cast<std::uint32_t>(syn.size() - 20)});
             b.stack.receive(b.now, std::span(&forged, 1));
@@ -157,7 +169,8 @@ TEST(Flood, S2_10_AMillionForgedSynsHinderNobody) {
         b.flush();
         b.take();
         if (step % 100 != 50) continue;
-        const wire::Endpoint client{wire::Address::v4(10, 0, 0, 99), static_cast<std::uint16_t>(5000 + step)};
+        const wire::Endpoint client{wire::Address::v4(10, 0, 0, 99),
+                                    static_cast<std::uint16_t>(5000 + step)};
         b.from(client, "S 1000 mss 1460 sack ts 9:0 ws 7");
         const Spoken s = b.only();
         b.from(client, "PA 1001 ack " + number(s.seq() + 1) + " ts 9:" +

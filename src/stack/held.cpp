@@ -1,17 +1,19 @@
-// SYNs that wait for their owner's word: no SYN-ACK goes out, repeats are absorbed, and after a time they
-// are forgotten. A proxy asks its other side first, and then accepts, refuses or stays silent.
+// SYNs that wait for their owner's word: no SYN-ACK goes out, repeats are absorbed, and after a
+// time they are forgotten. A proxy asks its other side first, and then accepts, refuses or stays
+// silent.
 #include <algorithm>
 
 #include "stack/stack.hpp"
 
 namespace estab::stack {
 
-void Stack::hold_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple, const tcp::Handshake& offered,
-                     const wire::IpPacket& packet) {
+void Stack::hold_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple,
+                     const tcp::Handshake& offered, const wire::IpPacket& packet) {
     for (const Held& h : held_) {
         if (h.tuple == tuple) return;
     }
-    if (held_.size() >= config_.held_syns_max) {  // policy when full: the newest is dropped, and comes again
+    if (held_.size() >=
+        config_.held_syns_max) {  // policy when full: the newest is dropped, and comes again
         ++counters_.Estab_TCPHoldDropped;
         return;
     }

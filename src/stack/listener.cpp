@@ -1,5 +1,5 @@
-// Listening: RFC 9293 3.10.7.2, the SYN queue of half-open records, the accept queue, and what happens
-// when they are full (as Linux does): RFC 4987.
+// Listening: RFC 9293 3.10.7.2, the SYN queue of half-open records, the accept queue, and what
+// happens when they are full (as Linux does): RFC 4987.
 #include <algorithm>
 
 #include "stack/stack.hpp"
@@ -14,19 +14,21 @@ constexpr std::size_t listeners_max = 65'536;
 
 }  // namespace
 
-// --- The owner's side -----------------------------------------------------------------------------
+// --- The owner's side
 
 Result<ListenerId> Stack::listen(const ListenOptions& options) {
     if (!options.any_port && options.port == 0) return fail(Error::invalid_argument);
     const wire::Address at = options.address.address;
     if (!options.any_address && !routes_.is_local(at)) return fail(Error::address_unavailable);
     for (const Listener& l : listeners_) {
-        if (!l.used || l.options.any_port != options.any_port || l.options.port != options.port) continue;
+        if (!l.used || l.options.any_port != options.any_port || l.options.port != options.port)
+            continue;
         const bool same = l.options.any_address == options.any_address &&
                           (options.any_address || l.options.address == options.address);
         if (same) return fail(Error::address_in_use);  // MUST-41
     }
-    auto free = std::find_if(listeners_.begin(), listeners_.end(), [](const Listener& l) { return !l.used; });
+    auto free = std::find_if(listeners_.begin(), listeners_.end(),
+                             [](const Listener& l) { return !l.used; });
     if (free == listeners_.end()) {
         if (listeners_.size() == listeners_max) return fail(Error::no_memory);
         free = listeners_.emplace(listeners_.end());
@@ -106,8 +108,8 @@ std::uint32_t Stack::listener_index(const wire::Endpoint& local) const {
     return best;
 }
 
-// A half-open record belongs to whoever listens there now. There is no room in it to remember, so the
-// counts are made anew when that changes.
+// A half-open record belongs to whoever listens there now. There is no room in it to remember, so
+// the counts are made anew when that changes.
 void Stack::recount_half_open() {
     for (Listener& l : listeners_) l.half_open = 0;
     half_open_.for_each([&](std::uint32_t, HalfOpen& h) {
@@ -117,9 +119,11 @@ void Stack::recount_half_open() {
 }
 
 // As Linux counts: `backlog` connections wait and one more.
-bool Stack::is_full(const Listener& listener) const { return listener.queue_length > listener.options.backlog; }
+bool Stack::is_full(const Listener& listener) const {
+    return listener.queue_length > listener.options.backlog;
+}
 
-// --- LISTEN ---------------------------------------------------------------------------------------
+// --- LISTEN
 
 void Stack::on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& seg,
                       const wire::IpPacket& packet) {
@@ -130,11 +134,13 @@ void Stack::on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& s
         if (!seg.has(Flags::syn) && accept_cookie(now, index, tuple, seg)) return;
         return answer_reset(tuple, seg);
     }
-    if (seg.has(Flags::syn) && !seg.has(Flags::fin)) on_syn(now, index, tuple, seg, packet);  // third
+    if (seg.has(Flags::syn) && !seg.has(Flags::fin))
+        on_syn(now, index, tuple, seg, packet);  // third
 }
 
-void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple, const tcp::Segment& seg,
-                   const wire::IpPacket& packet, std::optional<tcp::Seq> iss) {
+void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple,
+                   const tcp::Segment& seg, const wire::IpPacket& packet,
+                   std::optional<tcp::Seq> iss) {
     Listener& l = listeners_[index];
     if (seg.options.malformed) ++counters_.Estab_TCPMalformedOptions;
     counters_.Estab_TCPUnknownOptions += seg.options.unknown_count;
@@ -150,8 +156,8 @@ void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tupl
     answer_syn(now, l, tuple, h);
 }
 
-// What we make of a SYN. Text on it is not kept: only the SYN is acknowledged, and the peer sends the text
-// again (S2-9a).
+// What we make of a SYN. Text on it is not kept: only the SYN is acknowledged, and the peer sends
+// the text again (S2-9a).
 tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTuple& tuple,
                             const tcp::Segment& seg) {
     const tcp::Config& c = *l.config;
@@ -159,15 +165,17 @@ tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTupl
     tcp::Handshake h;
     h.iss = tcp::Seq::initial(secrets_.initial_sequence(now, tuple));
     h.irs = tcp::Seq::initial(seg.seq.wire());
-    h.peer_mss = o.mss ? std::max(*o.mss, c.mss_min)
-                       : static_cast<std::uint16_t>(tuple.remote.address.is_v4() ? 536 : 1220);  // MUST-15
+    h.peer_mss =
+        o.mss ? std::max(*o.mss, c.mss_min)
+              : static_cast<std::uint16_t>(tuple.remote.address.is_v4() ? 536 : 1220);  // MUST-15
     h.scaling = c.window_scaling && o.window_scale.has_value();
     h.snd_shift = h.scaling ? std::min<std::uint8_t>(*o.window_scale, 14) : 0;
     h.rcv_shift = h.scaling ? tcp::wanted_shift(c) : 0;
     h.sack = c.sack && o.sack_permitted;
     h.timestamps = c.timestamps && o.timestamps.has_value();
     h.ts_recent = h.timestamps ? o.timestamps->val : 0;
-    h.ecn = c.ecn != tcp::EcnMode::off && seg.has(Flags::ece) && seg.has(Flags::cwr);  // AE: RFC 9768 3.1.2
+    h.ecn = c.ecn != tcp::EcnMode::off && seg.has(Flags::ece) &&
+            seg.has(Flags::cwr);  // AE: RFC 9768 3.1.2
     h.ts_offset = secrets_.timestamp_offset(tuple);
     h.rcv_window = offered_window(c, tuple, h.timestamps);
     return h;
@@ -179,8 +187,10 @@ std::uint32_t Stack::offered_window(const tcp::Config& config, const wire::FourT
     return tcp::first_window(config, mss - (timestamps ? 12 : 0));
 }
 
-bool Stack::answer_syn(Instant now, Listener& l, const wire::FourTuple& tuple, const tcp::Handshake& h) {
-    const bool full = l.half_open >= std::min(l.config->syn_queue_max, std::max(l.options.backlog, 1u) * 16);
+bool Stack::answer_syn(Instant now, Listener& l, const wire::FourTuple& tuple,
+                       const tcp::Handshake& h) {
+    const bool full =
+        l.half_open >= std::min(l.config->syn_queue_max, std::max(l.options.backlog, 1u) * 16);
     if (!full && !l.config->syn_cookies_always && add_half_open(now, l, tuple, h)) {
         send_syn_ack(now, *l.config, tuple, h, nullptr);
         return true;
@@ -196,7 +206,8 @@ bool Stack::answer_syn(Instant now, Listener& l, const wire::FourTuple& tuple, c
     return true;
 }
 
-bool Stack::add_half_open(Instant now, Listener& l, const wire::FourTuple& tuple, const tcp::Handshake& h) {
+bool Stack::add_half_open(Instant now, Listener& l, const wire::FourTuple& tuple,
+                          const tcp::Handshake& h) {
     const std::uint32_t index = half_open_.make();
     if (index == none) return false;  // no memory: a cookie needs none
     HalfOpen& r = half_open_[index];
@@ -233,7 +244,8 @@ void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::Fou
     out.options.sack_permitted = h.sack;
     if (h.scaling) out.options.window_scale = h.rcv_shift;
     if (h.timestamps) {
-        auto ts = static_cast<std::uint32_t>(now.time_since_epoch() / config.timestamp_tick) + h.ts_offset;
+        auto ts = static_cast<std::uint32_t>(now.time_since_epoch() / config.timestamp_tick) +
+                  h.ts_offset;
         if (cookie != nullptr) ts = Secrets::timestamp_with(ts, *cookie);
         out.options.timestamps = wire::Timestamps{ts, h.ts_recent};
     }
@@ -253,7 +265,8 @@ void Stack::send_cookie(Instant now, Listener& l, const wire::FourTuple& tuple, 
     send_syn_ack(now, *l.config, tuple, h, &cookie);
 }
 
-bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTuple& tuple, tcp::Segment& seg) {
+bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTuple& tuple,
+                          tcp::Segment& seg) {
     Listener& l = listeners_[index];
     constexpr Duration valid = 3 * 64s;
     if (l.cookies_since == Instant::min() || now - l.cookies_since > valid) return false;
@@ -293,7 +306,7 @@ bool Stack::accept_cookie(Instant now, std::uint32_t index, const wire::FourTupl
     return true;
 }
 
-// --- SYN-RECEIVED ---------------------------------------------------------------------------------
+// --- SYN-RECEIVED
 
 tcp::Handshake Stack::unpack(Instant now, const HalfOpen& half, const Listener& l) const {
     tcp::Handshake h;
@@ -325,7 +338,8 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
     }
     Listener& l = listeners_[listener];
     HalfOpen& half = half_open_[index];
-    if (seg.has(Flags::syn) && !seg.has(Flags::ack | Flags::rst) && seg.seq.wire().raw == half.irs) {
+    if (seg.has(Flags::syn) && !seg.has(Flags::ack | Flags::rst) &&
+        seg.seq.wire().raw == half.irs) {
         send_syn_ack(now, *l.config, tuple, unpack(now, half, l), nullptr);  // our answer was lost
         return;
     }
@@ -344,10 +358,11 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
     establish(now, arrived, listener, tuple, unpack(now, half, l), seg, index);
 }
 
-// Lets a full connection look at a segment for a half-open record (or none: a cookie); it stays if the
-// handshake is complete.
-bool Stack::establish(Instant now, Instant arrived, std::uint32_t listener, const wire::FourTuple& tuple,
-                      const tcp::Handshake& h, tcp::Segment& seg, std::uint32_t half_open) {
+// Lets a full connection look at a segment for a half-open record (or none: a cookie); it stays if
+// the handshake is complete.
+bool Stack::establish(Instant now, Instant arrived, std::uint32_t listener,
+                      const wire::FourTuple& tuple, const tcp::Handshake& h, tcp::Segment& seg,
+                      std::uint32_t half_open) {
     Listener& l = listeners_[listener];
     const std::uint32_t index = make_record(tuple, *l.config);
     if (index == none) return false;  // dropped at input; the record waits for the next copy
@@ -401,7 +416,9 @@ void Stack::enqueue(Instant, std::uint32_t listener, std::uint32_t index) {
 void Stack::on_half_open_timer(Instant now, std::uint32_t index) {
     HalfOpen& half = half_open_[index];
     const std::uint32_t listener = listener_index(half.tuple.local);
-    if (listener == none || half.retransmits >= std::min<std::uint8_t>(listeners_[listener].config->synack_retries, 15)) {
+    if (listener == none ||
+        half.retransmits >=
+            std::min<std::uint8_t>(listeners_[listener].config->synack_retries, 15)) {
         forget_half_open(index);
         return;
     }
@@ -411,7 +428,8 @@ void Stack::on_half_open_timer(Instant now, std::uint32_t index) {
     ++counters_.Tcp_RetransSegs;
     ++counters_.TcpExt_TCPTimeouts;
     send_syn_ack(now, config, half.tuple, h, nullptr);
-    const Duration wait = std::min<Duration>(config.rto_initial * (std::int64_t{1} << half.retransmits), config.rto_max);
+    const Duration wait = std::min<Duration>(
+        config.rto_initial * (std::int64_t{1} << half.retransmits), config.rto_max);
     wheel_.arm(Ref::make(Kind::half_open, index), now + wait);
 }
 

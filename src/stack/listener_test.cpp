@@ -1,4 +1,5 @@
-// Listening: the half-open queue, the accept queue, what happens when they are full, who gets a SYN.
+// Listening: the half-open queue, the accept queue, what happens when they are full, who gets a
+// SYN.
 #include "stack/stack_testing.hpp"
 
 namespace estab::stack {
@@ -43,13 +44,15 @@ TEST(Listen, S0_12_TheFinalAckMovesItToTheAcceptQueue) {
 TEST(Listen, S1_1_NobodySpeaksToGroups) {  // MUST-46, MUST-57, MUST-63
     Bench b;
     ASSERT_TRUE(b.stack.listen({.port = 80}));
-    for (const char* to : {"255.255.255.255", "224.0.0.1", "10.0.0.255", "0.0.0.0", "ff02::1", "::"}) {
+    for (const char* to :
+         {"255.255.255.255", "224.0.0.1", "10.0.0.255", "0.0.0.0", "ff02::1", "::"}) {
         const wire::Endpoint group{*wire::Address::parse(to), 80};
         EXPECT_EQ(b.stack.connect(b.now, group, {}).error(), Error::invalid_argument) << to;
         wire::Endpoint from = them;
         if (!group.address.is_v4()) from.address = *wire::Address::parse("fd00::1");
         b.from(from, "S 1000", group);
-        b.from(group, "S 1000", group.address.is_v4() ? us : wire::Endpoint{*wire::Address::parse("fd00::2"), 80});
+        b.from(group, "S 1000",
+               group.address.is_v4() ? us : wire::Endpoint{*wire::Address::parse("fd00::2"), 80});
     }
     EXPECT_TRUE(b.quiet());
     EXPECT_EQ(b.stack.half_open(), 0u);
@@ -241,18 +244,19 @@ TEST(Listen, WithoutCookiesAFullSynQueueDrops) {  // S2-12 (b)
     b.wait(64s);
     b.take();
     b.from(peer(9), "S 1000");
-    EXPECT_EQ(b.take().size(), 1u);                      // a hundred that time out, then a legal one
+    EXPECT_EQ(b.take().size(), 1u);  // a hundred that time out, then a legal one
 }
 
 TEST(Listen, TheMostParticularListenerGetsIt) {
     Bench b;
     ASSERT_TRUE(b.stack.routes().accept(*wire::Prefix::parse("192.168.0.0/16")));
     const auto any = *b.stack.listen({.any_port = true});
-    const auto net = *b.stack.listen({.address = *wire::Prefix::parse("192.168.0.0/16"), .any_address = false,
+    const auto net = *b.stack.listen({.address = *wire::Prefix::parse("192.168.0.0/16"),
+                                      .any_address = false,
                                       .any_port = true});
     const auto port = *b.stack.listen({.port = 80});
-    const auto exact = *b.stack.listen({.address = *wire::Prefix::parse("192.168.1.1"), .any_address = false,
-                                        .port = 80});
+    const auto exact = *b.stack.listen(
+        {.address = *wire::Prefix::parse("192.168.1.1"), .any_address = false, .port = 80});
     const auto at = [&](const char* address, std::uint16_t p) {
         static std::uint32_t n = 0;
         b.handshake(peer(++n), "", {*wire::Address::parse(address), p});
@@ -274,7 +278,7 @@ TEST(Listen, MUST_41_AnotherListenNeverDisturbs) {
     EXPECT_EQ(b.stack.listen({.port = 0}).error(), Error::invalid_argument);
     b.handshake(them);
     const auto c = *b.stack.accept(l);
-    for (std::uint16_t p = 81; p != 200; ++p) {          // the configuration of the first must not move
+    for (std::uint16_t p = 81; p != 200; ++p) {  // the configuration of the first must not move
         tcp::Config other;
         other.hop_limit = static_cast<std::uint8_t>(p);
         ASSERT_TRUE(b.stack.listen({.port = p, .config = &other}));
@@ -327,7 +331,8 @@ TEST(Listen, HalfOpenCountsFollowTheListeners) {
     ASSERT_TRUE(b.stack.listen({.port = 80}));
     b.from(peer(0), "S 1000");
     b.from(peer(1), "S 1000");
-    const auto exact = *b.stack.listen({.address = {us.address, 32}, .any_address = false, .port = 80});
+    const auto exact =
+        *b.stack.listen({.address = {us.address, 32}, .any_address = false, .port = 80});
     b.wait(64s);
     ASSERT_TRUE(b.stack.close_listener(b.now, exact));
     b.take();
@@ -336,7 +341,7 @@ TEST(Listen, HalfOpenCountsFollowTheListeners) {
     EXPECT_EQ(b.take().size(), 2u);
 }
 
-// --- Held SYNs ------------------------------------------------------------------------------------
+// --- Held SYNs
 
 TEST(Hold, NothingIsSaidUntilTheOwnerDoes) {
     Bench b;
@@ -370,7 +375,8 @@ TEST(Hold, RefuseDropUnreachable) {
     b.flush();
     EXPECT_TRUE(b.quiet());
     b.from(peer(2), "S 1000");
-    ASSERT_TRUE(b.stack.unreachable_held(b.now, b.stack.next_held(l)->id, wire::IcmpReason::host_unreachable));
+    ASSERT_TRUE(b.stack.unreachable_held(b.now, b.stack.next_held(l)->id,
+                                         wire::IcmpReason::host_unreachable));
     b.flush();
     const Spoken s = b.only();
     const wire::IpPacket packet = s.ip();

@@ -13,10 +13,12 @@ namespace {
 using tcp::State;
 
 // A TCP packet with any header: `offset` in words, whatever the octets really are.
-Octets raw_segment(const wire::Endpoint& from, const wire::Endpoint& to, std::uint16_t flags, std::uint32_t seq,
-                   std::uint32_t ack, Bytes options, std::uint8_t offset) {
+Octets raw_segment(const wire::Endpoint& from, const wire::Endpoint& to, std::uint16_t flags,
+                   std::uint32_t seq, std::uint32_t ack, Bytes options, std::uint8_t offset) {
     Octets p(40 + options.size());
-    wire::write_ip(p, {.source = from.address, .destination = to.address, .protocol = wire::protocol_tcp,
+    wire::write_ip(p, {.source = from.address,
+                       .destination = to.address,
+                       .protocol = wire::protocol_tcp,
                        .payload_bytes = static_cast<std::uint32_t>(20 + options.size())});
     store_be16(&p[20], from.port);
     store_be16(&p[22], to.port);
@@ -67,7 +69,8 @@ TEST(Malformed, OptionsAndHeadersAtEveryState) {
             b.flush();
             const std::uint32_t syn = b.take().back().seq();
             const std::size_t used = b.stack.memory().used();
-            for (const int flags : {0x02, 0xc2, 0x1c2, 0x12, 0x10, 0x18, 0x11, 0x29, 0x30, 0, 0x3f, 0x1ff}) {
+            for (const int flags :
+                 {0x02, 0xc2, 0x1c2, 0x12, 0x10, 0x18, 0x11, 0x29, 0x30, 0, 0x3f, 0x1ff}) {
                 const auto f = static_cast<std::uint16_t>(flags);
                 b.inject(raw_segment(peer(3), us, f, 1000, 0, options, offset));
                 b.inject(raw_segment(peer(1), us, f, 1001, iss + 1, options, offset));
@@ -104,7 +107,7 @@ TEST(Malformed, TheDataOffsetMustBeInside) {
     EXPECT_EQ(b.counters().Tcp_InErrs, 5u);
 }
 
-// --- Captures -------------------------------------------------------------------------------------
+// --- Captures
 
 // The frames of a classic pcap file in little-endian order, as IP packets where they are.
 std::vector<Octets> packets_of(const std::filesystem::path& file) {
@@ -117,7 +120,11 @@ std::vector<Octets> packets_of(const std::filesystem::path& file) {
     };
     if (all.size() < 24 || (le32(0) != 0xa1b2c3d4 && le32(0) != 0xa1b23c4d)) return packets;
     const std::uint32_t link = le32(20);
-    const std::size_t skip = link == 1 ? 14 : link == 113 ? 16 : link == 276 ? 20 : link == 0 ? 4 : 0;
+    const std::size_t skip = link == 1     ? 14
+                             : link == 113 ? 16
+                             : link == 276 ? 20
+                             : link == 0   ? 4
+                                           : 0;
     for (std::size_t at = 24; at + 16 <= all.size();) {
         const std::size_t size = le32(at + 8);
         at += 16;
@@ -138,7 +145,8 @@ TEST(Malformed, EveryTruncationOfEveryCapturedPacket) {
     ASSERT_TRUE(b.stack.routes().accept(*wire::Prefix::parse("::/0")));
     const auto listener = *b.stack.listen({.any_port = true});
     std::size_t packets = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(ESTAB_SOURCE_DIR "/tests/captures")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(ESTAB_SOURCE_DIR "/tests/captures")) {
         if (entry.path().extension() != ".pcap") continue;
         std::size_t of_file = 0;
         for (const Octets& packet : packets_of(entry.path())) {
@@ -146,8 +154,10 @@ TEST(Malformed, EveryTruncationOfEveryCapturedPacket) {
             ++packets;
             // Checksums of what is cut would be wrong: once as they are, once taken as verified.
             const std::size_t step = packet.size() > 120 ? packet.size() - 120 : 0;
-            for (std::size_t size = 0; size <= packet.size(); size += size == 100 && step > 0 ? step : 1) {
-                const Octets cut(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(size));
+            for (std::size_t size = 0; size <= packet.size();
+                 size += size == 100 && step > 0 ? step : 1) {
+                const Octets cut(packet.begin(),
+                                 packet.begin() + static_cast<std::ptrdiff_t>(size));
                 Octets shorter = cut;  // and once as a packet that says that it is so short
                 if (size >= 20 && shorter[0] == 0x45) {
                     store_be16(&shorter[2], static_cast<std::uint16_t>(size));

@@ -54,7 +54,8 @@ TEST(Memory, AnIdleConnectionIsSmallAndFoundAmongMany) {
             last = *b.stack.accept(listener);
         }
         const std::size_t each = (b.stack.memory().used() - before) / many;
-        std::printf("%u idle connections: %zu octets each; tcp::Connection %zu\n", many, each, sizeof(tcp::Connection));
+        std::printf("%u idle connections: %zu octets each; tcp::Connection %zu\n", many, each,
+                    sizeof(tcp::Connection));
         RecordProperty("octets_each_" + std::to_string(many), static_cast<int>(each));
         EXPECT_LE(each, 1024u);
         b.take();
@@ -173,7 +174,8 @@ TEST(Memory, HostileTextStaysWithinTheBudgetAndLeaves) {
     }
     for (std::uint32_t round = 0; round != 30; ++round) {
         for (std::uint32_t i = 0; i != 400; ++i) {
-            b.from(peer(i), "A " + number(2001 + round * 2000) + " ack " + number(iss[i] + 1) + " len 1000");
+            b.from(peer(i),
+                   "A " + number(2001 + round * 2000) + " ack " + number(iss[i] + 1) + " len 1000");
         }
         b.take();
         EXPECT_LE(b.stack.memory().peak(), b.stack.memory().limit());
@@ -232,7 +234,8 @@ TEST(Memory, EverythingComesBack) {
         ASSERT_TRUE(p.client.write(p.now, id, Octets(3000)));
     }
     p.turns();
-    while (const auto s = p.server.accept(p.listener)) p.server.close(p.now, *s);  // unread text: RST
+    while (const auto s = p.server.accept(p.listener))
+        p.server.close(p.now, *s);  // unread text: RST
     for (const ConnectionId id : clients) p.client.close(p.now, id);
     p.wait(130s);
     for (Stack* s : {&p.client, &p.server}) {

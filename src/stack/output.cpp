@@ -1,4 +1,5 @@
-// Frames on their way out: what has no connection first, then each connection that may speak, in turn.
+// Frames on their way out: what has no connection first, then each connection that may speak, in
+// turn.
 #include <algorithm>
 
 #include "stack/stack.hpp"
@@ -8,14 +9,16 @@ namespace estab::stack {
 
 bool Stack::has_output() const {
     if (speak_.head != none || !answers_.empty()) return true;
-    return caps_.link == device::LinkType::ethernet && const_cast<Stack*>(this)->neighbours_.next_bytes() != 0;
+    return caps_.link == device::LinkType::ethernet &&
+           const_cast<Stack*>(this)->neighbours_.next_bytes() != 0;
 }
 
 std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& offload) {
     for (;;) {
         offload = {};
         if (caps_.link == device::LinkType::ethernet) {
-            if (const std::size_t octets = neighbours_.next_bytes(); octets != 0 && octets <= room.size()) {
+            if (const std::size_t octets = neighbours_.next_bytes();
+                octets != 0 && octets <= room.size()) {
                 offload = neighbours_.write_next(room);
                 return octets;
             }
@@ -25,7 +28,8 @@ std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& o
                                              : write_connection(now, room, offload);
         if (octets != 0) return octets;
         if (is_answer) continue;  // it went another way
-        const std::size_t owed = caps_.link == device::LinkType::ethernet ? neighbours_.next_bytes() : 0;
+        const std::size_t owed =
+            caps_.link == device::LinkType::ethernet ? neighbours_.next_bytes() : 0;
         if (owed == 0 || owed > room.size()) return 0;
     }
 }
@@ -34,10 +38,13 @@ std::size_t Stack::write_answer(Instant now, MutableBytes room, device::Offload&
     const Bytes packet = answers_.front();
     std::size_t written = 0;
     if (packet.size() <= caps_.mtu && packet.size() + link_bytes_ <= room.size()) {
-        std::copy(packet.begin(), packet.end(), room.begin() + static_cast<std::ptrdiff_t>(link_bytes_));
+        std::copy(packet.begin(), packet.end(),
+                  room.begin() + static_cast<std::ptrdiff_t>(link_bytes_));
         const bool v4 = packet[0] >> 4 == 4;
-        const auto from = v4 ? wire::Address::from_v4(packet.data() + 12) : wire::Address::from_v6(packet.data() + 8);
-        const auto to = v4 ? wire::Address::from_v4(packet.data() + 16) : wire::Address::from_v6(packet.data() + 24);
+        const auto from = v4 ? wire::Address::from_v4(packet.data() + 12)
+                             : wire::Address::from_v6(packet.data() + 8);
+        const auto to = v4 ? wire::Address::from_v4(packet.data() + 16)
+                           : wire::Address::from_v6(packet.data() + 24);
         written = finish_frame(now, room, packet.size(), from, to, offload);
     } else {
         ++counters_.Ip_OutDiscards;  // larger than the link carries; we do not fragment
@@ -58,9 +65,11 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
         // What goes to ourselves waits for the next receive(); when that queue is full, so do we.
         if (home && loop_.reserve(caps_.mtu).empty()) return 0;
         const bool gso = !home && (v4 ? caps_.tso4 : caps_.tso6);
-        const std::size_t ip_max = gso ? std::min<std::size_t>(room.size() - link_bytes_, 65'535) : caps_.mtu;
-        const tcp::Room space{.segment_max = static_cast<std::uint32_t>(ip_max - wire::ip_header_bytes(v4)),
-                              .gso = gso};
+        const std::size_t ip_max =
+            gso ? std::min<std::size_t>(room.size() - link_bytes_, 65'535) : caps_.mtu;
+        const tcp::Room space{
+            .segment_max = static_cast<std::uint32_t>(ip_max - wire::ip_header_bytes(v4)),
+            .gso = gso};
         tcp::Segment seg;
         if (!r.connection.next_segment(environment_, now, space, seg)) {
             remove(speak_, &Record::speak, index);
@@ -127,7 +136,8 @@ std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::Fou
             offload.gso_size = seg.gso_size;
         }
     }
-    return finish_frame(now, room, ip_bytes + tcp_bytes, tuple.local.address, tuple.remote.address, offload);
+    return finish_frame(now, room, ip_bytes + tcp_bytes, tuple.local.address, tuple.remote.address,
+                        offload);
 }
 
 // The IP packet is in place; now whom to give it to. 0: it went another way than into `room`.
@@ -141,7 +151,8 @@ std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_b
             ++counters_.Ip_OutDiscards;
             return 0;
         }
-        std::copy_n(room.begin() + static_cast<std::ptrdiff_t>(link_bytes_), ip_bytes, copy.begin());
+        std::copy_n(room.begin() + static_cast<std::ptrdiff_t>(link_bytes_), ip_bytes,
+                    copy.begin());
         loop_.commit(ip_bytes);
         return 0;
     }
@@ -153,7 +164,8 @@ std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_b
     }
     const std::uint16_t type = to.is_v4() ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
     const auto mac = neighbours_.find(now, hop->next);
-    wire::write_ethernet(room, {.destination = mac.value_or(wire::Mac{}), .source = mac_, .type = type});
+    wire::write_ethernet(room,
+                         {.destination = mac.value_or(wire::Mac{}), .source = mac_, .type = type});
     const std::size_t octets = ip_bytes + link_bytes_;
     if (mac) return octets;
     if (!neighbours_.hold(now, {.next_hop = hop->next, .source = from, .frame = room.first(octets),

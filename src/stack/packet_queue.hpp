@@ -1,6 +1,6 @@
-// IP packets that are complete and wait for room in the device: answers of those who have no connection,
-// ICMP, UDP. Policy when full: the newest is refused, and its maker counts it; every one of these can be
-// lost without harm.
+// IP packets that are complete and wait for room in the device: answers of those who have no
+// connection, ICMP, UDP. Policy when full: the newest is refused, and its maker counts it; every
+// one of these can be lost without harm.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ public:
     explicit PacketQueue(std::size_t octets_max)
         : room_(new std::uint8_t[octets_max]), size_(octets_max) {}
 
-    // Room for a packet of up to `octets`, or empty. commit() makes the first so many of it a packet.
+    // Room for a packet of up to `octets`, or empty. commit() makes the first so many of it a
+    // packet.
     MutableBytes reserve(std::size_t octets) {
         if (head_ == tail_) head_ = tail_ = 0;
         if (size_ - tail_ < octets + header && head_ >= size_ / 2) {

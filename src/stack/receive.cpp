@@ -1,5 +1,5 @@
-// Frames on their way in: link, IP, then whoever the packet is for. Segments of one connection that follow
-// each other are merged before TCP sees them, within one call of receive().
+// Frames on their way in: link, IP, then whoever the packet is for. Segments of one connection that
+// follow each other are merged before TCP sees them, within one call of receive().
 #include <algorithm>
 
 #include "stack/stack.hpp"
@@ -20,7 +20,8 @@ struct WireSegments {
 // A device may hand up many wire segments as one frame.
 WireSegments wire_segments(const device::Offload& offload, std::size_t payload) {
     const auto octets = static_cast<std::uint32_t>(payload);
-    if (offload.gso == device::Gso::none || offload.gso_size == 0 || octets <= offload.gso_size) return {1, octets};
+    if (offload.gso == device::Gso::none || offload.gso_size == 0 || octets <= offload.gso_size)
+        return {1, octets};
     const std::uint32_t count = (octets + offload.gso_size - 1) / offload.gso_size;
     return {static_cast<std::uint16_t>(count), offload.gso_size};
 }
@@ -43,7 +44,8 @@ void Stack::receive(Instant now, std::span<const device::Frame> frames) {
 }
 
 void Stack::receive_frame(Instant now, const device::Frame& frame) {
-    if (caps_.link == device::LinkType::ip) return receive_packet(now, frame, frame.bytes, false, nullptr);
+    if (caps_.link == device::LinkType::ip)
+        return receive_packet(now, frame, frame.bytes, false, nullptr);
     const auto ethernet = wire::EthernetFrame::parse(frame.bytes);
     if (!ethernet) return drop(event::Drop::malformed);
     const bool group = (ethernet->destination.octets[0] & 1) != 0;
@@ -59,8 +61,8 @@ void Stack::receive_frame(Instant now, const device::Frame& frame) {
     }
 }
 
-void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes, bool link_broadcast,
-                           const wire::Mac* from) {
+void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
+                           bool link_broadcast, const wire::Mac* from) {
     ++counters_.Ip_InReceives;
     const auto packet = wire::IpPacket::parse(bytes);
     if (!packet) {
@@ -100,7 +102,8 @@ void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
 // From outside nobody speaks with an address of ours, and 127/8 and ::1 never leave a host
 // (RFC 1122 3.2.1.3 g). An answer to such a packet would go to ourselves.
 bool Stack::is_martian(const wire::IpPacket& packet) const {
-    return packet.source.is_loopback() || packet.destination.is_loopback() || routes_.is_own(packet.source);
+    return packet.source.is_loopback() || packet.destination.is_loopback() ||
+           routes_.is_own(packet.source);
 }
 
 void Stack::deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
@@ -111,7 +114,9 @@ void Stack::deliver(Instant now, const device::Frame& frame, const wire::IpPacke
     case wire::protocol_icmp:
     case wire::protocol_icmpv6: return receive_icmp(now, packet, from);
     case wire::protocol_udp:
-        if (udp_.on_packet != nullptr && udp_.on_packet(udp_.packet_context, now, packet, frame.offload)) return;
+        if (udp_.on_packet != nullptr &&
+            udp_.on_packet(udp_.packet_context, now, packet, frame.offload))
+            return;
         ++counters_.Udp_NoPorts;
         return answer_error(now, packet, wire::IcmpReason::port_unreachable);
     default:
@@ -136,7 +141,8 @@ void Stack::receive_icmp(Instant now, const wire::IpPacket& packet, const wire::
     if (const auto* echo = std::get_if<wire::IcmpEcho>(&input)) {
         const MutableBytes room = answers_.reserve(packet.payload.size() + 40);
         if (room.empty()) return drop(event::Drop::queue_full);
-        if (const std::size_t octets = icmp_.answer_echo(room, packet, *echo)) answers_.commit(octets);
+        if (const std::size_t octets = icmp_.answer_echo(room, packet, *echo))
+            answers_.commit(octets);
         return;
     }
     const auto* report = std::get_if<ip::IcmpReport>(&input);
@@ -154,7 +160,8 @@ void Stack::icmp_to_tcp(Instant now, const ip::IcmpReport& report) {
         ++counters_.TcpExt_OutOfWindowIcmps;
         return drop(event::Drop::icmp_unproven);
     }
-    tcp::IcmpError e{.type = report.type, .code = report.code, .seq = *report.seq, .mtu = report.mtu};
+    tcp::IcmpError e{
+        .type = report.type, .code = report.code, .seq = *report.seq, .mtu = report.mtu};
     switch (report.kind) {
     case ip::IcmpKind::soft: e.kind = tcp::IcmpError::Kind::soft; break;
     case ip::IcmpKind::hard: e.kind = tcp::IcmpError::Kind::hard; break;
@@ -207,7 +214,8 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
     }
     const std::uint32_t ref = last_ref_;
     // MUST-57, MUST-63: TCP is between two hosts. That was asked of a connection's when it began.
-    if (ref == none && (!routes_.is_unicast(packet.source) || !routes_.is_unicast(packet.destination))) {
+    if (ref == none &&
+        (!routes_.is_unicast(packet.source) || !routes_.is_unicast(packet.destination))) {
         return drop(event::Drop::bad_source);
     }
     if (ref != none && Ref::kind(ref) == Kind::connection) {
@@ -235,16 +243,22 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
     on_time_wait(now, index, seg, tuple, packet);
 }
 
-// Does this segment simply go on where the run ends? Never across a change of flags, acknowledgment,
-// window, options or ECN; a pure ACK is never merged, because its number counts.
+// Does this segment simply go on where the run ends? Never across a change of flags,
+// acknowledgment, window, options or ECN; a pure ACK is never merged, because its number counts.
 bool Stack::merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
                   const device::Offload& offload) {
     const Bytes text = view.payload();
     constexpr std::uint32_t most = 64 * 1024;
-    if (merged_ref_ != last_ref_ || tuple != last_tuple_ || text.empty() || merged_.payload.full()) return false;
-    if ((view.flags().bits & ~Flags::psh) != (merged_.flags.bits & ~Flags::psh) || merged_.ecn != ecn) return false;
-    if (view.seq() != (merged_.seq + merged_.payload.size()).wire() || view.ack() != merged_.ack.wire()) return false;
-    if (merged_.payload.size() + text.size() > most || view.window() != merged_.raw_window) return false;
+    if (merged_ref_ != last_ref_ || tuple != last_tuple_ || text.empty() || merged_.payload.full())
+        return false;
+    if ((view.flags().bits & ~Flags::psh) != (merged_.flags.bits & ~Flags::psh) ||
+        merged_.ecn != ecn)
+        return false;
+    if (view.seq() != (merged_.seq + merged_.payload.size()).wire() ||
+        view.ack() != merged_.ack.wire())
+        return false;
+    if (merged_.payload.size() + text.size() > most || view.window() != merged_.raw_window)
+        return false;
     if (!std::ranges::equal(view.option_bytes(), merged_options_)) return false;
     merged_.payload.add(text);
     merged_.flags.bits |= view.flags().bits;

@@ -14,12 +14,16 @@ std::string number(std::uint32_t n) { return std::to_string(n); }
 Octets icmp_about(Bytes packet, wire::IcmpReason reason, std::uint32_t detail = 0) {
     const auto about = *wire::IpPacket::parse(packet);
     const bool v4 = about.source.is_v4();
-    const wire::Address router = v4 ? wire::Address::v4(10, 0, 0, 254) : *wire::Address::parse("fd00::fe");
+    const wire::Address router =
+        v4 ? wire::Address::v4(10, 0, 0, 254) : *wire::Address::parse("fd00::fe");
     Octets out(1400);
     const std::size_t ip = wire::ip_header_bytes(v4);
-    const std::size_t size = wire::write_icmp_error(
-        MutableBytes(out).subspan(ip),
-        {.source = router, .destination = about.source, .reason = reason, .detail = detail, .about = packet});
+    const std::size_t size =
+        wire::write_icmp_error(MutableBytes(out).subspan(ip), {.source = router,
+                                                               .destination = about.source,
+                                                               .reason = reason,
+                                                               .detail = detail,
+                                                               .about = packet});
     wire::write_ip(out, {.source = router, .destination = about.source,
                          .protocol = v4 ? wire::protocol_icmp : wire::protocol_icmpv6,
                          .payload_bytes = static_cast<std::uint32_t>(size)});
@@ -34,7 +38,8 @@ struct Opened : Bench {
     explicit Opened(bool v6 = false, const tcp::Config& config = {}, const device::Caps& caps = {})
         : Bench(config, 64u << 20, caps) {
         listener = *stack.listen({.port = 80});
-        const wire::Endpoint from = v6 ? wire::Endpoint{*wire::Address::parse("fd00::1"), 4000} : them;
+        const wire::Endpoint from =
+            v6 ? wire::Endpoint{*wire::Address::parse("fd00::1"), 4000} : them;
         const wire::Endpoint to = v6 ? wire::Endpoint{*wire::Address::parse("fd00::2"), 80} : us;
         iss = handshake(from, "mss 1460", to);
         id = *stack.accept(listener);
@@ -42,7 +47,7 @@ struct Opened : Bench {
     tcp::Connection& c() { return *stack.find(id); }
 };
 
-// --- ICMP -----------------------------------------------------------------------------------------
+// --- ICMP
 
 TEST(Icmp, TooBigMakesSegmentsSmaller) {  // RFC 1191, RFC 8201
     for (const bool v6 : {false, true}) {
@@ -97,8 +102,9 @@ TEST(Icmp, MUST_54_56_SoftErrorsReachTheirConnectionAndDoNotAbort) {
     const auto opening = *b.stack.connect(b.now, them, {});
     b.flush();
     const Spoken syn = b.take().back();
-    for (const auto reason : {wire::IcmpReason::network_unreachable, wire::IcmpReason::host_unreachable,
-                              wire::IcmpReason::hop_limit_exceeded, wire::IcmpReason::parameter_problem}) {
+    for (const auto reason :
+         {wire::IcmpReason::network_unreachable, wire::IcmpReason::host_unreachable,
+          wire::IcmpReason::hop_limit_exceeded, wire::IcmpReason::parameter_problem}) {
         b.inject(icmp_about(syn.packet, reason));
     }
     EXPECT_EQ(b.stack.find(opening)->state(), State::syn_sent);
@@ -135,7 +141,9 @@ TEST(Icmp, EchoIsAnswered) {
     wire::write_icmp_echo(MutableBytes(ping).subspan(20),
                           {.source = them.address, .destination = us.address,
                            .echo = {.is_request = true, .id = 5, .sequence = 6, .data = data}});
-    wire::write_ip(ping, {.source = them.address, .destination = us.address, .protocol = wire::protocol_icmp,
+    wire::write_ip(ping, {.source = them.address,
+                          .destination = us.address,
+                          .protocol = wire::protocol_icmp,
                           .payload_bytes = 64});
     b.inject(ping);
     const Spoken pong = b.only();
@@ -154,7 +162,9 @@ TEST(Udp, AClosedPortIsUnreachable) {
     store_be16(&packet[20], 999);
     store_be16(&packet[22], 53);
     store_be16(&packet[24], 12);
-    wire::write_ip(packet, {.source = them.address, .destination = us.address, .protocol = wire::protocol_udp,
+    wire::write_ip(packet, {.source = them.address,
+                            .destination = us.address,
+                            .protocol = wire::protocol_udp,
                             .payload_bytes = 12});
     b.inject(packet);
     const Spoken s = b.only();
@@ -165,7 +175,7 @@ TEST(Udp, AClosedPortIsUnreachable) {
     EXPECT_EQ(b.counters().Udp_NoPorts, 1u);
 }
 
-// --- IP -------------------------------------------------------------------------------------------
+// --- IP
 
 TEST(Ip, MUST_51_SourceRoutesAreDropped) {  // as RFC 7126 advises
     Bench b;
@@ -223,7 +233,7 @@ TEST(Urgent, NothingToWriteIsNothing) {  // fuzzed: an idle connection has no se
     EXPECT_TRUE(b.quiet());
 }
 
-// --- Ethernet -------------------------------------------------------------------------------------
+// --- Ethernet
 
 struct EthernetWorld {
     Instant now = Instant(1s);
@@ -236,8 +246,10 @@ struct EthernetWorld {
           server(now, {.seed = 2, .mac = {{2, 0, 0, 0, 0, 2}}}) {
         client.attach(caps);
         server.attach(caps);
-        for (const char* a : {"10.0.0.1/24", "fd00::1/64"}) EXPECT_TRUE(client.routes().add_address(*wire::Prefix::parse(a)));
-        for (const char* a : {"10.0.0.2/24", "fd00::2/64"}) EXPECT_TRUE(server.routes().add_address(*wire::Prefix::parse(a)));
+        for (const char* a : {"10.0.0.1/24", "fd00::1/64"})
+            EXPECT_TRUE(client.routes().add_address(*wire::Prefix::parse(a)));
+        for (const char* a : {"10.0.0.2/24", "fd00::2/64"})
+            EXPECT_TRUE(server.routes().add_address(*wire::Prefix::parse(a)));
     }
     void turns() {
         for (int i = 0; i != 100; ++i) {
@@ -269,7 +281,7 @@ TEST(Ethernet, NobodyThereIsASoftError) {
     EXPECT_EQ(w.client.find(*c)->state(), State::syn_sent);
 }
 
-// --- To ourselves ---------------------------------------------------------------------------------
+// --- To ourselves
 
 TEST(Loopback, S2_29_ThreeRows) {
     Bench b;
@@ -303,7 +315,7 @@ TEST(Loopback, S2_29_ThreeRows) {
     EXPECT_EQ(b.counters().Ip_OutDiscards, 0u);
 }
 
-// --- Merging --------------------------------------------------------------------------------------
+// --- Merging
 
 struct MergeBench : Opened {
     // All in one batch; how many segments TCP was shown.
@@ -312,14 +324,17 @@ struct MergeBench : Opened {
         std::vector<Octets> packets;
         std::vector<device::Frame> frames;
         for (const std::string& t : texts) packets.push_back(make_segment(them, us, t));
-        for (const Octets& p : packets) frames.push_back({.bytes = p, .arrived = now, .offload = {}});
+        for (const Octets& p : packets)
+            frames.push_back({.bytes = p, .arrived = now, .offload = {}});
         const auto before = c().info(now).statistics.segments_in;
         stack.receive(now, frames);
         flush();
         return c().info(now).statistics.segments_in - before;
     }
-    std::string seg(std::uint32_t seq, std::uint32_t len, const std::string& more = "", const char* flags = "A") {
-        return std::string(flags) + " " + number(seq) + " ack " + number(iss + 1) + " len " + number(len) + more;
+    std::string seg(std::uint32_t seq, std::uint32_t len, const std::string& more = "",
+                    const char* flags = "A") {
+        return std::string(flags) + " " + number(seq) + " ack " + number(iss + 1) + " len " +
+               number(len) + more;
     }
 };
 
@@ -333,8 +348,9 @@ TEST(Merge, CountsStayWireSegments) {
 
 TEST(Merge, EndsWhereAnythingDiffers) {
     MergeBench b;
-    b.batch({b.seg(1001, 10), b.seg(1011, 10, " ce"), b.seg(1021, 10, "", "AE"), b.seg(1031, 10, " win 7"),
-             b.seg(1041, 10, " ts 5:5"), b.seg(1051, 10, "", "UA"), b.seg(1071, 10), b.seg(1061, 10)});
+    b.batch({b.seg(1001, 10), b.seg(1011, 10, " ce"), b.seg(1021, 10, "", "AE"),
+             b.seg(1031, 10, " win 7"), b.seg(1041, 10, " ts 5:5"), b.seg(1051, 10, "", "UA"),
+             b.seg(1071, 10), b.seg(1061, 10)});
     EXPECT_EQ(b.c().unread(), 80u);
     EXPECT_EQ(b.c().info(b.now).statistics.out_of_order_in, 1u);
     b.batch({b.seg(1081, 10), "FA 1091 ack " + number(b.iss + 1)});
@@ -356,7 +372,8 @@ TEST(Merge, PureAcksAreNeverMerged) {
 TEST(Merge, ABigFrameCountsAsWhatItWas) {
     Opened b;
     const Octets big = make_segment(them, us, "PA 1001 ack " + number(b.iss + 1) + " len 10000");
-    device::Offload offload{.checksum = device::Checksum::verified, .gso = device::Gso::tcp4, .gso_size = 1000};
+    device::Offload offload{
+        .checksum = device::Checksum::verified, .gso = device::Gso::tcp4, .gso_size = 1000};
     const device::Frame f{.bytes = big, .arrived = b.now, .offload = offload};
     const std::uint64_t before = b.counters().Tcp_InSegs;
     b.stack.receive(b.now, std::span(&f, 1));

@@ -30,8 +30,8 @@ struct HalfOpen {
     std::uint32_t iss, irs;
     std::uint32_t ts_recent;
     std::uint16_t peer_mss;
-    std::uint16_t snd_shift : 4, rcv_shift : 4, retransmits : 4, scaling : 1, sack : 1, timestamps : 1,
-        ecn : 1;
+    std::uint16_t snd_shift : 4, rcv_shift : 4, retransmits : 4, scaling : 1, sack : 1,
+        timestamps : 1, ecn : 1;
 };
 static_assert(sizeof(HalfOpen) <= 64);
 

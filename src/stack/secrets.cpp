@@ -65,8 +65,8 @@ std::uint32_t Secrets::timestamp_offset(const wire::FourTuple& tuple) const {
     return static_cast<std::uint32_t>(siphash_2_4(timestamp_, p.bytes()));
 }
 
-std::uint32_t Secrets::cookie_hash(const wire::FourTuple& tuple, wire::SeqNum irs, std::uint32_t period,
-                                   std::uint32_t mss_index) const {
+std::uint32_t Secrets::cookie_hash(const wire::FourTuple& tuple, wire::SeqNum irs,
+                                   std::uint32_t period, std::uint32_t mss_index) const {
     Packed p = pack(tuple);
     p.add(irs.raw);
     p.add(period << 3 | mss_index);
@@ -87,14 +87,18 @@ std::optional<std::uint16_t> Secrets::open_cookie(Instant now, const wire::FourT
     const std::uint32_t age = (now_period - (iss.raw >> 27)) & 31;
     if (age > 2) return std::nullopt;
     const std::uint32_t index = iss.raw >> 24 & 7;
-    if (cookie_hash(tuple, irs, now_period - age, index) != (iss.raw & 0x00ff'ffff)) return std::nullopt;
+    if (cookie_hash(tuple, irs, now_period - age, index) != (iss.raw & 0x00ff'ffff))
+        return std::nullopt;
     return classes(tuple.remote.address.is_v4())[index];
 }
 
-std::uint16_t Secrets::mss_class(bool v4, std::uint16_t mss) { return classes(v4)[class_index(v4, mss)]; }
+std::uint16_t Secrets::mss_class(bool v4, std::uint16_t mss) {
+    return classes(v4)[class_index(v4, mss)];
+}
 
 std::uint32_t Secrets::timestamp_with(std::uint32_t ts, const Cookie& c) {
-    const std::uint32_t bits = (c.scaling ? c.snd_shift & 15u : 15u) | (c.sack ? 16u : 0u) | (c.ecn ? 32u : 0u);
+    const std::uint32_t bits =
+        (c.scaling ? c.snd_shift & 15u : 15u) | (c.sack ? 16u : 0u) | (c.ecn ? 32u : 0u);
     const std::uint32_t with = (ts & ~63u) | bits;
     return static_cast<std::int32_t>(with - ts) > 0 ? with - 64 : with;
 }

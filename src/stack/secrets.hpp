@@ -1,5 +1,5 @@
-// What a peer must not be able to guess: initial sequence numbers (RFC 6528), the offset of timestamps,
-// and SYN cookies (RFC 4987 3.6). All are keyed hashes of the four-tuple.
+// What a peer must not be able to guess: initial sequence numbers (RFC 6528), the offset of
+// timestamps, and SYN cookies (RFC 4987 3.6). All are keyed hashes of the four-tuple.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace estab::stack {
 
-// What a cookie carries. MSS in the sequence number; the rest in the low six bits of the timestamp, so
-// that a peer without timestamps loses window scale, SACK and ECN, and no other does.
+// What a cookie carries. MSS in the sequence number; the rest in the low six bits of the timestamp,
+// so that a peer without timestamps loses window scale, SACK and ECN, and no other does.
 struct Cookie {
     std::uint16_t mss = 536;
     bool scaling = false;
@@ -28,14 +28,16 @@ public:
 
     // ISN = clock of 4 us + F(four-tuple, key): MUST-8, MUST-9, SHLD-1.
     wire::SeqNum initial_sequence(Instant now, const wire::FourTuple& tuple) const;
-    // One offset for each pair of addresses: TIME-WAIT can compare clocks (RFC 6191), others cannot.
+    // One offset for each pair of addresses: TIME-WAIT can compare clocks (RFC 6191), others
+    // cannot.
     std::uint32_t timestamp_offset(const wire::FourTuple& tuple) const;
 
     // The sequence number of a SYN-ACK that nobody remembers; the MSS is rounded down to a class.
-    wire::SeqNum cookie(Instant now, const wire::FourTuple& tuple, wire::SeqNum irs, std::uint16_t mss) const;
+    wire::SeqNum cookie(Instant now, const wire::FourTuple& tuple, wire::SeqNum irs,
+                        std::uint16_t mss) const;
     // The MSS, if `iss` is a cookie of ours that is at most two periods of 64 s old.
-    std::optional<std::uint16_t> open_cookie(Instant now, const wire::FourTuple& tuple, wire::SeqNum irs,
-                                             wire::SeqNum iss) const;
+    std::optional<std::uint16_t> open_cookie(Instant now, const wire::FourTuple& tuple,
+                                             wire::SeqNum irs, wire::SeqNum iss) const;
     // The classes of MSS for a family, ascending; the last that is not above `mss`.
     static std::uint16_t mss_class(bool v4, std::uint16_t mss);
 

@@ -106,7 +106,7 @@ void Stack::fire(Instant now, std::uint32_t ref) {
     }
 }
 
-// --- Lists --------------------------------------------------------------------------------------
+// --- Lists
 
 void Stack::push(List& list, Links Record::*links, std::uint32_t index) {
     Links& l = records_[index].*links;
@@ -124,7 +124,7 @@ void Stack::remove(List& list, Links Record::*links, std::uint32_t index) {
     l = {};
 }
 
-// --- Flows --------------------------------------------------------------------------------------
+// --- Flows
 
 const wire::FourTuple& Stack::tuple_of(std::uint32_t ref) const {
     const std::uint32_t index = Ref::index(ref);
@@ -137,7 +137,8 @@ const wire::FourTuple& Stack::tuple_of(std::uint32_t ref) const {
 }
 
 std::uint32_t Stack::find_flow(const wire::FourTuple& tuple) const {
-    return flows_.find(tuple, [this](std::uint32_t ref) -> const wire::FourTuple& { return tuple_of(ref); });
+    return flows_.find(
+        tuple, [this](std::uint32_t ref) -> const wire::FourTuple& { return tuple_of(ref); });
 }
 
 bool Stack::link_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
@@ -150,12 +151,13 @@ void Stack::unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
     flows_.erase(tuple, ref);
 }
 
-void Stack::hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before, std::uint32_t after) {
+void Stack::hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before,
+                           std::uint32_t after) {
     last_ref_ = none;
     flows_.replace(tuple, before, after);
 }
 
-// --- Records ------------------------------------------------------------------------------------
+// --- Records
 
 Stack::Record* Stack::record(ConnectionId id) {
     if (!id.valid() || !records_.is_used(id.index)) return nullptr;
@@ -189,28 +191,31 @@ void Stack::free_record(std::uint32_t index) {
     records_.free(index);
 }
 
-// What the budget's end means: windows have stopped growing already (tcp/text.cpp); now, in this order,
-// half-open records go (their SYN comes again), TIME-WAITs, what waits out of order (it is sent again).
-// Whatever is then still too much is refused where it comes in.
+// What the budget's end means: windows have stopped growing already (tcp/text.cpp); now, in this
+// order, half-open records go (their SYN comes again), TIME-WAITs, what waits out of order (it is
+// sent again). Whatever is then still too much is refused where it comes in.
 bool Stack::make_room() {
     ++counters_.TcpExt_TCPMemoryPressures;
     log_.count(event::Kind::memory_pressure);
     if (half_open_.in_use() != 0) {
         const std::uint32_t before = half_open_.in_use();
-        half_open_.for_each_in_one_slab([&](std::uint32_t index, HalfOpen&) { forget_half_open(index); });
+        half_open_.for_each_in_one_slab(
+            [&](std::uint32_t index, HalfOpen&) { forget_half_open(index); });
         counters_.Estab_TCPHalfOpenEvicted += before - half_open_.in_use();
         return true;
     }
     if (time_waits_.in_use() != 0) {
         const std::uint32_t before = time_waits_.in_use();
-        time_waits_.for_each_in_one_slab([&](std::uint32_t index, TimeWait&) { forget_time_wait(index); });
+        time_waits_.for_each_in_one_slab(
+            [&](std::uint32_t index, TimeWait&) { forget_time_wait(index); });
         counters_.TcpExt_TWRecycled += before - time_waits_.in_use();
         return true;
     }
     return drop_some_out_of_order();
 }
 
-// A bounded search: what attacks the budget must not have all connections looked at for every packet.
+// A bounded search: what attacks the budget must not have all connections looked at for every
+// packet.
 bool Stack::drop_some_out_of_order() {
     constexpr std::uint32_t looks = 256;
     const std::uint32_t end = records_.index_end();
@@ -224,8 +229,8 @@ bool Stack::drop_some_out_of_order() {
     return octets != 0;
 }
 
-// Listeners and connections point at configurations. Few are different, so equal ones are one; those that
-// nobody points at any more go when their number has doubled.
+// Listeners and connections point at configurations. Few are different, so equal ones are one;
+// those that nobody points at any more go when their number has doubled.
 const tcp::Config* Stack::keep_config(const tcp::Config* wanted) {
     if (wanted == nullptr || *wanted == config_) return &config_;
     for (const auto& kept : configs_kept_) {
@@ -236,7 +241,8 @@ const tcp::Config* Stack::keep_config(const tcp::Config* wanted) {
         for (const Listener& l : listeners_) {
             if (l.used) used.push_back(l.config);
         }
-        records_.for_each([&](std::uint32_t, Record& r) { used.push_back(&r.connection.config()); });
+        records_.for_each(
+            [&](std::uint32_t, Record& r) { used.push_back(&r.connection.config()); });
         std::erase_if(configs_kept_, [&](const auto& kept) {
             return std::find(used.begin(), used.end(), kept.get()) == used.end();
         });
@@ -306,7 +312,8 @@ std::optional<Notification> Stack::next_notification() {
 std::uint16_t Stack::mtu_towards(Instant now, const wire::Address& remote) {
     std::uint32_t mtu = caps_.mtu;
     if (const auto hop = routes_.find(remote); hop && hop->mtu != 0) mtu = std::min(mtu, hop->mtu);
-    return static_cast<std::uint16_t>(std::min<std::uint32_t>(path_mtus_.find(now, remote, mtu), 65'535));
+    return static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(path_mtus_.find(now, remote, mtu), 65'535));
 }
 
 void Stack::drop(event::Drop reason) {

@@ -1,6 +1,6 @@
-// One shard of TCP/IP: addresses and routes, listeners, connections, timers. Frames and user calls go in
-// with the time at which they happen, frames are pulled out. It has no thread, no clock and no device;
-// turn.hpp joins it to one. Many can live in one process.
+// One shard of TCP/IP: addresses and routes, listeners, connections, timers. Frames and user calls
+// go in with the time at which they happen, frames are pulled out. It has no thread, no clock and
+// no device; turn.hpp joins it to one. Many can live in one process.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@
 
 namespace estab::stack {
 
-// Names of connections and listeners for their owners. One that has ended is never mistaken for another.
+// Names of connections and listeners for their owners. One that has ended is never mistaken for
+// another.
 struct ConnectionId {
     std::uint32_t index = 0xffff'ffff;
     std::uint32_t generation = 0;
@@ -49,7 +50,7 @@ struct HeldSynId {
 };
 
 struct StackOptions {
-    tcp::Config config{};                        // of connections and listeners, unless they bring their own
+    tcp::Config config{};  // of connections and listeners, unless they bring their own
     std::size_t memory_bytes = 256u << 20;       // hard budget of all records, buffers and tables
     std::uint64_t seed = 0;                      // keys, ports, limits: the same seed, the same run
     std::span<event::Event> event_room{};        // where events are kept that somebody asks for
@@ -58,7 +59,7 @@ struct StackOptions {
 };
 
 struct ListenOptions {
-    wire::Prefix address{};          // unspecified, length 0: any address of both families; else a network
+    wire::Prefix address{};  // unspecified, length 0: any address of both families; else a network
     bool any_address = true;         // false: `address` counts
     std::uint16_t port = 0;          // 0 with any_port: every port
     bool any_port = false;
@@ -104,30 +105,32 @@ public:
     Stack(const Stack&) = delete;
     Stack& operator=(const Stack&) = delete;
 
-    // --- Where we are ----------------------------------------------------------------------------
+    // --- Where we are
     // What the device can do; before the first frame, and again when it changes.
     void attach(const device::Caps& caps);
     ip::Routes& routes() { return routes_; }
     ip::Neighbours& neighbours() { return neighbours_; }
 
-    // --- A turn ----------------------------------------------------------------------------------
-    // Frames that have arrived. They may be forgotten when this returns. ACKs are owed, not yet made.
+    // --- A turn
+    // Frames that have arrived. They may be forgotten when this returns. ACKs are owed, not yet
+    // made.
     void receive(Instant now, std::span<const device::Frame> frames);
     // Everything whose time has come.
     void advance(Instant now);
-    // Writes the next frame to `room` (frame_bytes() of it at least); its size, or 0 when there is nothing
-    // to say. Room comes before any state moves, so that a full device is never a loss.
+    // Writes the next frame to `room` (frame_bytes() of it at least); its size, or 0 when there is
+    // nothing to say. Room comes before any state moves, so that a full device is never a loss.
     std::size_t write_next(Instant now, MutableBytes room, device::Offload& offload);
     bool has_output() const;
     std::size_t frame_bytes() const { return frame_bytes_; }
     // When to call advance() next; `now` or before: at once.
     Instant deadline() const;
 
-    // --- Users' calls ----------------------------------------------------------------------------
+    // --- Users' calls
     Result<ListenerId> listen(const ListenOptions& options);
     Result<ConnectionId> accept(ListenerId listener);           // would_block: none waits
     Result<void> close_listener(Instant now, ListenerId listener);  // queued connections are reset
-    Result<ConnectionId> connect(Instant now, const wire::Endpoint& remote, const ConnectOptions& options);
+    Result<ConnectionId> connect(Instant now, const wire::Endpoint& remote,
+                                 const ConnectOptions& options);
 
     Result<std::size_t> write(Instant now, ConnectionId id, Bytes octets);
     Result<std::size_t> write_urgent(Instant now, ConnectionId id, Bytes octets);
@@ -137,7 +140,8 @@ public:
     Result<void> shutdown_write(Instant now, ConnectionId id);
     void close(Instant now, ConnectionId id);    // the id is dead afterwards; the FIN goes its way
     void abort(Instant now, ConnectionId id);    // RST; the id is dead afterwards
-    // Changes that act at once: nodelay, cork, config. Call `touch` after using the reference to write.
+    // Changes that act at once: nodelay, cork, config. Call `touch` after using the reference to
+    // write.
     tcp::Connection* find(ConnectionId id);
     const tcp::Connection* find(ConnectionId id) const;
     void touch(Instant now, ConnectionId id);
@@ -153,8 +157,9 @@ public:
     // Edge-triggered: what happened since the last call, each connection once.
     std::optional<Notification> next_notification();
 
-    // --- Datagrams and raw packets (udp sockets sit on these) ---------------------------------------
-    // Queues a complete IP packet for the device; no_memory when the queue is full.
+    // --- Datagrams and raw packets (udp sockets sit on these)
+    // --------------------------------------- Queues a complete IP packet for the device; no_memory
+    // when the queue is full.
     MutableBytes reserve_packet(std::size_t octets) { return answers_.reserve(octets); }
     void commit_packet(std::size_t octets) { answers_.commit(octets); }
     // Packets to us of this protocol go here first. True: taken.
@@ -166,7 +171,7 @@ public:
     // ICMP error about a packet that came in (rate limited, never about errors).
     void answer_error(Instant now, const wire::IpPacket& about, wire::IcmpReason reason);
 
-    // --- Questions -------------------------------------------------------------------------------
+    // --- Questions
     const event::Counters& counters() const { return counters_; }
     event::Counters& counters() { return counters_; }
     event::Log& log() { return log_; }
@@ -184,7 +189,7 @@ public:
 private:
     static constexpr std::uint32_t none = 0xffff'ffff;
 
-    struct Links {                              // a place in a list of records; `in` is false outside
+    struct Links {  // a place in a list of records; `in` is false outside
         std::uint32_t next = none, prev = none;
         bool in = false;
     };
@@ -235,7 +240,8 @@ private:
     void receive_frame(Instant now, const device::Frame& frame);
     void receive_packet(Instant now, const device::Frame& frame, Bytes bytes, bool link_broadcast,
                         const wire::Mac* from);
-    void deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet, const wire::Mac* from);
+    void deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
+                 const wire::Mac* from);
     void receive_tcp(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
     bool merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
                const device::Offload& offload);
@@ -249,34 +255,41 @@ private:
     std::uint32_t listener_index(const wire::Endpoint& local) const;
     void on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& seg,
                    const wire::IpPacket& packet);
-    void on_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, const tcp::Segment& seg,
-                const wire::IpPacket& packet, std::optional<tcp::Seq> iss = std::nullopt);
+    void on_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple,
+                const tcp::Segment& seg, const wire::IpPacket& packet,
+                std::optional<tcp::Seq> iss = std::nullopt);
     tcp::Handshake offer(Instant now, const Listener& listener, const wire::FourTuple& tuple,
                          const tcp::Segment& seg);
-    bool answer_syn(Instant now, Listener& listener, const wire::FourTuple& tuple, const tcp::Handshake& h);
-    bool add_half_open(Instant now, Listener& listener, const wire::FourTuple& tuple, const tcp::Handshake& h);
-    void send_cookie(Instant now, Listener& listener, const wire::FourTuple& tuple, tcp::Handshake h);
-    bool accept_cookie(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, tcp::Segment& seg);
-    bool establish(Instant now, Instant arrived, std::uint32_t listener, const wire::FourTuple& tuple,
-                   const tcp::Handshake& h, tcp::Segment& seg, std::uint32_t half_open);
+    bool answer_syn(Instant now, Listener& listener, const wire::FourTuple& tuple,
+                    const tcp::Handshake& h);
+    bool add_half_open(Instant now, Listener& listener, const wire::FourTuple& tuple,
+                       const tcp::Handshake& h);
+    void send_cookie(Instant now, Listener& listener, const wire::FourTuple& tuple,
+                     tcp::Handshake h);
+    bool accept_cookie(Instant now, std::uint32_t listener, const wire::FourTuple& tuple,
+                       tcp::Segment& seg);
+    bool establish(Instant now, Instant arrived, std::uint32_t listener,
+                   const wire::FourTuple& tuple, const tcp::Handshake& h, tcp::Segment& seg,
+                   std::uint32_t half_open);
     void send_syn_ack(Instant now, const tcp::Config& config, const wire::FourTuple& tuple,
                       const tcp::Handshake& h, const Cookie* cookie);
     void on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp::Segment& seg);
     void on_half_open_timer(Instant now, std::uint32_t index);
     void forget_half_open(std::uint32_t index);
     tcp::Handshake unpack(Instant now, const HalfOpen& half, const Listener& listener) const;
-    std::uint32_t offered_window(const tcp::Config& config, const wire::FourTuple& tuple, bool timestamps) const;
+    std::uint32_t offered_window(const tcp::Config& config, const wire::FourTuple& tuple,
+                                 bool timestamps) const;
     bool is_full(const Listener& listener) const;
     void enqueue(Instant now, std::uint32_t listener, std::uint32_t record);
-    void hold_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple, const tcp::Handshake& h,
-                  const wire::IpPacket& packet);
+    void hold_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple,
+                  const tcp::Handshake& h, const wire::IpPacket& packet);
     void recount_half_open();
     void expire_held(Instant now);
     std::vector<Held>::iterator find_held(HeldSynId id);
     // time_wait.cpp
     bool pack_time_wait(std::uint32_t index);
-    void on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, const wire::FourTuple& tuple,
-                      const wire::IpPacket& packet);
+    void on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg,
+                      const wire::FourTuple& tuple, const wire::IpPacket& packet);
     void forget_time_wait(std::uint32_t index);
     bool may_reopen(const wire::FourTuple& tuple) const;
     bool may_reuse(const TimeWait& tw, const tcp::Segment& syn) const;
@@ -306,8 +319,9 @@ private:
     std::size_t write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
                               const tcp::Segment& seg, device::Offload& offload);
     std::size_t write_answer(Instant now, MutableBytes room, device::Offload& offload);
-    std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes, const wire::Address& from,
-                             const wire::Address& to, const device::Offload& offload);
+    std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
+                             const wire::Address& from, const wire::Address& to,
+                             const device::Offload& offload);
     void answer(const wire::FourTuple& tuple, const tcp::Segment& seg);
     void answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in);
 
@@ -336,7 +350,8 @@ private:
     TimerWheel<LinksOf> wheel_;
     std::vector<Listener> listeners_;        // few; at most listeners_max
     std::uint32_t listeners_noticed_ = 0;
-    std::vector<std::unique_ptr<const tcp::Config>> configs_kept_;  // what listeners and connections point at
+    std::vector<std::unique_ptr<const tcp::Config>>
+        configs_kept_;  // what listeners and connections point at
     std::size_t configs_sweep_at_ = 16;      // when it has grown to so many, the unused ones go
     std::uint32_t room_cursor_ = 0;          // where make_room() goes on
     std::vector<Held> held_;                 // at most held_syns_max

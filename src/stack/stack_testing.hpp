@@ -1,11 +1,11 @@
-// For tests: a stack and hand-made packets around it, in virtual time. Segments are described in one line,
-// and what the stack sends comes out as lines:
+// For tests: a stack and hand-made packets around it, in virtual time. Segments are described in
+// one line, and what the stack sends comes out as lines:
 //
 //   S 1000                          a SYN, seq 1000
 //   SA 5000 ack 1001 mss 1460 sack ts 7:3 ws 7 win 100 len 20 urg 3
 //
-// Flags are letters of "SFRPUAEWN" (E: ECE, W: CWR, N: AE), then seq, then what else there is. Numbers are
-// as on the wire.
+// Flags are letters of "SFRPUAEWN" (E: ECE, W: CWR, N: AE), then seq, then what else there is.
+// Numbers are as on the wire.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -89,7 +89,8 @@ struct SegmentText {
     }
 };
 
-inline Octets make_segment(const wire::Endpoint& from, const wire::Endpoint& to, std::string_view text) {
+inline Octets make_segment(const wire::Endpoint& from, const wire::Endpoint& to,
+                           std::string_view text) {
     const SegmentText s(text);
     wire::TcpHeader header = s.header;
     header.source_port = from.port;
@@ -97,10 +98,14 @@ inline Octets make_segment(const wire::Endpoint& from, const wire::Endpoint& to,
     Octets packet(200 + s.payload.size());
     const std::size_t ip = wire::ip_header_bytes(to.address.is_v4());
     const std::array<Bytes, 1> payload{Bytes(s.payload)};
-    const std::size_t tcp = wire::write_tcp(MutableBytes(packet).subspan(ip), header,
-                                            {.source = from.address, .destination = to.address, .payload = payload});
-    wire::write_ip(packet, {.source = from.address, .destination = to.address, .protocol = wire::protocol_tcp,
-                            .ecn = s.ecn, .payload_bytes = static_cast<std::uint32_t>(tcp)});
+    const std::size_t tcp =
+        wire::write_tcp(MutableBytes(packet).subspan(ip), header,
+                        {.source = from.address, .destination = to.address, .payload = payload});
+    wire::write_ip(packet, {.source = from.address,
+                            .destination = to.address,
+                            .protocol = wire::protocol_tcp,
+                            .ecn = s.ecn,
+                            .payload_bytes = static_cast<std::uint32_t>(tcp)});
     packet.resize(ip + tcp);
     return packet;
 }
@@ -143,7 +148,8 @@ struct Bench {
             device::Offload offload;
             const std::size_t size = stack.write_next(now, room, offload);
             if (size == 0) break;
-            said.push_back({Octets(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(size))});
+            said.push_back(
+                {Octets(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(size))});
         }
     }
     // Everything that happens until then, at its time.
@@ -183,14 +189,15 @@ struct Bench {
     }
     std::size_t rows(tcp::State state) {
         const auto table = stack.table(now);
-        return static_cast<std::size_t>(
-            std::count_if(table.begin(), table.end(), [&](const Row& r) { return r.state == state; }));
+        return static_cast<std::size_t>(std::count_if(
+            table.begin(), table.end(), [&](const Row& r) { return r.state == state; }));
     }
     const event::Counters& counters() const { return stack.counters(); }
 };
 
 inline wire::Endpoint peer(std::uint32_t n) {
-    return {wire::Address::v4(10, 1, static_cast<std::uint8_t>(n >> 16), static_cast<std::uint8_t>(n >> 8)),
+    return {wire::Address::v4(10, 1, static_cast<std::uint8_t>(n >> 16),
+                              static_cast<std::uint8_t>(n >> 8)),
             static_cast<std::uint16_t>(1024 + (n & 255))};
 }
 

@@ -1,5 +1,5 @@
-// Two stacks that write, read, half-close and close at random over a bad path: the octets are the same at
-// the other end, and everything comes back. A failing seed is printed; run it alone with
+// Two stacks that write, read, half-close and close at random over a bad path: the octets are the
+// same at the other end, and everything comes back. A failing seed is printed; run it alone with
 // --gtest_filter and ESTAB_SWARM_SEED.
 #include <gtest/gtest.h>
 
@@ -56,7 +56,8 @@ struct Talker {
         const auto n = stack->read(now, id, some);
         if (!n) return;
         if (*n == 0) ended = true;
-        for (std::size_t i = 0; i != *n; ++i) ASSERT_EQ(some[i], octet(1 - writes, read + i)) << read + i;
+        for (std::size_t i = 0; i != *n; ++i)
+            ASSERT_EQ(some[i], octet(1 - writes, read + i)) << read + i;
         read += *n;
     }
     bool done() const { return shut && ended; }
@@ -71,7 +72,8 @@ struct Swarm {
     Stack client, server;
 
     static device::Caps some_caps(Rng& rng) {
-        return {.link = device::LinkType::ip, .mtu = static_cast<std::uint32_t>(576 + rng.below(1000)),
+        return {.link = device::LinkType::ip,
+                .mtu = static_cast<std::uint32_t>(576 + rng.below(1000)),
                 .frame_max = 1600};
     }
     static tcp::Config some_config(Rng& rng) {
@@ -107,13 +109,15 @@ struct Swarm {
     }
     void step(Duration most) {
         turns();
-        const Instant next = std::min({client.deadline(), server.deadline(), path.deadline(), now + most});
+        const Instant next =
+            std::min({client.deadline(), server.deadline(), path.deadline(), now + most});
         now = std::max(now, next);
     }
     void check() {
         for (Stack* s : {&client, &server}) {
             for (const Row& row : s->table(now)) {
-                if (row.id.valid() && s->find(row.id) != nullptr) s->find(row.id)->check_invariants();
+                if (row.id.valid() && s->find(row.id) != nullptr)
+                    s->find(row.id)->check_invariants();
             }
         }
     }
@@ -137,7 +141,8 @@ struct Swarm {
             if (testing::Test::HasFatalFailure()) return;
             ASSERT_FALSE(client.find(a.id)->has_failed()) << to_string(client.find(a.id)->error());
         }
-        ASSERT_TRUE(a.done() && b.done()) << a.read << '/' << b.to_write << ' ' << b.read << '/' << a.to_write;
+        ASSERT_TRUE(a.done() && b.done())
+            << a.read << '/' << b.to_write << ' ' << b.read << '/' << a.to_write;
         EXPECT_EQ(a.read, b.to_write);
         EXPECT_EQ(b.read, a.to_write);
         client.close(now, a.id);

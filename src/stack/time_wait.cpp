@@ -14,7 +14,8 @@ tcp::Seq reopened_iss(const TimeWait& tw) { return tcp::Seq::initial({tw.snd_nxt
 
 }  // namespace
 
-// The connection becomes a record of 64 octets. Policy at the limit: it is forgotten at once, counted.
+// The connection becomes a record of 64 octets. Policy at the limit: it is forgotten at once,
+// counted.
 bool Stack::pack_time_wait(std::uint32_t index) {
     Record& r = records_[index];
     if (r.owned || r.queued) return false;
@@ -36,7 +37,8 @@ bool Stack::pack_time_wait(std::uint32_t index) {
     tw.snd_nxt = c.tcb().snd.nxt.wire().raw;
     tw.rcv_nxt = c.tcb().rcv.nxt.wire().raw;
     tw.rcv_shift = c.tcb().rcv.shift;
-    tw.window = static_cast<std::uint16_t>(std::min<std::uint64_t>(c.tcb().rcv.wnd() >> tw.rcv_shift, 65'535));
+    tw.window = static_cast<std::uint16_t>(
+        std::min<std::uint64_t>(c.tcb().rcv.wnd() >> tw.rcv_shift, 65'535));
     tw.timestamps = c.has_timestamps() && c.has_ts_recent();
     tw.ts_recent = c.ts_recent();
     const Instant ends = c.time_wait_end();
@@ -55,10 +57,11 @@ void Stack::forget_time_wait(std::uint32_t index) {
     time_waits_.free(index);
 }
 
-// A SYN that proves to be of a new incarnation: by its timestamp where both have one, else by a sequence
-// number past the old ones (RFC 6191 2, RFC 9293 3.10.7.4 fourth).
+// A SYN that proves to be of a new incarnation: by its timestamp where both have one, else by a
+// sequence number past the old ones (RFC 6191 2, RFC 9293 3.10.7.4 fourth).
 bool Stack::may_reuse(const TimeWait& tw, const tcp::Segment& syn) const {
-    if (!syn.has(Flags::syn) || syn.has(Flags::rst | Flags::ack) || !config_.time_wait_reuse) return false;
+    if (!syn.has(Flags::syn) || syn.has(Flags::rst | Flags::ack) || !config_.time_wait_reuse)
+        return false;
     if (tw.timestamps && syn.options.timestamps) {
         const auto newer = static_cast<std::int32_t>(syn.options.timestamps->val - tw.ts_recent);
         if (newer != 0) return newer > 0;
@@ -74,8 +77,8 @@ bool Stack::may_reopen(const wire::FourTuple& tuple) const {
 }
 
 // The same steps as for any connection, on one unpacked for the moment.
-void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, const wire::FourTuple& tuple,
-                         const wire::IpPacket& packet) {
+void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg,
+                         const wire::FourTuple& tuple, const wire::IpPacket& packet) {
     TimeWait& tw = time_waits_[index];
     const std::uint32_t listener = may_reuse(tw, seg) ? listener_index(tuple.local) : none;
     if (listener != none && !is_full(listeners_[listener])) {
@@ -86,7 +89,8 @@ void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, co
         return;
     }
     // It borrows nothing, so it need not be released, and nobody hears of its end.
-    tcp::Connection c(tuple, config_, 0, static_cast<std::uint16_t>(std::min<std::uint32_t>(caps_.mtu, 65'535)));
+    tcp::Connection c(tuple, config_, 0,
+                      static_cast<std::uint16_t>(std::min<std::uint32_t>(caps_.mtu, 65'535)));
     const std::uint32_t ref = Ref::make(Kind::time_wait, index);
     const Instant ends = now + std::max<Duration>(wheel_.time_left(now, tw.timer), 0s);
     c.resume_time_wait(now, tcp::Seq::initial({tw.snd_nxt}), tcp::Seq::initial({tw.rcv_nxt}),
@@ -94,7 +98,8 @@ void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg, co
                        tw.timestamps ? std::optional(tw.ts_recent) : std::nullopt,
                        secrets_.timestamp_offset(tuple), ends);
     c.tcb().adopt(seg);
-    if (c.on_segment(environment_, now, now, seg) == tcp::Connection::Verdict::reset) answer_reset(tuple, seg);
+    if (c.on_segment(environment_, now, now, seg) == tcp::Connection::Verdict::reset)
+        answer_reset(tuple, seg);
     tcp::Segment out;
     while (c.next_segment(environment_, now, {}, out)) answer(tuple, out);
     if (c.state() == tcp::State::closed) {

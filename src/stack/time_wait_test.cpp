@@ -16,7 +16,8 @@ struct TimeWaitBench : Bench {
     ListenerId listener;
     std::uint32_t iss = 0;
     std::uint32_t ts = 0;
-    explicit TimeWaitBench(bool timestamps = false, const tcp::Config& config = {}) : Bench(config) {
+    explicit TimeWaitBench(bool timestamps = false, const tcp::Config& config = {})
+        : Bench(config) {
         listener = *stack.listen({.port = 80});
         make(them, timestamps);
     }
@@ -93,9 +94,10 @@ TEST(TimeWait, SHLD_4_ANewIncarnationMayComeAtOnce) {  // RFC 6191, MAY-2
         const char* syn;
         bool taken;
     };
-    for (const Case& c : {Case{false, "S 1003", true}, Case{false, "S 1002", false}, Case{false, "S 500", false},
-                          Case{true, "S 500 ts 701:0", true}, Case{true, "S 500 ts 700:0", false},
-                          Case{true, "S 5000 ts 700:0", true}, Case{true, "S 5000 ts 699:0", false}}) {
+    for (const Case& c :
+         {Case{false, "S 1003", true}, Case{false, "S 1002", false}, Case{false, "S 500", false},
+          Case{true, "S 500 ts 701:0", true}, Case{true, "S 500 ts 700:0", false},
+          Case{true, "S 5000 ts 700:0", true}, Case{true, "S 5000 ts 699:0", false}}) {
         TimeWaitBench b(c.timestamps);
         const std::uint32_t old = b.iss + 2;
         b.in(c.syn);
@@ -165,7 +167,7 @@ TEST(TimeWait, WhoHasNotClosedKeepsTheConnection) {
     EXPECT_EQ(b.stack.find(c), nullptr);
 }
 
-// --- connect() ------------------------------------------------------------------------------------
+// --- connect()
 
 TEST(Connect, S0_7_TheSyn) {
     Bench b;
@@ -197,8 +199,9 @@ TEST(Connect, S0_6_S2_8a_NumbersOfItsOwnThatMoveBy4us) {
 TEST(Connect, MUST_43_44_45_TheLocalAddress) {
     Bench b;
     ASSERT_TRUE(b.stack.routes().add_address(*wire::Prefix::parse("10.0.0.9/24")));
-    EXPECT_EQ(b.stack.connect(b.now, them, {.local_address = wire::Address::v4(9, 9, 9, 9)}).error(),
-              Error::address_unavailable);
+    EXPECT_EQ(
+        b.stack.connect(b.now, them, {.local_address = wire::Address::v4(9, 9, 9, 9)}).error(),
+        Error::address_unavailable);
     ASSERT_TRUE(b.stack.connect(b.now, them, {.local_address = wire::Address::v4(10, 0, 0, 9)}));
     b.flush();
     EXPECT_EQ(b.only().ip().source, wire::Address::v4(10, 0, 0, 9));
@@ -207,8 +210,9 @@ TEST(Connect, MUST_43_44_45_TheLocalAddress) {
     EXPECT_EQ(b.only().ip().source, us.address);
     b.wait(1100ms);
     EXPECT_EQ(b.stack.find(c)->tuple().local.address, us.address);
-    EXPECT_EQ(b.stack.connect(b.now, them, {.local_address = *wire::Address::parse("fd00::2")}).error(),
-              Error::invalid_argument);
+    EXPECT_EQ(
+        b.stack.connect(b.now, them, {.local_address = *wire::Address::parse("fd00::2")}).error(),
+        Error::invalid_argument);
 }
 
 TEST(Connect, PortsAreDrawnAndRunOut) {  // RFC 6056
@@ -229,8 +233,10 @@ TEST(Connect, PortsAreDrawnAndRunOut) {  // RFC 6056
     wire::Endpoint other = them;
     ++other.port;
     EXPECT_TRUE(b.stack.connect(b.now, other, {}));      // a port is taken for one peer only
-    EXPECT_EQ(b.stack.connect(b.now, other, {.local_port = b.stack.table(b.now).back().tuple.local.port})
-                  .has_value(), false);
+    EXPECT_EQ(
+        b.stack.connect(b.now, other, {.local_port = b.stack.table(b.now).back().tuple.local.port})
+            .has_value(),
+        false);
 }
 
 TEST(Connect, RowsOfSynSent) {  // RFC 9293 3.10.7.3

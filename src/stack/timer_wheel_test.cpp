@@ -36,7 +36,8 @@ constexpr Instant t0{5s};
 static_assert(sizeof(TimerLinks) == 12);
 
 TEST(TimerWheel, FiresAtTheTickAndNotBefore) {
-    for (const Duration d : {1us, 255us, 256us, 257us, 65'535us, 65'536us, 200'000us, 60'000'000us}) {
+    for (const Duration d :
+         {1us, 255us, 256us, 257us, 65'535us, 65'536us, 200'000us, 60'000'000us}) {
         Fixture f;
         f.wheel.arm(3, t0 + d - 1ns);  // rounded up
         EXPECT_EQ(f.advance(t0 + d - 1ns), Refs{}) << d.count();

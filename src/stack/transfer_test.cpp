@@ -1,4 +1,5 @@
-// Two stacks on a wire in memory: the shortest proof that everything below the sockets fits together.
+// Two stacks on a wire in memory: the shortest proof that everything below the sockets fits
+// together.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -96,7 +97,8 @@ void transfer(World& w, const wire::Endpoint& to, std::size_t octets) {
             any = true;
             got.insert(got.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*n));
         }
-        if (!any && !eof) w.now = std::max(w.now, std::min(w.client.deadline(), w.server.deadline()));
+        if (!any && !eof)
+            w.now = std::max(w.now, std::min(w.client.deadline(), w.server.deadline()));
     }
     EXPECT_TRUE(eof);
     EXPECT_EQ(got, data);

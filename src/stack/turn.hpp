@@ -1,5 +1,6 @@
-// One turn of a shard: what has arrived goes in, whose time has come speaks, and everything that is owed
-// goes out while the device has room. The same for a TUN, a wire in memory and a simulated network.
+// One turn of a shard: what has arrived goes in, whose time has come speaks, and everything that is
+// owed goes out while the device has room. The same for a TUN, a wire in memory and a simulated
+// network.
 #pragma once
 
 #include <array>
@@ -27,7 +28,8 @@ bool flush(Stack& stack, D& device, Instant now) {
     return done;
 }
 
-// Left unset: to clear it would cost more than a turn of one frame. The device fills in what it lends.
+// Left unset: to clear it would cost more than a turn of one frame. The device fills in what it
+// lends.
 union Batch {
     Batch() {}
     std::array<device::Frame, 64> frames;

@@ -1,5 +1,5 @@
-// What users ask of a stack: connections by id. Every call that may make a connection speak puts it on
-// the list of those who may.
+// What users ask of a stack: connections by id. Every call that may make a connection speak puts it
+// on the list of those who may.
 #include <algorithm>
 
 #include "stack/stack.hpp"
@@ -11,7 +11,9 @@ tcp::Connection* Stack::find(ConnectionId id) {
     return r != nullptr ? &r->connection : nullptr;
 }
 
-const tcp::Connection* Stack::find(ConnectionId id) const { return const_cast<Stack*>(this)->find(id); }
+const tcp::Connection* Stack::find(ConnectionId id) const {
+    return const_cast<Stack*>(this)->find(id);
+}
 
 void Stack::touch(Instant, ConnectionId id) {
     if (record(id) != nullptr) touch_record(id.index);
@@ -19,7 +21,8 @@ void Stack::touch(Instant, ConnectionId id) {
 
 Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
                                     const ConnectOptions& options) {
-    if (!routes_.is_unicast(remote.address) || remote.port == 0) return fail(Error::invalid_argument);  // MUST-46
+    if (!routes_.is_unicast(remote.address) || remote.port == 0)
+        return fail(Error::invalid_argument);  // MUST-46
     std::optional<wire::Address> local = options.local_address;
     if (local) {
         if (!routes_.is_local(*local)) return fail(Error::address_unavailable);
@@ -36,7 +39,8 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
     if (!may_reopen(tuple)) return fail(Error::address_in_use);
     wire::SeqNum iss = secrets_.initial_sequence(now, tuple);
     if (const std::uint32_t old = find_flow(tuple); old != none) {
-        // The peer may still be in the old incarnation's window: past it, as when a SYN reopens one.
+        // The peer may still be in the old incarnation's window: past it, as when a SYN reopens
+        // one.
         iss.raw = time_waits_[Ref::index(old)].snd_nxt + 65'537;
         forget_time_wait(Ref::index(old));
         ++counters_.TcpExt_TWRecycled;
@@ -145,17 +149,24 @@ std::vector<Row> Stack::table(Instant now) {
     for (std::uint32_t i = 0; i < listeners_.size(); ++i) {
         const Listener& l = listeners_[i];
         if (!l.used) continue;
-        Row row{.state = tcp::State::listen, .queue_in = l.queue_length, .queue_out = l.options.backlog};
-        row.tuple.local = {l.options.any_address ? wire::Address() : l.options.address.address, l.options.port};
+        Row row{.state = tcp::State::listen,
+                .queue_in = l.queue_length,
+                .queue_out = l.options.backlog};
+        row.tuple.local = {l.options.any_address ? wire::Address() : l.options.address.address,
+                           l.options.port};
         rows.push_back(row);
     }
     const auto left = [&](const TimerLinks& t) { return wheel_.time_left(now, t); };
     half_open_.for_each([&](std::uint32_t, HalfOpen& h) {
-        rows.push_back({.state = tcp::State::syn_received, .tuple = h.tuple, .timer_left = left(h.timer),
+        rows.push_back({.state = tcp::State::syn_received,
+                        .tuple = h.tuple,
+                        .timer_left = left(h.timer),
                         .retransmits = static_cast<std::uint8_t>(h.retransmits)});
     });
     records_.for_each([&](std::uint32_t index, Record& r) {
-        Row row{.state = r.connection.state(), .tuple = r.connection.tuple(), .info = r.connection.info(now),
+        Row row{.state = r.connection.state(),
+                .tuple = r.connection.tuple(),
+                .info = r.connection.info(now),
                 .id = {index, r.generation}};
         row.queue_in = row.info.unread;
         row.queue_out = row.info.unacked + row.info.not_sent;
@@ -164,7 +175,8 @@ std::vector<Row> Stack::table(Instant now) {
         rows.push_back(row);
     });
     time_waits_.for_each([&](std::uint32_t, TimeWait& t) {
-        rows.push_back({.state = tcp::State::time_wait, .tuple = t.tuple, .timer_left = left(t.timer)});
+        rows.push_back(
+            {.state = tcp::State::time_wait, .tuple = t.tuple, .timer_left = left(t.timer)});
     });
     return rows;
 }

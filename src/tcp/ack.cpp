@@ -8,8 +8,8 @@ namespace estab::tcp {
 
 using wire::Flags;
 
-// RFC 5681 2: outstanding data, no text, no SYN or FIN, the same ACK and the same window. With SACK blocks
-// the window may differ: they prove that something arrived.
+// RFC 5681 2: outstanding data, no text, no SYN or FIN, the same ACK and the same window. With SACK
+// blocks the window may differ: they prove that something arrived.
 bool Connection::is_duplicate_ack(const Segment& seg) const {
     return active_ != nullptr && !active_->sent.empty() && !persisting_ && seg.payload.empty() &&
            !seg.has(Flags::syn | Flags::fin) &&
@@ -62,8 +62,8 @@ void Connection::on_new_ack(Environment& env, Instant now, Instant arrived, cons
     }
 }
 
-// One sample for each acknowledgment: from the record of what was sent once (Karn: MUST-18), or from the
-// echoed timestamp (RFC 7323 4.1) when something was sent again.
+// One sample for each acknowledgment: from the record of what was sent once (Karn: MUST-18), or
+// from the echoed timestamp (RFC 7323 4.1) when something was sent again.
 Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
                               const Segment& seg, const SentQueue::Acked& acked) {
     Duration rtt{-1};
@@ -79,7 +79,8 @@ Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
     rtt_.add(rtt, samples);
     backoff_ = 0;  // RFC 6298 5.7: a valid sample ends the backing off
     note(env, now, event::Kind::rtt_sample, static_cast<std::uint64_t>(rtt.count()),
-         static_cast<std::uint64_t>(rtt_.srtt().count()), static_cast<std::uint64_t>(rtt_.rttvar().count()),
+         static_cast<std::uint64_t>(rtt_.srtt().count()),
+         static_cast<std::uint64_t>(rtt_.rttvar().count()),
          static_cast<std::uint64_t>(current_rto().count()));
     return rtt;
 }
@@ -99,8 +100,8 @@ void Connection::advance_recovery(Environment& env, Instant now, std::uint64_t n
         break;
     case Recovery::fast:
         if (una >= a.recover) break;
-        // RFC 6582 3.2 step 5, partial: the next hole. What was newly acknowledged had left the network,
-        // one segment of it by the retransmission itself.
+        // RFC 6582 3.2 step 5, partial: the next hole. What was newly acknowledged had left the
+        // network, one segment of it by the retransmission itself.
         a.left_network -= std::min(a.left_network, newly > send_mss() ? newly - send_mss() : 0);
         if (Sent* hole = a.sent.first(); hole != nullptr && !hole->lost) {
             const Seq end = hole->begin + send_mss();
@@ -131,11 +132,12 @@ void Connection::on_duplicate_ack(Environment& env, Instant now, const Segment& 
         return;
     }
     if (++a.duplicate_acks < config_->dupack_threshold && !config_->limited_transmit) return;
-    // One more segment has left the network: RFC 3042 before the threshold, RFC 5681 3.2 (4) after it.
+    // One more segment has left the network: RFC 3042 before the threshold, RFC 5681 3.2 (4) after
+    // it.
     const std::uint64_t outstanding = distance(tcb_.snd.una, tcb_.snd.nxt);
     if (a.recovery != Recovery::timeout) {
-        a.left_network = std::min<std::uint64_t>(a.left_network + send_mss(),
-                                                 outstanding > send_mss() ? outstanding - send_mss() : 0);
+        a.left_network = std::min<std::uint64_t>(
+            a.left_network + send_mss(), outstanding > send_mss() ? outstanding - send_mss() : 0);
     }
     if (a.recovery == Recovery::open && a.duplicate_acks >= config_->dupack_threshold &&
         tcb_.snd.una >= a.recover) {
@@ -157,19 +159,23 @@ void Connection::enter_fast_recovery(Environment& env, Instant now) {
     ++stats_.fast_retransmits;
     ++env.counters.TcpExt_TCPRenoRecovery;
     ++env.counters.TcpExt_TCPFastRetrans;
-    note(env, now, event::Kind::fast_retransmit, tcb_.snd.una.wire().raw, flight, cwnd(), ssthresh());
-    note(env, now, event::Kind::recovery_start, static_cast<std::uint64_t>(event::Cause::duplicate_acks),
-         a.recover.wire().raw, cwnd(), ssthresh());
+    note(env, now, event::Kind::fast_retransmit, tcb_.snd.una.wire().raw, flight, cwnd(),
+         ssthresh());
+    note(env, now, event::Kind::recovery_start,
+         static_cast<std::uint64_t>(event::Cause::duplicate_acks), a.recover.wire().raw, cwnd(),
+         ssthresh());
     note_window(env, now, event::Cause::duplicate_acks);
 }
 
-// The peer's window, unless an older segment says it (SND.WL1, SND.WL2). It may shrink (MUST-34); what is
-// then outside is simply not sent.
+// The peer's window, unless an older segment says it (SND.WL1, SND.WL2). It may shrink (MUST-34);
+// what is then outside is simply not sent.
 void Connection::take_window(Environment& env, Instant now, const Segment& seg) {
     Tcb::Send& snd = tcb_.snd;
-    // An ACK that acknowledges more was sent later, whatever its SEQ: a retransmission may carry it. With
-    // the window of an older segment, SND.UNA + SND.WND would lie beyond what was ever offered.
-    const bool newer = snd.wl2 < seg.ack || snd.wl1 < seg.seq || (snd.wl1 == seg.seq && snd.wl2 == seg.ack);
+    // An ACK that acknowledges more was sent later, whatever its SEQ: a retransmission may carry
+    // it. With the window of an older segment, SND.UNA + SND.WND would lie beyond what was ever
+    // offered.
+    const bool newer =
+        snd.wl2 < seg.ack || snd.wl1 < seg.seq || (snd.wl1 == seg.seq && snd.wl2 == seg.ack);
     if (!newer) return;
     const bool was_closed = snd.wnd == 0;
     snd.wnd = seg.wnd;

@@ -1,5 +1,5 @@
-// The part of a connection that exists only while something is outstanding, queued or unread. Borrowed
-// from a pool; a small summary survives in the Connection while it is idle.
+// The part of a connection that exists only while something is outstanding, queued or unread.
+// Borrowed from a pool; a small summary survives in the Connection while it is idle.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,9 @@ struct Active {
     SentQueue sent;
     congestion::Control control;
 
-    // Loss recovery without SACK. A duplicate ACK says that one segment has left the network; counting
-    // those octets out of the pipe is RFC 5681's inflation of cwnd seen from the other side.
+    // Loss recovery without SACK. A duplicate ACK says that one segment has left the network;
+    // counting those octets out of the pipe is RFC 5681's inflation of cwnd seen from the other
+    // side.
     Recovery recovery = Recovery::open;
     Seq recover;                        // RFC 6582: SND.NXT when the episode began
     std::uint32_t duplicate_acks = 0;

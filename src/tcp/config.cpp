@@ -6,13 +6,15 @@ namespace estab::tcp {
 
 std::uint16_t advertised_mss(const Config& config, std::uint32_t mtu, bool v4) {
     const std::uint32_t fits = std::min<std::uint32_t>(mtu, 65'535) - (v4 ? 40 : 60);
-    return static_cast<std::uint16_t>(config.mss != 0 ? std::min<std::uint32_t>(config.mss, fits) : fits);
+    return static_cast<std::uint16_t>(config.mss != 0 ? std::min<std::uint32_t>(config.mss, fits)
+                                                      : fits);
 }
 
 // Large enough for the largest receive buffer that autotuning may reach.
 std::uint8_t wanted_shift(const Config& config) {
-    const std::uint32_t most =
-        config.recv_autotune ? std::max(config.recv_buffer, config.recv_buffer_max) : config.recv_buffer;
+    const std::uint32_t most = config.recv_autotune
+                                   ? std::max(config.recv_buffer, config.recv_buffer_max)
+                                   : config.recv_buffer;
     std::uint8_t shift = 0;
     while (shift < 14 && (most >> shift) > 65'535) ++shift;
     return shift;

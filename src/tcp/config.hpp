@@ -1,6 +1,6 @@
-// Every constant of TCP in one struct. A profile is a value of it; a connection points at one and gets a
-// copy of its own when its owner changes something. Names are RFC 9293's or Linux's; config_fields.hpp
-// lists them for people.
+// Every constant of TCP in one struct. A profile is a value of it; a connection points at one and
+// gets a copy of its own when its owner changes something. Names are RFC 9293's or Linux's;
+// config_fields.hpp lists them for people.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ struct Config {
     Duration rto_initial = 1s;
     Duration rto_min = 200ms;
     Duration rto_max = 120s;
-    bool rto_min_above_srtt = true;      // as Linux: SRTT + max(rto_min, 4 RTTVAR); else max(rto_min, sum)
+    bool rto_min_above_srtt =
+        true;  // as Linux: SRTT + max(rto_min, 4 RTTVAR); else max(rto_min, sum)
     Duration clock_granularity = 1us;    // G of RFC 6298 2.3: how exact the caller's `now` is
 
     // Handshake. Retries double the time-out; 7 give up after 255 s (MUST-23: at least 180 s).
@@ -34,7 +35,7 @@ struct Config {
     std::uint8_t syn_linear_timeouts = 0;  // the first so many retries wait rto_initial each
     std::uint8_t synack_retries = 5;
     std::uint16_t mss = 0;               // advertised at most; 0: what the interface allows
-    std::uint16_t mss_min = 48;          // a smaller value from the peer counts as this (a peer's MSS of 0)
+    std::uint16_t mss_min = 48;  // a smaller value from the peer counts as this (a peer's MSS of 0)
     bool window_scaling = true;          // RFC 7323 2
     bool timestamps = true;              // RFC 7323 3
     bool sack = true;                    // RFC 2018
@@ -105,7 +106,7 @@ struct Config {
     std::uint8_t hop_limit = 64;         // MUST-49
     std::uint8_t dscp = 0;               // MUST-48
     bool path_mtu_discovery = true;
-    bool hard_icmp_aborts = false;       // SHLD-26 also when established; RFC 5927 advises against it
+    bool hard_icmp_aborts = false;  // SHLD-26 also when established; RFC 5927 advises against it
 
     // Listeners.
     std::uint32_t backlog = 4096;        // at most; listen() may ask for less
@@ -133,7 +134,8 @@ namespace profile {
 Config linux_();    // the default
 Config rfc();       // RTO minimum 1 s, 2 MSL = 240 s, probes of one octet, ...
 Config freebsd();
-Config tutorial();  // the textbook's numbers: 5 SYN retries, IW 1, keepalive 10 x 75 s, persist to 60 s
+Config
+tutorial();  // the textbook's numbers: 5 SYN retries, IW 1, keepalive 10 x 75 s, persist to 60 s
 }  // namespace profile
 
 }  // namespace estab::tcp

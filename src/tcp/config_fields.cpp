@@ -22,8 +22,9 @@ constexpr FieldType type_of(const congestion::Table* const*) { return FieldType:
 
 constexpr std::int64_t us = 1'000, ms = 1'000'000, s = 1'000'000'000;
 
-#define ESTAB_FIELD(member) \
-    #member, type_of(static_cast<const decltype(Config::member)*>(nullptr)), offsetof(Config, member)
+#define ESTAB_FIELD(member)                                                   \
+#member, type_of(static_cast <const decltype(Config::member)*>(nullptr)), \
+        offsetof(Config, member)
 
 constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(rto_initial), "time", "RTO before the first RTT sample", "", ms},
@@ -36,7 +37,8 @@ constexpr auto fields = std::to_array<ConfigField>({
      "tcp_syn_linear_timeouts"},
     {ESTAB_FIELD(synack_retries), "", "SYN-ACKs sent again before giving up", "tcp_synack_retries"},
     {ESTAB_FIELD(mss), "octets", "MSS that we announce at most; 0: what the interface allows", ""},
-    {ESTAB_FIELD(mss_min), "octets", "a smaller MSS of the peer counts as this", "tcp_min_snd_mss", 1},
+    {ESTAB_FIELD(mss_min), "octets", "a smaller MSS of the peer counts as this", "tcp_min_snd_mss",
+     1},
     {ESTAB_FIELD(window_scaling), "", "RFC 7323 window scale", "tcp_window_scaling"},
     {ESTAB_FIELD(timestamps), "", "RFC 7323 timestamps", "tcp_timestamps"},
     {ESTAB_FIELD(sack), "", "RFC 2018 selective acknowledgments", "tcp_sack"},
@@ -52,8 +54,10 @@ constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(send_buffer_max), "octets", "send buffer at most, with autotuning", "", 1},
     {ESTAB_FIELD(recv_autotune), "", "let the receive buffer grow", "tcp_moderate_rcvbuf"},
     {ESTAB_FIELD(send_autotune), "", "let the send buffer grow", ""},
-    {ESTAB_FIELD(notsent_lowat), "octets", "writable only below so much unsent", "tcp_notsent_lowat", 1},
-    {ESTAB_FIELD(congestion_control), "", "algorithm of congestion control", "tcp_congestion_control"},
+    {ESTAB_FIELD(notsent_lowat), "octets", "writable only below so much unsent",
+     "tcp_notsent_lowat", 1},
+    {ESTAB_FIELD(congestion_control), "", "algorithm of congestion control",
+     "tcp_congestion_control"},
     {ESTAB_FIELD(initial_window), "segments", "initial congestion window (RFC 6928)", "", 1},
     {ESTAB_FIELD(initial_ssthresh), "octets", "initial slow start threshold", "", 1},
     {ESTAB_FIELD(slow_start_after_idle), "", "restart with the initial window after an idle RTO",
@@ -74,28 +78,33 @@ constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(keepalive), "", "probe idle connections", ""},
     {ESTAB_FIELD(keepalive_idle), "time", "idle until the first probe", "tcp_keepalive_time", ms},
     {ESTAB_FIELD(keepalive_interval), "time", "between probes", "tcp_keepalive_intvl", ms},
-    {ESTAB_FIELD(keepalive_probes), "", "unanswered until the connection is dead", "tcp_keepalive_probes"},
+    {ESTAB_FIELD(keepalive_probes), "", "unanswered until the connection is dead",
+     "tcp_keepalive_probes"},
     {ESTAB_FIELD(retries1), "", "R1: retransmissions until the user is told", "tcp_retries1"},
     {ESTAB_FIELD(retries2), "", "R2: retransmissions until the connection is dead", "tcp_retries2"},
     {ESTAB_FIELD(orphan_retries), "", "R2 when nobody owns the connection", "tcp_orphan_retries"},
     {ESTAB_FIELD(user_timeout), "time", "replaces R2 where not 0", ""},
-    {ESTAB_FIELD(fin_wait_2), "time", "an orphan waits so long for the peer's FIN", "tcp_fin_timeout"},
+    {ESTAB_FIELD(fin_wait_2), "time", "an orphan waits so long for the peer's FIN",
+     "tcp_fin_timeout"},
     {ESTAB_FIELD(time_wait), "time", "2 MSL", ""},
     {ESTAB_FIELD(rfc1337), "", "a RST does not end TIME-WAIT", "tcp_rfc1337"},
     {ESTAB_FIELD(time_wait_reuse), "", "RFC 6191", "tcp_tw_reuse"},
     {ESTAB_FIELD(rfc5961), "", "check RST, SYN and ACK as RFC 5961 says", ""},
     {ESTAB_FIELD(challenge_ack_limit), "per second", "challenge ACKs of the whole stack",
      "tcp_challenge_ack_limit"},
-    {ESTAB_FIELD(invalid_ratelimit), "time", "between ACKs for bad segments", "tcp_invalid_ratelimit"},
+    {ESTAB_FIELD(invalid_ratelimit), "time", "between ACKs for bad segments",
+     "tcp_invalid_ratelimit"},
     {ESTAB_FIELD(hop_limit), "", "TTL or hop limit of packets", "ip_default_ttl", 1},
     {ESTAB_FIELD(dscp), "", "differentiated services code point", "", 0, 63},
     {ESTAB_FIELD(path_mtu_discovery), "", "packets may not be fragmented", ""},
     {ESTAB_FIELD(hard_icmp_aborts), "", "a hard ICMP error ends an established connection", ""},
     {ESTAB_FIELD(backlog), "connections", "accept queue at most", "somaxconn", 1},
-    {ESTAB_FIELD(syn_queue_max), "connections", "half-open ones of a listener", "tcp_max_syn_backlog"},
+    {ESTAB_FIELD(syn_queue_max), "connections", "half-open ones of a listener",
+     "tcp_max_syn_backlog"},
     {ESTAB_FIELD(syn_cookies), "", "when the SYN queue is full", "tcp_syncookies"},
     {ESTAB_FIELD(syn_cookies_always), "", "for every SYN", ""},
-    {ESTAB_FIELD(abort_on_overflow), "", "RST when the accept queue is full", "tcp_abort_on_overflow"},
+    {ESTAB_FIELD(abort_on_overflow), "", "RST when the accept queue is full",
+     "tcp_abort_on_overflow"},
     {ESTAB_FIELD(time_wait_max), "connections", "in TIME-WAIT at most", "tcp_max_tw_buckets"},
     {ESTAB_FIELD(held_syns_max), "connections", "SYNs that wait for their owner's word", ""},
     {ESTAB_FIELD(held_syn_timeout), "time", "they wait so long", ""},
@@ -121,8 +130,8 @@ constexpr Layout layout_of(FieldType type) {
     return {0, 1};
 }
 
-// Each field begins where alignment puts it behind the one before, and the last one ends the struct. A
-// field that is missing here leaves a gap, unless it fits into padding.
+// Each field begins where alignment puts it behind the one before, and the last one ends the
+// struct. A field that is missing here leaves a gap, unless it fits into padding.
 constexpr bool has_every_field() {
     std::size_t end = 0;
     for (const ConfigField& field : fields) {
@@ -152,7 +161,8 @@ struct Unit {
 };
 constexpr Unit times[] = {{"s", s}, {"ms", ms}, {"us", us}, {"ns", 1}};
 constexpr Unit sizes[] = {{"m", 1 << 20}, {"k", 1 << 10}};
-constexpr Unit other_sizes[] = {{"mb", 1 << 20}, {"mib", 1 << 20}, {"kb", 1 << 10}, {"kib", 1 << 10}, {"b", 1}};
+constexpr Unit other_sizes[] = {
+    {"mb", 1 << 20}, {"mib", 1 << 20}, {"kb", 1 << 10}, {"kib", 1 << 10}, {"b", 1}};
 
 struct Name {
     std::string_view text;
@@ -186,7 +196,8 @@ std::string number_text(std::uint32_t value, std::string_view unit) {
     if (unit == "octets") {
         if (value == UINT32_MAX) return "unlimited";
         for (const Unit& u : sizes)
-            if (value != 0 && value % u.size == 0) return std::to_string(value / u.size) + std::string(u.name);
+            if (value != 0 && value % u.size == 0)
+                return std::to_string(value / u.size) + std::string(u.name);
     }
     return std::to_string(value);
 }
@@ -200,7 +211,8 @@ std::string duration_text(Duration value) {
 }
 
 bool equals(std::string_view text, std::string_view lower) {
-    return std::ranges::equal(text, lower, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+    return std::ranges::equal(
+        text, lower, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
 }
 
 struct Parsed {
@@ -232,7 +244,8 @@ std::int64_t sysctl_unit(std::string_view alias) {
     return alias.ends_with("_ms") || alias == "tcp_invalid_ratelimit" ? ms : s;
 }
 
-std::optional<std::int64_t> parse_value(const ConfigField& field, std::string_view text, bool as_sysctl) {
+std::optional<std::int64_t> parse_value(const ConfigField& field, std::string_view text,
+                                        bool as_sysctl) {
     if (field.type == FieldType::duration && equals(text, "never")) return INT64_MAX;
     if (field.unit == "octets" && equals(text, "unlimited")) return UINT32_MAX;
     const std::optional<Parsed> parsed = parse_number(text);
@@ -275,14 +288,16 @@ std::int64_t type_max(FieldType type) {
     return INT64_MAX;
 }
 
-Result<void, std::string> set_number(Config& config, const ConfigField& field, std::string_view text,
-                                     bool as_sysctl) {
+Result<void, std::string> set_number(Config& config, const ConfigField& field,
+                                     std::string_view text, bool as_sysctl) {
     const std::optional<std::int64_t> value = parse_value(field, text, as_sysctl);
     const std::string who = std::string(field.name) + ": ";
     if (!value) return fail(who + quoted(text) + " is not " + possible(field));
     const std::int64_t most = std::min(field.max, type_max(field.type));
-    if (*value < field.min) return fail(who + std::string(text) + " is below " + value_text(field, field.min));
-    if (*value > most) return fail(who + std::string(text) + " is above " + value_text(field, most));
+    if (*value < field.min)
+        return fail(who + std::string(text) + " is below " + value_text(field, field.min));
+    if (*value > most)
+        return fail(who + std::string(text) + " is above " + value_text(field, most));
     if (field.type == FieldType::u8) store(field, config, static_cast<std::uint8_t>(*value));
     if (field.type == FieldType::u16) store(field, config, static_cast<std::uint16_t>(*value));
     if (field.type == FieldType::u32) store(field, config, static_cast<std::uint32_t>(*value));
@@ -290,7 +305,8 @@ Result<void, std::string> set_number(Config& config, const ConfigField& field, s
     return {};
 }
 
-Result<void, std::string> set_name(Config& config, const ConfigField& field, std::string_view text) {
+Result<void, std::string> set_name(Config& config, const ConfigField& field,
+                                   std::string_view text) {
     std::string known;
     for (const Name& name : names_of(field.type)) {
         if (equals(text, name.text)) {
@@ -302,7 +318,8 @@ Result<void, std::string> set_name(Config& config, const ConfigField& field, std
     return fail(std::string(field.name) + ": " + quoted(text) + " is none of " + known);
 }
 
-Result<void, std::string> set_algorithm(Config& config, const ConfigField& field, std::string_view text) {
+Result<void, std::string> set_algorithm(Config& config, const ConfigField& field,
+                                        std::string_view text) {
     const congestion::Table* table = congestion::find(text);
     if (table == nullptr)
         return fail(std::string(field.name) + ": there is no " + quoted(text) + "; known: "
@@ -311,7 +328,8 @@ Result<void, std::string> set_algorithm(Config& config, const ConfigField& field
     return {};
 }
 
-// Two letters in a row that both have, counted against the longer name: enough to find a misspelling.
+// Two letters in a row that both have, counted against the longer name: enough to find a
+// misspelling.
 std::size_t likeness(std::string_view a, std::string_view b) {
     std::size_t common = 0;
     for (std::size_t i = 0; i + 1 < a.size(); ++i)
@@ -329,7 +347,8 @@ std::string did_you_mean(std::string_view name) {
             best = candidate;
         }
     }
-    return best.empty() ? "; `estab config show` lists them" : "; did you mean " + std::string(best) + "?";
+    return best.empty() ? "; `estab config show` lists them"
+                        : "; did you mean " + std::string(best) + "?";
 }
 
 }  // namespace
@@ -351,7 +370,8 @@ std::string config_text(const ConfigField& field, const Config& config) {
     case FieldType::u32: return number_text(load<std::uint32_t>(field, config), field.unit);
     case FieldType::duration: return duration_text(load<Duration>(field, config));
     case FieldType::congestion:
-        return std::string(config.congestion_control != nullptr ? config.congestion_control->name : "reno");
+        return std::string(config.congestion_control != nullptr ? config.congestion_control->name
+                                                                : "reno");
     case FieldType::boolean:
     case FieldType::probe_form:
     case FieldType::ecn_mode:
@@ -363,8 +383,8 @@ std::string config_text(const ConfigField& field, const Config& config) {
     return std::to_string(value);
 }
 
-Result<void, std::string> set_config(Config& config, const ConfigField& field, std::string_view text,
-                                     bool as_sysctl) {
+Result<void, std::string> set_config(Config& config, const ConfigField& field,
+                                     std::string_view text, bool as_sysctl) {
     if (field.type == FieldType::congestion) return set_algorithm(config, field, text);
     if (!names_of(field.type).empty()) return set_name(config, field, text);
     return set_number(config, field, text, as_sysctl);

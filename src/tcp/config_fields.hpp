@@ -1,5 +1,5 @@
-// Every field of Config by name: for --set, for `estab config show`, for documents. The table follows
-// Config's order, and the compiler checks that it has no gap.
+// Every field of Config by name: for --set, for `estab config show`, for documents. The table
+// follows Config's order, and the compiler checks that it has no gap.
 #pragma once
 
 #include <cstdint>
@@ -42,10 +42,10 @@ const ConfigField* find_config_field(std::string_view name);
 
 // "200ms", "64k", "on": what set() takes back.
 std::string config_text(const ConfigField& field, const Config& config);
-// The error is a sentence: what is wrong with `text` and what is possible. A time needs a unit, but for
-// `as_sysctl`: then a bare number means what it means to Linux.
-Result<void, std::string> set_config(Config& config, const ConfigField& field, std::string_view text,
-                                     bool as_sysctl = false);
+// The error is a sentence: what is wrong with `text` and what is possible. A time needs a unit, but
+// for `as_sysctl`: then a bare number means what it means to Linux.
+Result<void, std::string> set_config(Config& config, const ConfigField& field,
+                                     std::string_view text, bool as_sysctl = false);
 // "NAME=VALUE". Unknown names come with a suggestion.
 Result<void, std::string> set_config(Config& config, std::string_view assignment);
 

@@ -30,16 +30,16 @@ void Connection::enter(Environment& env, Instant now, State state) {
     state_ = state;
 }
 
-// The connection is over. What the peer sent before a FIN stays readable; after a reset or a time-out the
-// queues are flushed (RFC 9293 3.10.7.4, second), except that the owner learns why.
+// The connection is over. What the peer sent before a FIN stays readable; after a reset or a
+// time-out the queues are flushed (RFC 9293 3.10.7.4, second), except that the owner learns why.
 void Connection::finish(Environment& env, Instant now, std::optional<Error> error) {
     if (state_ == State::closed) return;
     if (error) {
         has_error_ = true;
         error_ = *error;
     }
-    note(env, now, event::Kind::closed, error ? static_cast<std::uint64_t>(*error) + 1 : 0, icmp_type_,
-         icmp_code_);
+    note(env, now, event::Kind::closed, error ? static_cast<std::uint64_t>(*error) + 1 : 0,
+         icmp_type_, icmp_code_);
     enter(env, now, State::closed);
     const bool keep_unread = !error && !orphan_ && unread() != 0;
     if (active_ != nullptr && !keep_unread) {
@@ -100,7 +100,8 @@ void Connection::release(Environment& env) {
 
 // Octets of text: a FIN fills no pipe.
 std::uint64_t Connection::in_flight() const {
-    const std::uint64_t outstanding = distance(tcb_.snd.una, tcb_.snd.nxt) - (fin_in_flight() ? 1 : 0);
+    const std::uint64_t outstanding =
+        distance(tcb_.snd.una, tcb_.snd.nxt) - (fin_in_flight() ? 1 : 0);
     if (active_ == nullptr) return outstanding;
     const std::uint64_t gone = active_->sent.lost_bytes() + active_->left_network;
     return outstanding > gone ? outstanding - gone : 0;
@@ -117,7 +118,8 @@ Seq Connection::data_end() const {
 }
 
 std::uint32_t Connection::ts_now(Instant now) const {
-    return static_cast<std::uint32_t>(now.time_since_epoch() / config_->timestamp_tick) + ts_offset_;
+    return static_cast<std::uint32_t>(now.time_since_epoch() / config_->timestamp_tick) +
+           ts_offset_;
 }
 
 std::uint16_t Connection::max_payload() const {
@@ -135,7 +137,9 @@ std::uint64_t Connection::write_room() const {
     const std::uint64_t queued = active_ != nullptr ? active_->send.size() : 0;
     if (queued >= send_buffer_) return 0;
     const std::uint64_t not_sent =
-        active_ != nullptr ? distance(std::min(tcb_.snd.nxt, active_->send.end()), active_->send.end()) : 0;
+        active_ != nullptr
+            ? distance(std::min(tcb_.snd.nxt, active_->send.end()), active_->send.end())
+            : 0;
     if (not_sent >= config_->notsent_lowat) return 0;
     return send_buffer_ - queued;
 }
@@ -152,16 +156,17 @@ Notice Connection::take_notice() {
     return taken;
 }
 
-void Connection::note(Environment& env, Instant now, event::Kind kind, std::uint64_t a, std::uint64_t b,
-                      std::uint64_t c, std::uint64_t d) const {
+void Connection::note(Environment& env, Instant now, event::Kind kind, std::uint64_t a,
+                      std::uint64_t b, std::uint64_t c, std::uint64_t d) const {
     env.log.count(kind);
     if (!env.log.wants(kind)) return;
-    env.log.keep({.at = now, .kind = kind, .connection = id_, .tuple = tuple_, .values = {a, b, c, d}});
+    env.log.keep(
+        {.at = now, .kind = kind, .connection = id_, .tuple = tuple_, .values = {a, b, c, d}});
 }
 
 void Connection::note_window(Environment& env, Instant now, event::Cause cause) const {
-    note(env, now, event::Kind::congestion_window, cwnd(), ssthresh(), static_cast<std::uint64_t>(cause),
-         in_flight());
+    note(env, now, event::Kind::congestion_window, cwnd(), ssthresh(),
+         static_cast<std::uint64_t>(cause), in_flight());
 }
 
 std::uint64_t Connection::drop_out_of_order(Environment& env) {

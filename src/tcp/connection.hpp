@@ -1,6 +1,6 @@
-// A TCP connection as a value. Segments, deadlines and user calls go in, each with the time at which it
-// happened; segments are pulled out of next_segment(). There is no clock, no I/O and no thread inside,
-// and the memory that it needs is lent with every call.
+// A TCP connection as a value. Segments, deadlines and user calls go in, each with the time at
+// which it happened; segments are pulled out of next_segment(). There is no clock, no I/O and no
+// thread inside, and the memory that it needs is lent with every call.
 //
 // Input never makes a segment: it changes the TCB and notes what is owed. RFC 9293 3.10.
 #pragma once
@@ -19,8 +19,8 @@
 
 namespace estab::tcp {
 
-// What a handshake has agreed on. A listener makes it from a SYN, keeps it in a half-open record or gets
-// it back from a cookie.
+// What a handshake has agreed on. A listener makes it from a SYN, keeps it in a half-open record or
+// gets it back from a cookie.
 struct Handshake {
     Seq iss, irs;
     std::uint16_t peer_mss = 536;
@@ -90,18 +90,18 @@ public:
     Connection(const wire::FourTuple& tuple, const Config& config, std::uint32_t id,
                std::uint16_t interface_mtu);
 
-    // --- Opening ---------------------------------------------------------------------------------
+    // --- Opening
     // Active OPEN: a SYN is owed. `ts_offset` hides the clock behind the timestamps.
     void open(Environment& env, Instant now, wire::SeqNum iss, std::uint32_t ts_offset);
-    // Becomes the SYN-RECEIVED connection that a half-open record or a cookie stood for; its SYN-ACK is
-    // with the listener, so nothing is owed.
+    // Becomes the SYN-RECEIVED connection that a half-open record or a cookie stood for; its
+    // SYN-ACK is with the listener, so nothing is owed.
     void resume(Environment& env, Instant now, const Handshake& agreed);
     // Becomes the TIME-WAIT connection that a packed record stood for.
     void resume_time_wait(Instant now, Seq snd_nxt, Seq rcv_nxt, std::uint32_t rcv_wnd,
                           std::optional<std::uint32_t> ts_recent, std::uint32_t ts_offset,
                           Instant ends_at);
 
-    // --- Input -----------------------------------------------------------------------------------
+    // --- Input
     enum class Verdict : std::uint8_t {
         done,
         reset,  // answer the segment with a RST (answer_reset) without touching the connection
@@ -114,12 +114,12 @@ public:
     // The path carries packets of at most `mtu` octets from now on.
     void on_path_mtu(Environment& env, Instant now, std::uint32_t mtu);
 
-    // --- Output ----------------------------------------------------------------------------------
-    // The next segment, complete but for ports; false: nothing to say now. Its payload points into the
-    // send buffer and is valid until the next call that changes this connection.
+    // --- Output
+    // The next segment, complete but for ports; false: nothing to say now. Its payload points into
+    // the send buffer and is valid until the next call that changes this connection.
     bool next_segment(Environment& env, Instant now, const Room& room, Segment& out);
 
-    // --- The user's calls (RFC 9293 3.9.1) ---------------------------------------------------------
+    // --- The user's calls (RFC 9293 3.9.1)
     Result<std::size_t> write(Environment& env, Instant now, Bytes octets);
     Result<std::size_t> write_urgent(Environment& env, Instant now, Bytes octets);
     // 0: the peer has finished (FIN). would_block: nothing there.
@@ -128,20 +128,23 @@ public:
     Bytes peek() const;                       // the first run of unread octets, lent
     void consume(Environment& env, Instant now, std::size_t octets);
     Result<void> shutdown_write(Environment& env, Instant now);  // half-close: our FIN
-    // The owner lets go: FIN after what is queued, or RST if octets are unread (SHLD-3). The connection
-    // ends by itself.
+    // The owner lets go: FIN after what is queued, or RST if octets are unread (SHLD-3). The
+    // connection ends by itself.
     void close(Environment& env, Instant now);
     void abort(Environment& env, Instant now);  // RST; what was queued is gone
 
     void set_nodelay(bool on) { nodelay_ = on; }
-    void set_cork(bool on, Instant now) { cork_until_ = on ? after(now, config_->cork_max) : Instant::min(); }
+    void set_cork(bool on, Instant now) {
+        cork_until_ = on ? after(now, config_->cork_max) : Instant::min();
+    }
     void set_quick_ack(bool on) { quick_acks_left_ = on ? 255 : 0; }
-    // A private copy of the configuration, to change while the connection lives; nullptr: no memory.
+    // A private copy of the configuration, to change while the connection lives; nullptr: no
+    // memory.
     Config* own_config(Environment& env);
     void apply_config(Instant now);  // after own_config() was changed: timers that depend on it
     void set_congestion_control(Environment& env, Instant now, const congestion::Table& table);
 
-    // --- Questions -------------------------------------------------------------------------------
+    // --- Questions
     State state() const { return state_; }
     const wire::FourTuple& tuple() const { return tuple_; }
     std::uint32_t id() const { return id_; }
@@ -261,14 +264,16 @@ private:
     void deactivate_if_idle(Environment& env);
     std::uint64_t in_flight() const;
     std::uint64_t cwnd() const { return active_ ? active_->control.cwnd() : idle_cwnd_; }
-    std::uint64_t ssthresh() const { return active_ ? active_->control.ssthresh() : idle_ssthresh_; }
+    std::uint64_t ssthresh() const {
+        return active_ ? active_->control.ssthresh() : idle_ssthresh_;
+    }
     const congestion::Table& table() const;
     Seq data_end() const;              // one past the last octet written
     bool fin_in_flight() const { return fin_sent_ && tcb_.snd.una <= fin_seq_; }
     bool fin_consumable() const { return fin_received_ && unread() == 0; }
     std::uint32_t ts_now(Instant now) const;
-    void note(Environment& env, Instant now, event::Kind kind, std::uint64_t a = 0, std::uint64_t b = 0,
-              std::uint64_t c = 0, std::uint64_t d = 0) const;
+    void note(Environment& env, Instant now, event::Kind kind, std::uint64_t a = 0,
+              std::uint64_t b = 0, std::uint64_t c = 0, std::uint64_t d = 0) const;
     void note_window(Environment& env, Instant now, event::Cause cause) const;
     std::uint16_t max_payload() const;  // of one wire segment without options: peer's MSS and path
     friend struct ConnectionProbe;      // unit tests of this class
@@ -289,7 +294,8 @@ private:
         bool keepalive : 1 = false;
         bool fin : 1 = false;        // retransmission of our FIN
         bool dsack : 1 = false;
-        std::uint8_t duplicate_acks = 0;  // one for each out-of-order segment, when the peer lacks SACK
+        std::uint8_t duplicate_acks =
+            0;  // one for each out-of-order segment, when the peer lacks SACK
     } owed_;
     Notice notice_;
 
@@ -317,7 +323,7 @@ private:
     bool has_soft_error_ : 1 = false;
 
     Error error_{};
-    Error soft_error_{};                 // the last soft ICMP error (RFC 5461): told when all else fails
+    Error soft_error_{};  // the last soft ICMP error (RFC 5461): told when all else fails
     std::uint8_t icmp_type_ = 0, icmp_code_ = 0;
     std::uint8_t backoff_ = 0;           // doublings of the RTO in force
     std::uint8_t retries_ = 0;           // since the last progress
@@ -340,8 +346,8 @@ private:
     std::uint32_t recv_buffer_ = 0;      // limits in force
     std::uint32_t recv_window_ = 0;      // what the window may be at most for now
     std::uint32_t send_buffer_ = 0;
-    // Autotuning of the receive buffer: what the application took since the round trip began. Here, because
-    // an application that keeps up leaves no Active behind.
+    // Autotuning of the receive buffer: what the application took since the round trip began. Here,
+    // because an application that keeps up leaves no Active behind.
     std::uint32_t round_start_us_ = 0;   // 0: none; wraps
     std::uint32_t copied_in_round_ = 0;
     std::uint64_t idle_cwnd_ = 0;        // while no Active is borrowed

@@ -1,5 +1,5 @@
-// What a shard lends to its connections: memory, counters, the event log, a limiter. A connection keeps
-// no pointer to it; every call brings it along.
+// What a shard lends to its connections: memory, counters, the event log, a limiter. A connection
+// keeps no pointer to it; every call brings it along.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace estab::tcp {
 struct Active;
 struct Config;
 
-// So many challenge ACKs a second for everyone together, the share drawn anew each second so that it
-// cannot be counted from outside (RFC 5961 7, and the side channel that a fixed limit opened).
+// So many challenge ACKs a second for everyone together, the share drawn anew each second so that
+// it cannot be counted from outside (RFC 5961 7, and the side channel that a fixed limit opened).
 class ChallengeLimit {
 public:
     explicit ChallengeLimit(std::uint64_t seed) : rng_(seed) {}
@@ -25,7 +25,8 @@ public:
         if (now >= window_end_) {
             window_end_ = now + 1s;
             const std::uint32_t half = limit_per_second / 2;
-            left_ = half + static_cast<std::uint32_t>(rng_.below(std::uint64_t{limit_per_second} - half + 1));
+            left_ = half + static_cast<std::uint32_t>(
+                               rng_.below(std::uint64_t{limit_per_second} - half + 1));
         }
         if (left_ == 0) return false;
         --left_;

@@ -1,4 +1,5 @@
-// Opening: RFC 9293 3.5, 3.10.7.3 (SYN-SENT), and what the two SYNs agree on (3.7.1, RFC 7323, 2018, 3168).
+// Opening: RFC 9293 3.5, 3.10.7.3 (SYN-SENT), and what the two SYNs agree on (3.7.1, RFC 7323,
+// 2018, 3168).
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -108,7 +109,8 @@ void Connection::become_established(Environment& env, Instant now) {
                                                               : config_->initial_ssthresh;
     if (active_ != nullptr) {
         active_->control = congestion::Control(
-            table(), {.now = now, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_});
+            table(),
+            {.now = now, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_});
     }
     // A careful guess: what really comes raises it. One too high would keep ACKs back (SHLD-19).
     rcv_mss_ = std::min<std::uint16_t>({advertised_mss(), peer_mss_, 536});
@@ -121,7 +123,8 @@ void Connection::become_established(Environment& env, Instant now) {
     rearm_keepalive(now);  // only a synchronized connection has one
     note(env, now, event::Kind::connected, static_cast<std::uint64_t>(rtt_.srtt().count()));
     note_window(env, now, event::Cause::open);
-    if (fin_queued_) enter(env, now, State::fin_wait_1);  // shutdown() came before the handshake's end
+    if (fin_queued_)
+        enter(env, now, State::fin_wait_1);  // shutdown() came before the handshake's end
 }
 
 // RFC 9293 3.10.7.3. Returns the segment to the common steps when text or a FIN came with the SYN.
@@ -148,9 +151,11 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
     tcb_.snd.wnd = tcb_.snd.wnd_max = seg.wnd;  // a SYN's window is never scaled
     negotiate(seg);
     ts_recent_at_ = now;
-    // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT, whatever the other answers.
+    // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT, whatever the other
+    // answers.
     if (config_->ecn == EcnMode::on && retries_ == 0) {
-        ecn_ = ack ? seg.has(Flags::ece) && !seg.has(Flags::cwr)  // RFC 3168 6.1.1: SYN-ACK has ECE only
+        ecn_ = ack ? seg.has(Flags::ece) &&
+                         !seg.has(Flags::cwr)  // RFC 3168 6.1.1: SYN-ACK has ECE only
                    : seg.has(Flags::ece) && seg.has(Flags::cwr);
     }
     last_ack_sent_ = tcb_.rcv.nxt;

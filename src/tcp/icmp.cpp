@@ -1,5 +1,5 @@
-// What the network says about a connection: RFC 9293 3.9.2.2, RFC 5927 (is it about something we sent?),
-// RFC 5461 (soft errors do not abort), RFC 1191 and 8201 (path MTU).
+// What the network says about a connection: RFC 9293 3.9.2.2, RFC 5927 (is it about something we
+// sent?), RFC 5461 (soft errors do not abort), RFC 1191 and 8201 (path MTU).
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -10,7 +10,8 @@ namespace {
 
 // RFC 1191 7.1, for routers that do not say: the next plateau below.
 std::uint32_t plateau_below(std::uint32_t mtu) {
-    constexpr std::uint32_t plateaus[] = {32'000, 17'914, 8'166, 4'352, 2'002, 1'492, 1'006, 508, 296, 68};
+    constexpr std::uint32_t plateaus[] = {32'000, 17'914, 8'166, 4'352, 2'002,
+                                          1'492,  1'006,  508,   296,   68};
     for (const std::uint32_t p : plateaus) {
         if (p < mtu) return p;
     }
@@ -55,7 +56,8 @@ void Connection::on_icmp(Environment& env, Instant now, const IcmpError& e) {
 
 void Connection::on_path_mtu(Environment& env, Instant now, std::uint32_t mtu) {
     const std::uint32_t least = tuple_.remote.address.is_v4() ? 552 : 1280;
-    mtu = std::clamp<std::uint32_t>(mtu, std::min<std::uint32_t>(least, interface_mtu_), interface_mtu_);
+    mtu = std::clamp<std::uint32_t>(mtu, std::min<std::uint32_t>(least, interface_mtu_),
+                                    interface_mtu_);
     if (mtu == path_mtu_) return;
     const std::uint16_t before = send_mss();
     path_mtu_ = static_cast<std::uint16_t>(mtu);

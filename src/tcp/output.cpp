@@ -1,5 +1,5 @@
-// The one place where a connection makes segments. In this order: reset, SYN, retransmission, new data,
-// FIN, ACK, probes. RFC 9293 3.7 and 3.8; RFC 5681; RFC 896.
+// The one place where a connection makes segments. In this order: reset, SYN, retransmission, new
+// data, FIN, ACK, probes. RFC 9293 3.7 and 3.8; RFC 5681; RFC 896.
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -26,7 +26,8 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
     case State::time_wait: break;
     }
     if (active_ != nullptr && active_->send.size() != 0) {
-        if (plan_retransmission(env, now, room, out) || plan_new_data(env, now, room, out)) return true;
+        if (plan_retransmission(env, now, room, out) || plan_new_data(env, now, room, out))
+            return true;
     }
     return plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out);
 }
@@ -89,7 +90,8 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
     }
     if (tcb_.snd.up > from) {  // MUST-30, MUST-31, MUST-62
         out.flags.bits |= Flags::urg;
-        out.urgent = static_cast<std::uint16_t>(std::min<std::uint64_t>(distance(from, tcb_.snd.up), 65'535));
+        out.urgent = static_cast<std::uint16_t>(
+            std::min<std::uint64_t>(distance(from, tcb_.snd.up), 65'535));
     }
     stats_.data_out += out.segments;
     stats_.octets_sent += octets;
@@ -98,7 +100,8 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
     finish_segment(out);
 }
 
-bool Connection::plan_retransmission(Environment& env, Instant now, const Room& room, Segment& out) {
+bool Connection::plan_retransmission(Environment& env, Instant now, const Room& room,
+                                     Segment& out) {
     Active& a = *active_;
     Sent* record = a.sent.first_lost();
     if (record == nullptr || persisting_) return false;
@@ -128,9 +131,10 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     env.counters.Tcp_RetransSegs += out.segments;
     const bool slow = a.recovery == Recovery::timeout;
     if (slow) env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
-    const event::Cause cause = slow                              ? event::Cause::timeout
-                               : a.recovery == Recovery::fast ? event::Cause::duplicate_acks
-                                                              : event::Cause::none;  // path MTU, probe
+    const event::Cause cause = slow ? event::Cause::timeout
+                               : a.recovery == Recovery::fast
+                                   ? event::Cause::duplicate_acks
+                                   : event::Cause::none;  // path MTU, probe
     note(env, now, event::Kind::retransmit, from.wire().raw, (from + octets).wire().raw,
          static_cast<std::uint64_t>(cause),
          record->retransmitted);
@@ -160,7 +164,8 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         return false;
     }
     snd.nxt += octets;
-    a.cwnd_limited = a.cwnd_limited || in_flight() + mss > cwnd();  // used up, even if nothing waits
+    a.cwnd_limited =
+        a.cwnd_limited || in_flight() + mss > cwnd();  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
     if (ecn_) {
@@ -173,8 +178,10 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
 }
 
 // How much new data may go now: window, cwnd, Nagle, cork and the sender's silly-window rule
-// (RFC 9293 3.8.6.2.1, MUST-38). Whole segments, with the tail of the queue behind them where it may go.
-std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss, std::uint32_t payload_max) {
+// (RFC 9293 3.8.6.2.1, MUST-38). Whole segments, with the tail of the queue behind them where it
+// may go.
+std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
+                                             std::uint32_t payload_max) {
     Active& a = *active_;
     const Tcb::Send& snd = tcb_.snd;
     const std::uint64_t queued = distance(snd.nxt, a.send.end());
@@ -185,11 +192,13 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss, std
     const std::uint64_t flight = in_flight();
     const std::uint64_t window = cwnd();
     const std::uint64_t open = window > flight ? window - flight : 0;
-    if (payload_max == mss && std::min(sendable, open) >= mss) return mss;  // the usual, without divisions
+    if (payload_max == mss && std::min(sendable, open) >= mss)
+        return mss;  // the usual, without divisions
     const std::uint64_t tail = sendable == queued ? queued % mss : 0;
     const std::uint64_t whole = sendable / mss * mss;  // SHLD-28
     if (whole != 0) {
-        const std::uint64_t take = std::min({whole, std::uint64_t{payload_max} / mss * mss, open / mss * mss});
+        const std::uint64_t take =
+            std::min({whole, std::uint64_t{payload_max} / mss * mss, open / mss * mss});
         if (take == 0) {
             a.cwnd_limited = true;
             return 0;
@@ -296,13 +305,14 @@ bool Connection::make_reset(Environment& env, Segment& out) {
     return true;
 }
 
-// Data waits, nothing is outstanding and the window is why: nobody but a timer can break the silence
-// (S2-17, MUST-36). The first probe goes after one RTO (SHLD-29).
+// Data waits, nothing is outstanding and the window is why: nobody but a timer can break the
+// silence (S2-17, MUST-36). The first probe goes after one RTO (SHLD-29).
 void Connection::arm_persist_if_stuck(Instant now) {
     if (persisting_ || retransmit_at_ != never || tcb_.snd.una != tcb_.snd.nxt) return;
     if (holds_small(now) && tcb_.snd.wnd != 0) return;  // the cork has a timer of its own
     persisting_ = true;
-    const Duration wait = tcb_.snd.wnd == 0 ? current_rto() : std::min(current_rto(), config_->sws_override);
+    const Duration wait =
+        tcb_.snd.wnd == 0 ? current_rto() : std::min(current_rto(), config_->sws_override);
     retransmit_at_ = after(now, wait);
 }
 

@@ -17,7 +17,8 @@ public:
     // Enough for 64 KiB in 1448-octet frames or 4 KiB chunks at any alignment.
     static constexpr std::size_t pieces_max = 48;
 
-    Payload() : count_(0), size_(0) {}  // the pieces themselves are left unset: a span would clear them
+    Payload()
+        : count_(0), size_(0) {}  // the pieces themselves are left unset: a span would clear them
     explicit Payload(Bytes bytes) : Payload() { add(bytes); }
 
     bool full() const { return count_ == pieces_max; }

@@ -6,8 +6,8 @@ namespace estab::tcp {
 
 using wire::Flags;
 
-// RFC 9293 3.10.7.1: to one that carries an ACK, a RST that looks acceptable; to one that does not, a RST
-// that acknowledges it.
+// RFC 9293 3.10.7.1: to one that carries an ACK, a RST that looks acceptable; to one that does not,
+// a RST that acknowledges it.
 bool answer_reset(const Segment& in, Segment& out) {
     if (in.has(Flags::rst)) return false;
     if (in.has(Flags::ack)) {
@@ -42,7 +42,8 @@ void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
 }
 
 void Tcb::adopt(Segment& seg) const {
-    seg.seq = rcv.irs == Seq() ? Seq::initial(seg.seq.wire()) : Seq::extend(seg.seq.wire(), rcv.nxt);
+    seg.seq =
+        rcv.irs == Seq() ? Seq::initial(seg.seq.wire()) : Seq::extend(seg.seq.wire(), rcv.nxt);
     seg.ack = Seq::extend(seg.ack.wire(), snd.nxt);
     seg.wnd = std::uint32_t{seg.raw_window} << (seg.has(Flags::syn) ? 0 : snd.shift);
 }

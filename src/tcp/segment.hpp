@@ -1,6 +1,6 @@
-// A segment as the machine sees it: numbers extended, the window scaled, options parsed. On the way in it
-// may stand for several wire segments that were merged (`segments`), on the way out for several that the
-// device will cut (`gso_size`).
+// A segment as the machine sees it: numbers extended, the window scaled, options parsed. On the way
+// in it may stand for several wire segments that were merged (`segments`), on the way out for
+// several that the device will cut (`gso_size`).
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ struct Segment {
     bool has(std::uint16_t flag) const { return flags.has(flag); }
     // SEG.LEN counts SYN and FIN (RFC 9293 3.4).
     std::uint64_t length() const {
-        return payload.size() + (has(wire::Flags::syn) ? 1u : 0u) + (has(wire::Flags::fin) ? 1u : 0u);
+        return payload.size() + (has(wire::Flags::syn) ? 1u : 0u) +
+               (has(wire::Flags::fin) ? 1u : 0u);
     }
     Seq end() const { return seq + length(); }
 };

@@ -1,5 +1,5 @@
-// SEGMENT ARRIVES in a state other than CLOSED, LISTEN and SYN-SENT: RFC 9293 3.10.7.4, in its order, with
-// the checks of RFC 7323 5.3 (PAWS) and RFC 5961 where they belong.
+// SEGMENT ARRIVES in a state other than CLOSED, LISTEN and SYN-SENT: RFC 9293 3.10.7.4, in its
+// order, with the checks of RFC 7323 5.3 (PAWS) and RFC 5961 where they belong.
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -8,7 +8,8 @@ namespace estab::tcp {
 
 using wire::Flags;
 
-Connection::Verdict Connection::on_segment(Environment& env, Instant now, Instant arrived, Segment& seg) {
+Connection::Verdict Connection::on_segment(Environment& env, Instant now, Instant arrived,
+                                           Segment& seg) {
     stats_.segments_in += seg.segments;
     if (!seg.payload.empty()) stats_.data_in += seg.segments;
     if (state_ == State::syn_sent) return on_syn_sent(env, now, seg);
@@ -29,8 +30,8 @@ Connection::Verdict Connection::on_segment(Environment& env, Instant now, Instan
     return step == Step::reset ? Verdict::reset : Verdict::done;
 }
 
-// RFC 9293 3.10.7.4, table 6, written as an overlap. Not RFC 793: an empty segment just at the right edge
-// passes, because a sender that has filled our window acknowledges from there.
+// RFC 9293 3.10.7.4, table 6, written as an overlap. Not RFC 793: an empty segment just at the
+// right edge passes, because a sender that has filled our window acknowledges from there.
 bool Connection::is_acceptable(const Segment& seg) const {
     const Tcb::Receive& rcv = tcb_.rcv;
     if (seg.length() == 0) return rcv.nxt <= seg.seq && seg.seq <= rcv.edge;
@@ -39,16 +40,18 @@ bool Connection::is_acceptable(const Segment& seg) const {
 
 // RFC 7323 5.3 R1. A RST is not subject to it (5.2).
 bool Connection::fails_paws(Instant now, const Segment& seg) const {
-    if (!timestamps_ || !seg.options.timestamps || !ts_recent_valid_ || seg.has(Flags::rst)) return false;
+    if (!timestamps_ || !seg.options.timestamps || !ts_recent_valid_ || seg.has(Flags::rst))
+        return false;
     constexpr Duration too_old = 24 * 24h;  // the clock may have wrapped: 5.5
     if (now - ts_recent_at_ > too_old) return false;
     return static_cast<std::int32_t>(seg.options.timestamps->val - ts_recent_) < 0;
 }
 
 Connection::Step Connection::first_check_sequence(Environment& env, Instant now, Segment& seg) {
-    // The other half of a simultaneous open: the SYN that we have already counted, now with its ACK.
-    if (state_ == State::syn_received && active_open_ && seg.has(Flags::syn) && seg.has(Flags::ack) &&
-        seg.seq == tcb_.rcv.irs) {
+    // The other half of a simultaneous open: the SYN that we have already counted, now with its
+    // ACK.
+    if (state_ == State::syn_received && active_open_ && seg.has(Flags::syn) &&
+        seg.has(Flags::ack) && seg.seq == tcb_.rcv.irs) {
         seg.seq += 1;
         seg.flags.bits &= static_cast<std::uint16_t>(~Flags::syn);
     }
@@ -58,12 +61,13 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
         refuse(env, now, seg);
         return Step::stop;
     }
-    if (timestamps_ && !seg.options.timestamps && config_->require_timestamps && !seg.has(Flags::rst)) {
+    if (timestamps_ && !seg.options.timestamps && config_->require_timestamps &&
+        !seg.has(Flags::rst)) {
         return Step::stop;  // RFC 7323 3.2
     }
     if (!is_acceptable(seg)) {
-        // A closed window still lets the ACK, the RST and the urgent pointer of the next segment through
-        // (MUST-66); its text stays outside.
+        // A closed window still lets the ACK, the RST and the urgent pointer of the next segment
+        // through (MUST-66); its text stays outside.
         const bool only_the_window = tcb_.rcv.wnd() == 0 && seg.seq == tcb_.rcv.nxt;
         if (!only_the_window) {
             refuse(env, now, seg);
@@ -75,7 +79,8 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
         ++env.counters.TcpExt_TCPRcvQDrop;
     }
     // RFC 7323 4.3 (2): the timestamp of the segment that moves the left edge.
-    if (timestamps_ && seg.options.timestamps && seg.seq <= last_ack_sent_ && !seg.has(Flags::rst)) {
+    if (timestamps_ && seg.options.timestamps && seg.seq <= last_ack_sent_ &&
+        !seg.has(Flags::rst)) {
         const std::uint32_t val = seg.options.timestamps->val;
         if (!ts_recent_valid_ || static_cast<std::int32_t>(val - ts_recent_) >= 0 ||
             now - ts_recent_at_ > 24 * 24h) {
@@ -108,7 +113,8 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg) {
         note(env, now, event::Kind::out_of_window, seg.seq.wire().raw, seg.end().wire().raw);
         // Two sides that each think the other wrong must not talk for ever.
         if (!has_text && !seg.has(Flags::fin)) {
-            if (last_refused_ != Instant::min() && now - last_refused_ < config_->invalid_ratelimit) {
+            if (last_refused_ != Instant::min() &&
+                now - last_refused_ < config_->invalid_ratelimit) {
                 ++env.counters.TcpExt_TCPACKSkippedSeq;
                 return;
             }
@@ -130,19 +136,22 @@ void Connection::challenge(Environment& env, Instant now, const Segment& seg) {
     }
     last_refused_ = now;
     if (seg.has(Flags::syn)) ++env.counters.TcpExt_TCPSYNChallenge;
-    note(env, now, event::Kind::challenge_ack, seg.seq.wire().raw, seg.ack.wire().raw, seg.flags.bits);
+    note(env, now, event::Kind::challenge_ack, seg.seq.wire().raw, seg.ack.wire().raw,
+         seg.flags.bits);
     owed_.challenge = true;
 }
 
 Connection::Step Connection::second_check_rst(Environment& env, Instant now, const Segment& seg) {
     if (!seg.has(Flags::rst)) return Step::next;  // SHLD-2: text on it is of no interest
-    // RFC 5961 3.2: only the exact number resets; another one inside the window is asked to prove itself.
+    // RFC 5961 3.2: only the exact number resets; another one inside the window is asked to prove
+    // itself.
     if (config_->rfc5961 && seg.seq != tcb_.rcv.nxt) {
         challenge(env, now, seg);
         return Step::stop;
     }
     if (state_ == State::time_wait && config_->rfc1337) return Step::stop;
-    note(env, now, event::Kind::reset_received, seg.seq.wire().raw, static_cast<std::uint64_t>(state_));
+    note(env, now, event::Kind::reset_received, seg.seq.wire().raw,
+         static_cast<std::uint64_t>(state_));
     switch (state_) {
     case State::syn_received:
         ++env.counters.Tcp_AttemptFails;
@@ -196,7 +205,8 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
         snd.wl1 = seg.seq;
         snd.wl2 = seg.ack;
         snd.una = snd.iss + 1;
-        if (stats_.retransmits == 0 && retries_ == 0 && last_sent_ != Instant{}) rtt_.add(arrived - last_sent_);
+        if (stats_.retransmits == 0 && retries_ == 0 && last_sent_ != Instant{})
+            rtt_.add(arrived - last_sent_);
         become_established(env, now);
         // It may acknowledge more than the SYN only if we had sent more: go on as ESTABLISHED.
     }
@@ -274,7 +284,8 @@ void Connection::seventh_text(Environment& env, Instant now, Segment& seg) {
 // A FIN counts when everything before it has arrived.
 void Connection::eighth_check_fin(Environment& env, Instant now) {
     if (!fin_waiting_ || fin_wait_seq_ > tcb_.rcv.nxt || !can_receive(state_)) {
-        if (fin_waiting_ && can_receive(state_)) owed_.ack = true;  // behind a hole: a duplicate ACK
+        if (fin_waiting_ && can_receive(state_))
+            owed_.ack = true;  // behind a hole: a duplicate ACK
         return;
     }
     fin_waiting_ = false;
@@ -312,8 +323,8 @@ void Connection::eighth_check_fin(Environment& env, Instant now) {
     }
 }
 
-// RFC 9293 3.10.7.4: "segments ... are trimmed to the window". Octets before RCV.NXT are cut where the
-// buffer is filled, so that it can see (and report) duplicates.
+// RFC 9293 3.10.7.4: "segments ... are trimmed to the window". Octets before RCV.NXT are cut where
+// the buffer is filled, so that it can see (and report) duplicates.
 void Connection::trim(Segment& seg) {
     if (seg.end() <= tcb_.rcv.edge) return;
     const bool fin = seg.has(Flags::fin);
@@ -322,7 +333,8 @@ void Connection::trim(Segment& seg) {
         seg.flags.bits &= static_cast<std::uint16_t>(~Flags::fin);
         --beyond;
     }
-    const auto cut = static_cast<std::uint32_t>(std::min<std::uint64_t>(beyond, seg.payload.size()));
+    const auto cut =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(beyond, seg.payload.size()));
     seg.payload.drop_back(cut);
 }
 

@@ -15,7 +15,8 @@ void SentQueue::remove(Line& line, Sent& record) {
     record.older = record.newer = nullptr;
 }
 
-bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now, const RateSnapshot& rate) {
+bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now,
+                       const RateSnapshot& rate) {
     Sent* record = pool_.make();
     if (record == nullptr) {
         if (last_ == nullptr || !last_->in_flight()) return false;
@@ -115,8 +116,8 @@ void SentQueue::cut_front(Sent& record, Seq at) {
     record.begin = at;
 }
 
-// Neighbours that the peer has are one record: what the scoreboard holds is bounded by the holes. The
-// record that is left.
+// Neighbours that the peer has are one record: what the scoreboard holds is bounded by the holes.
+// The record that is left.
 Sent* SentQueue::mark_sacked(Sent& record) {
     remove(line_of(record), record);
     if (record.lost) lost_bytes_ -= record.size();

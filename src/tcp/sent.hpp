@@ -1,10 +1,10 @@
-// What has been sent and is not acknowledged yet: the scoreboard. One record per burst, split where SACK,
-// loss or retransmission cuts it, in sequence order; those in flight also in the order of sending, those
-// lost in the order in which they were found lost. Every recovery algorithm reads this and none keeps its
-// own.
+// What has been sent and is not acknowledged yet: the scoreboard. One record per burst, split where
+// SACK, loss or retransmission cuts it, in sequence order; those in flight also in the order of
+// sending, those lost in the order in which they were found lost. Every recovery algorithm reads
+// this and none keeps its own.
 //
-// Work: O(1) to send and to acknowledge a record, O(log n) to find one by number. The index for finding is
-// built only while something is selectively acknowledged or lost.
+// Work: O(1) to send and to acknowledge a record, O(log n) to find one by number. The index for
+// finding is built only while something is selectively acknowledged or lost.
 #pragma once
 
 #include <cstdint>
@@ -61,18 +61,20 @@ public:
     Sent* first() const { return first_; }
     Sent* last() const { return last_; }
 
-    // A new burst at the end. When the pool is dry it joins the last record, if there is one, and inherits
-    // the later time: coarser, never wrong. False only if there is nothing to join.
+    // A new burst at the end. When the pool is dry it joins the last record, if there is one, and
+    // inherits the later time: coarser, never wrong. False only if there is nothing to join.
     bool append(Seq begin, Seq end, std::uint16_t mss, Instant now, const RateSnapshot& rate = {});
 
-    // Cuts `record` at `at` (strictly inside); the first part keeps its place. Without memory: not cut.
+    // Cuts `record` at `at` (strictly inside); the first part keeps its place. Without memory: not
+    // cut.
     bool split(Sent& record, Seq at);
 
     void mark_lost(Sent& record);    // not a sacked one
     void mark_all_lost();            // but what is sacked
     // It goes out again: in flight, and the youngest.
     void mark_retransmitted(Sent& record, Instant now, const RateSnapshot& rate = {});
-    // The peer has dropped what it had acknowledged selectively (RFC 2018 8): all of it counts as unsent.
+    // The peer has dropped what it had acknowledged selectively (RFC 2018 8): all of it counts as
+    // unsent.
     void forget_sacks();
     Sent* first_lost() const { return lost_.oldest; }
     Sent* oldest_in_flight() const { return flying_.oldest; }
@@ -81,8 +83,9 @@ public:
     std::uint64_t sacked_bytes() const { return sacked_bytes_; }
     Seq highest_sacked() const { return highest_sacked_; }  // one past; Seq(): nothing is
 
-    // What an acknowledgment took away, told record by record so that each algorithm takes what it needs.
-    // fn(const Sent& record, octets): `octets` of the record are newly delivered (they were not sacked).
+    // What an acknowledgment took away, told record by record so that each algorithm takes what it
+    // needs. fn(const Sent& record, octets): `octets` of the record are newly delivered (they were
+    // not sacked).
     struct Acked {
         std::uint64_t delivered = 0;      // octets that were not known to have arrived
         bool any_retransmitted = false;   // Karn: no sample from this acknowledgment's records
@@ -93,10 +96,12 @@ public:
     template <class Fn>
     Acked acknowledge(Seq ack, Fn&& fn) {
         Acked result;
-        if (first_ != nullptr && first_->begin < ack) result.first_was_retransmitted = first_->retransmitted != 0;
+        if (first_ != nullptr && first_->begin < ack)
+            result.first_was_retransmitted = first_->retransmitted != 0;
         while (first_ != nullptr && first_->begin < ack) {
             Sent& record = *first_;
-            const std::uint64_t octets = distance(record.begin, record.end < ack ? record.end : ack);
+            const std::uint64_t octets =
+                distance(record.begin, record.end < ack ? record.end : ack);
             if (!record.sacked) {
                 note_delivered(record, octets, result);
                 fn(static_cast<const Sent&>(record), octets);
@@ -114,12 +119,14 @@ public:
         return acknowledge(ack, [](const Sent&, std::uint64_t) {});
     }
 
-    // A SACK block, inside [first()->begin, last()->end). The same account of what is newly delivered.
+    // A SACK block, inside [first()->begin, last()->end). The same account of what is newly
+    // delivered.
     template <class Fn>
     void sack(Seq begin, Seq end, Acked& result, Fn&& fn) {
         Sent* record = find(begin);
         if (record == nullptr) return;
-        if (record->begin < begin && !record->sacked && split(*record, begin)) record = record->next;
+        if (record->begin < begin && !record->sacked && split(*record, begin))
+            record = record->next;
         while (record != nullptr && record->begin < end) {
             if (record->end > end && !record->sacked && !split(*record, end)) break;
             if (!record->sacked && record->begin >= begin) {

@@ -1,5 +1,5 @@
-// Finding a record by its sequence number: a treap over the list, with priorities that follow from the
-// numbers themselves (which start at a secret), so that no order of SACK blocks makes it deep.
+// Finding a record by its sequence number: a treap over the list, with priorities that follow from
+// the numbers themselves (which start at a secret), so that no order of SACK blocks makes it deep.
 #include "tcp/sent.hpp"
 
 namespace estab::tcp {
@@ -29,7 +29,8 @@ Sent* SentQueue::find(Seq at) {
     }
 }
 
-// From a sorted list in one pass: each node climbs the right edge as far as its priority carries it.
+// From a sorted list in one pass: each node climbs the right edge as far as its priority carries
+// it.
 void SentQueue::build_index() {
     root_ = nullptr;
     Sent* edge = nullptr;

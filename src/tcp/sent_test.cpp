@@ -23,8 +23,9 @@ struct Model {
     std::uint64_t una = 0;
     Seq seq(std::uint64_t i) const { return Seq(start + i); }
     std::uint64_t count(bool Cell::*what) const {
-        return static_cast<std::uint64_t>(std::count_if(
-            cells.begin() + static_cast<std::ptrdiff_t>(una), cells.end(), [&](const Cell& c) { return c.*what; }));
+        return static_cast<std::uint64_t>(
+            std::count_if(cells.begin() + static_cast<std::ptrdiff_t>(una), cells.end(),
+                          [&](const Cell& c) { return c.*what; }));
     }
 };
 
@@ -78,7 +79,8 @@ void run(std::uint64_t seed) {
             case 2: {  // a SACK block anywhere
                 if (m.una == m.cells.size()) break;
                 const std::uint64_t from = m.una + rng.below(m.cells.size() - m.una);
-                const std::uint64_t to = std::min<std::uint64_t>(from + 1 + rng.below(60), m.cells.size());
+                const std::uint64_t to =
+                    std::min<std::uint64_t>(from + 1 + rng.below(60), m.cells.size());
                 SentQueue::Acked acked;
                 q.sack(m.seq(from), m.seq(to), acked, [](const Sent&, std::uint64_t) {});
                 std::uint64_t fresh = 0;
@@ -138,11 +140,13 @@ TEST(SentQueue, TenThousandHolesAreFoundInFewSteps) {
     Memory memory(16 << 20);
     SentPool pool(memory);
     SentQueue q(pool);
-    for (std::uint64_t i = 0; i < 20'000; ++i) q.append(Seq(start + i * 10), Seq(start + i * 10 + 10), 10, Instant(1s));
+    for (std::uint64_t i = 0; i < 20'000; ++i)
+        q.append(Seq(start + i * 10), Seq(start + i * 10 + 10), 10, Instant(1s));
     SentQueue::Acked acked;
     for (std::uint64_t i = 1; i < 20'000; i += 2) {  // every other one, from both ends inwards
         const std::uint64_t k = i % 4 == 1 ? i : 20'000 - i;
-        q.sack(Seq(start + (k | 1) * 10), Seq(start + (k | 1) * 10 + 10), acked, [](const Sent&, std::uint64_t) {});
+        q.sack(Seq(start + (k | 1) * 10), Seq(start + (k | 1) * 10 + 10), acked,
+               [](const Sent&, std::uint64_t) {});
     }
     EXPECT_GT(q.sacked_bytes(), 0u);
     EXPECT_EQ(acked.delivered, q.sacked_bytes());
@@ -154,7 +158,8 @@ TEST(SentQueue, JoinsTheLastRecordWithoutMemory) {
     SentQueue q(pool);
     const std::uint64_t n = SentPool::per_slab() + 10;
     for (std::uint64_t i = 0; i < n; ++i) {
-        ASSERT_TRUE(q.append(Seq(start + i * 10), Seq(start + i * 10 + 10), 10, Instant(Duration(i))));
+        ASSERT_TRUE(
+            q.append(Seq(start + i * 10), Seq(start + i * 10 + 10), 10, Instant(Duration(i))));
     }
     EXPECT_EQ(q.last()->end, Seq(start + n * 10));
     EXPECT_EQ(q.last()->size(), 110u);

@@ -1,5 +1,6 @@
-// Sequence numbers that can be compared. 32-bit wire numbers are extended to 64 bits once, on arrival;
-// from there on <, max and subtraction mean what they say (RFC 9293 3.4: the space on the wire wraps).
+// Sequence numbers that can be compared. 32-bit wire numbers are extended to 64 bits once, on
+// arrival; from there on <, max and subtraction mean what they say (RFC 9293 3.4: the space on the
+// wire wraps).
 #pragma once
 
 #include <compare>
@@ -16,11 +17,15 @@ public:
 
     // The number nearest to `near` whose low 32 bits are `wire`.
     static constexpr Seq extend(wire::SeqNum wire, Seq near) {
-        const auto delta = static_cast<std::int32_t>(wire.raw - static_cast<std::uint32_t>(near.value_));
+        const auto delta =
+            static_cast<std::int32_t>(wire.raw - static_cast<std::uint32_t>(near.value_));
         return Seq(near.value_ + static_cast<std::uint64_t>(static_cast<std::int64_t>(delta)));
     }
-    // Where a stream starts: one whole wrap above zero, so that SND.UNA - 1 and a far old number exist.
-    static constexpr Seq initial(wire::SeqNum wire) { return Seq((std::uint64_t{1} << 32) + wire.raw); }
+    // Where a stream starts: one whole wrap above zero, so that SND.UNA - 1 and a far old number
+    // exist.
+    static constexpr Seq initial(wire::SeqNum wire) {
+        return Seq((std::uint64_t{1} << 32) + wire.raw);
+    }
 
     constexpr wire::SeqNum wire() const { return {static_cast<std::uint32_t>(value_)}; }
     constexpr std::uint64_t value() const { return value_; }

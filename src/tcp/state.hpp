@@ -6,8 +6,17 @@
 namespace estab::tcp {
 
 enum class State : std::uint8_t {
-    closed, listen, syn_sent, syn_received, established, fin_wait_1, fin_wait_2, close_wait, closing,
-    last_ack, time_wait,
+    closed,
+    listen,
+    syn_sent,
+    syn_received,
+    established,
+    fin_wait_1,
+    fin_wait_2,
+    close_wait,
+    closing,
+    last_ack,
+    time_wait,
 };
 
 const char* to_string(State);  // "ESTABLISHED", "FIN-WAIT-1", ...

@@ -22,15 +22,15 @@ struct Tcb {
     } snd;
     struct Receive {
         Seq nxt;                    // next expected
-        Seq edge;                   // right edge offered: RCV.NXT + RCV.WND; never moves left (SHLD-14)
+        Seq edge;  // right edge offered: RCV.NXT + RCV.WND; never moves left (SHLD-14)
         Seq irs;
         Seq up;                     // one past the last urgent octet announced; irs: none
         std::uint8_t shift = 0;     // Rcv.Wind.Shift
         std::uint64_t wnd() const { return distance(nxt, edge); }
     } rcv;
 
-    // Extends the numbers and scales the window of a checked segment: the one place where that happens.
-    // The payload is lent, not copied.
+    // Extends the numbers and scales the window of a checked segment: the one place where that
+    // happens. The payload is lent, not copied.
     Segment read(const wire::TcpView& view, wire::Ecn ecn) const;
     void read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const;
     // The same for a segment that was read before anyone knew whose it is.

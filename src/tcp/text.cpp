@@ -1,5 +1,5 @@
-// Receiving text: where it goes, when it is acknowledged, what the ACK reports, and how far the window
-// opens. RFC 9293 3.10.7.4 seventh, 3.8.6; RFC 5681 4.2; RFC 2018, 2883.
+// Receiving text: where it goes, when it is acknowledged, what the ACK reports, and how far the
+// window opens. RFC 9293 3.10.7.4 seventh, 3.8.6; RFC 5681 4.2; RFC 2018, 2883.
 #include <algorithm>
 
 #include "base/math.hpp"
@@ -56,21 +56,23 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
     owe_ack_for_text(now, seg, what);
 }
 
-// RFC 5681 4.2: at once for what is out of order or fills a hole, else for every second full segment or
-// when the delay runs out (MUST-40, SHLD-18, SHLD-19).
-void Connection::owe_ack_for_text(Instant now, const Segment& seg, const RecvBuffer::Inserted& what) {
+// RFC 5681 4.2: at once for what is out of order or fills a hole, else for every second full
+// segment or when the delay runs out (MUST-40, SHLD-18, SHLD-19).
+void Connection::owe_ack_for_text(Instant now, const Segment& seg,
+                                  const RecvBuffer::Inserted& what) {
     if (what.in_order == 0) {
         owed_.ack = true;
         // MAY-13. Without SACK their number is the message: one for each wire segment.
         if (!sack_) {
-            owed_.duplicate_acks =
-                static_cast<std::uint8_t>(std::min<unsigned>(owed_.duplicate_acks + seg.segments, 255));
+            owed_.duplicate_acks = static_cast<std::uint8_t>(
+                std::min<unsigned>(owed_.duplicate_acks + seg.segments, 255));
         }
         return;
     }
     ack_pending_octets_ += static_cast<std::uint32_t>(what.in_order);
     const bool hole = !active_->recv.out_of_order().empty() || what.in_order > seg.payload.size();
-    if (hole || what.duplicate || ack_pending_octets_ >= std::uint32_t{config_->ack_every} * rcv_mss_) {
+    if (hole || what.duplicate ||
+        ack_pending_octets_ >= std::uint32_t{config_->ack_every} * rcv_mss_) {
         owed_.ack = true;
         return;
     }
@@ -103,7 +105,8 @@ void Connection::report_duplicate(Environment& env, Seq begin, Seq end) {
     dsack_begin_ = begin;
     dsack_end_ = end;
     owed_.dsack = owed_.ack = true;
-    ++(end <= tcb_.rcv.nxt ? env.counters.TcpExt_TCPDSACKOldSent : env.counters.TcpExt_TCPDSACKOfoSent);
+    ++(end <= tcb_.rcv.nxt ? env.counters.TcpExt_TCPDSACKOldSent
+                           : env.counters.TcpExt_TCPDSACKOfoSent);
 }
 
 void Connection::fill_sack(Segment& out) {
@@ -119,17 +122,20 @@ void Connection::fill_sack(Segment& out) {
     std::uint8_t kept = 0;
     for (std::uint8_t i = 0; i < a.sack_recent_count; ++i) {
         const std::uint64_t at = a.sack_recent[i].value();
-        const auto range = std::upper_bound(ranges.begin(), ranges.end(), at,
-                                            [](std::uint64_t v, const Interval& r) { return v < r.end; });
-        if (range == ranges.end() || range->begin > at) continue;  // it has become part of the stream
+        const auto range =
+            std::upper_bound(ranges.begin(), ranges.end(), at,
+                             [](std::uint64_t v, const Interval& r) { return v < r.end; });
+        if (range == ranges.end() || range->begin > at)
+            continue;  // it has become part of the stream
         a.sack_recent[kept++] = a.sack_recent[i];
-        if (o.sack_count < most) o.sack[o.sack_count++] = {Seq(range->begin).wire(), Seq(range->end).wire()};
+        if (o.sack_count < most)
+            o.sack[o.sack_count++] = {Seq(range->begin).wire(), Seq(range->end).wire()};
     }
     a.sack_recent_count = kept;
 }
 
-// The window field of the next segment. The right edge never moves back (SHLD-14), opens in steps worth
-// having (MUST-39), and what a scaled field cannot say is rounded up, as Linux does (S0-14).
+// The window field of the next segment. The right edge never moves back (SHLD-14), opens in steps
+// worth having (MUST-39), and what a scaled field cannot say is rounded up, as Linux does (S0-14).
 std::uint16_t Connection::window_to_offer() {
     Tcb::Receive& rcv = tcb_.rcv;
     const std::uint64_t held = unread();
@@ -153,15 +159,17 @@ void Connection::grow_receive_window(Instant now, std::uint64_t octets) {
     if (round_start_us_ == 0) round_start_us_ = round_clock(now);
 }
 
-// Dynamic right-sizing: when the application took more than half a buffer in one round trip, the path
-// could have carried more. Then: wake a peer whose window we had closed.
+// Dynamic right-sizing: when the application took more than half a buffer in one round trip, the
+// path could have carried more. Then: wake a peer whose window we had closed.
 void Connection::after_read(Environment& env, Instant now, std::size_t octets) {
     copied_in_round_ += static_cast<std::uint32_t>(octets);
     const std::uint32_t passed_us = round_clock(now) - round_start_us_;
-    const bool round_over = rtt_.has_sample() ? passed_us > static_cast<std::uint64_t>(to_us(rtt_.srtt()))
-                                              : copied_in_round_ >= recv_window_;
+    const bool round_over = rtt_.has_sample()
+                                ? passed_us > static_cast<std::uint64_t>(to_us(rtt_.srtt()))
+                                : copied_in_round_ >= recv_window_;
     if (round_over && round_start_us_ != 0) {
-        const std::uint64_t wanted = 2 * std::uint64_t{copied_in_round_} + 16 * std::uint64_t{rcv_mss_};
+        const std::uint64_t wanted =
+            2 * std::uint64_t{copied_in_round_} + 16 * std::uint64_t{rcv_mss_};
         const Memory& memory = env.chunks.memory();  // a budget half used up stops the growth
         if (config_->recv_autotune && wanted > recv_buffer_ && memory.used() < memory.limit() / 2) {
             recv_buffer_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(

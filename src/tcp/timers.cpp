@@ -39,7 +39,8 @@ Duration Connection::current_rto() const {
 void Connection::arm_retransmit(Instant now) {
     persisting_ = false;
     Duration rto = current_rto();
-    if (state_ == State::syn_sent && retries_ < config_->syn_linear_timeouts) rto = config_->rto_initial;
+    if (state_ == State::syn_sent && retries_ < config_->syn_linear_timeouts)
+        rto = config_->rto_initial;
     retransmit_at_ = after(now, rto);
 }
 
@@ -67,8 +68,8 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
     if (retries_ == config_->retries1) notice_.trouble = true;  // SHLD-9
     ++stats_.timeouts;
     ++env.counters.TcpExt_TCPTimeouts;
-    note(env, now, event::Kind::retransmit_timeout, static_cast<std::uint64_t>(current_rto().count()),
-         backoff_, tcb_.snd.una.wire().raw);
+    note(env, now, event::Kind::retransmit_timeout,
+         static_cast<std::uint64_t>(current_rto().count()), backoff_, tcb_.snd.una.wire().raw);
     if (state_ == State::syn_sent || state_ == State::syn_received) {
         owed_.syn = true;
         if (retries_ > config_->syn_linear_timeouts && backoff_ < 32) ++backoff_;
@@ -116,7 +117,8 @@ void Connection::on_persist_timer(Environment& env, Instant now) {
         return;
     }
     if (trouble_since_ == never) trouble_since_ = now;
-    // MUST-37: an answering peer may keep its window closed; an orphan need not wait for it for ever.
+    // MUST-37: an answering peer may keep its window closed; an orphan need not wait for it for
+    // ever.
     const bool over = orphan_ ? backoff_ >= config_->orphan_retries : gives_up(now);
     if (over) {
         owed_.reset = true;
@@ -144,7 +146,8 @@ void Connection::apply_config(Instant now) {
 void Connection::on_keepalive_timer(Environment& env, Instant now) {
     keepalive_at_ = never;
     if (!config_->keepalive || !is_synchronized(state_)) return;
-    if (tcb_.snd.una != tcb_.snd.nxt || persisting_) {  // something else is asking already (MUST-26)
+    if (tcb_.snd.una != tcb_.snd.nxt ||
+        persisting_) {  // something else is asking already (MUST-26)
         keepalive_at_ = after(now, config_->keepalive_idle);
         return;
     }

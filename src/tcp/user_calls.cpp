@@ -19,8 +19,8 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
     }
     if (!activate(env)) return fail(Error::no_memory);
     // RFC 5681 4.1: a long silence makes cwnd stale.
-    if (config_->slow_start_after_idle && tcb_.snd.una == tcb_.snd.nxt && active_->send.size() == 0 &&
-        last_sent_ != Instant{} && now - last_sent_ > current_rto()) {
+    if (config_->slow_start_after_idle && tcb_.snd.una == tcb_.snd.nxt &&
+        active_->send.size() == 0 && last_sent_ != Instant{} && now - last_sent_ > current_rto()) {
         active_->control.on(congestion::Restarted{now, initial_window_bytes()});
         note_window(env, now, event::Cause::idle);
     }
@@ -110,7 +110,8 @@ Result<void> Connection::shutdown_write(Environment& env, Instant now) {
 
 void Connection::close(Environment& env, Instant now) {
     if (orphan_) return;
-    if (state_ != State::closed && (unread() != 0 || (active_ != nullptr && !active_->recv.empty()))) {
+    if (state_ != State::closed &&
+        (unread() != 0 || (active_ != nullptr && !active_->recv.empty()))) {
         // Octets that nobody will read: the peer must learn that they are lost (SHLD-3).
         ++env.counters.TcpExt_TCPAbortOnClose;
         orphan_ = true;
@@ -119,7 +120,8 @@ void Connection::close(Environment& env, Instant now) {
     }
     orphan_ = true;
     (void)shutdown_write(env, now);
-    if (state_ == State::fin_wait_2 && misc_at_ == never) misc_at_ = after(now, config_->fin_wait_2);
+    if (state_ == State::fin_wait_2 && misc_at_ == never)
+        misc_at_ = after(now, config_->fin_wait_2);
     if (state_ == State::closed) deactivate_if_idle(env);
 }
 
@@ -151,7 +153,8 @@ Config* Connection::own_config(Environment& env) {
     return const_cast<Config*>(config_);
 }
 
-void Connection::set_congestion_control(Environment& env, Instant now, const congestion::Table& to) {
+void Connection::set_congestion_control(Environment& env, Instant now,
+                                        const congestion::Table& to) {
     Config* config = own_config(env);
     if (config != nullptr) config->congestion_control = &to;
     if (active_ != nullptr) {

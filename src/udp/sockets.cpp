@@ -43,7 +43,8 @@ Result<SocketId> Sockets::open(const Options& options) {
     Options with_port = options;
     if (with_port.local.port == 0) with_port.local.port = draw_port(options.local.address);
     if (with_port.local.port == 0 || is_taken(with_port.local)) return fail(Error::address_in_use);
-    auto free = std::find_if(sockets_.begin(), sockets_.end(), [](const Socket& s) { return !s.is_used; });
+    auto free =
+        std::find_if(sockets_.begin(), sockets_.end(), [](const Socket& s) { return !s.is_used; });
     if (free == sockets_.end()) {
         if (sockets_.size() == sockets_max) return fail(Error::no_memory);
         free = sockets_.emplace(sockets_.end());
@@ -63,7 +64,8 @@ void Sockets::close(SocketId id) {
     --in_use_;
 }
 
-Result<void> Sockets::connect(SocketId id, const wire::Endpoint& remote, const wire::Address& local_address) {
+Result<void> Sockets::connect(SocketId id, const wire::Endpoint& remote,
+                              const wire::Address& local_address) {
     Socket* s = find(id);
     if (s == nullptr) return fail(Error::not_found);
     if (remote.port == 0 || remote.address.is_v4() != local_address.is_v4()) {
@@ -92,9 +94,11 @@ std::uint32_t Sockets::match(const wire::Endpoint& local, const wire::Endpoint& 
     return best;
 }
 
-std::optional<Sockets::Delivered> Sockets::receive(const wire::IpPacket& packet, bool checksum_is_verified) {
+std::optional<Sockets::Delivered> Sockets::receive(const wire::IpPacket& packet,
+                                                   bool checksum_is_verified) {
     const auto view = wire::UdpView::parse(packet.payload);
-    if (!view || (!checksum_is_verified && !view->checksum_is_valid(packet.source, packet.destination))) {
+    if (!view ||
+        (!checksum_is_verified && !view->checksum_is_valid(packet.source, packet.destination))) {
         ++counters_.Udp_InErrors;
         return Delivered{};
     }
@@ -121,7 +125,8 @@ std::optional<SocketId> Sockets::on_icmp(const wire::Endpoint& local, const Trou
     const std::uint32_t index = match(local, trouble.remote);
     if (index == none) return std::nullopt;
     Socket& s = sockets_[index];
-    if (s.troubles.size() == troubles_max) s.troubles.pop_front();  // policy when full: the oldest goes
+    if (s.troubles.size() == troubles_max)
+        s.troubles.pop_front();  // policy when full: the oldest goes
     s.troubles.push_back(trouble);
     return SocketId{index, s.generation};
 }
@@ -151,8 +156,8 @@ std::size_t Sockets::write(SocketId id, MutableBytes room, const wire::Endpoint&
     CHECK(s != nullptr);
     const std::size_t ip_bytes = wire::ip_header_bytes(to.address.is_v4());
     const std::array<Bytes, 1> parts{payload};
-    const std::size_t udp_bytes =
-        wire::write_udp(room.subspan(ip_bytes), {.source = from, .destination = to, .payload = parts});
+    const std::size_t udp_bytes = wire::write_udp(
+        room.subspan(ip_bytes), {.source = from, .destination = to, .payload = parts});
     // DF is set, so the identification has no meaning (RFC 6864 4.1).
     wire::write_ip(room, {.source = from.address,
                           .destination = to.address,

@@ -1,5 +1,6 @@
-// The datagram sockets of one stack (RFC 768, RFC 1122 4.1): who gets a datagram, what waits for its
-// reader, and how one is written. No I/O; packets go in and are written into room that is given.
+// The datagram sockets of one stack (RFC 768, RFC 1122 4.1): who gets a datagram, what waits for
+// its reader, and how one is written. No I/O; packets go in and are written into room that is
+// given.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +24,10 @@ struct SocketId {
 };
 
 struct Options {
-    wire::Endpoint local{};                       // address unspecified: any; port 0: drawn (RFC 6056)
-    std::size_t queue_max = 212'992;              // octets that wait, each datagram counted 64 more.
-                                                  // Policy when full: the newest is dropped, counted
-                                                  // as Udp_RcvbufErrors
+    wire::Endpoint local{};  // address unspecified: any; port 0: drawn (RFC 6056)
+    std::size_t queue_max = 212'992;  // octets that wait, each datagram counted 64 more.
+                                      // Policy when full: the newest is dropped, counted
+                                      // as Udp_RcvbufErrors
     std::uint8_t hop_limit = 64;
     std::uint8_t dscp = 0;
 };
@@ -55,9 +56,11 @@ public:
     Result<SocketId> open(const Options& options);
     void close(SocketId id);
     // From now on only `remote` is heard; `local_address` becomes the socket's if it had none.
-    Result<void> connect(SocketId id, const wire::Endpoint& remote, const wire::Address& local_address);
+    Result<void> connect(SocketId id, const wire::Endpoint& remote,
+                         const wire::Address& local_address);
 
-    // A packet of protocol 17 for us. The socket that something happened to, or nullopt: nobody there.
+    // A packet of protocol 17 for us. The socket that something happened to, or nullopt: nobody
+    // there.
     struct Delivered {
         std::optional<SocketId> to;               // nullopt: taken, but dropped
     };

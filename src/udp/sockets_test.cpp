@@ -22,7 +22,8 @@ struct Host : testing::Test {
     Rng rng{7};
     Sockets sockets{counters, rng};
 
-    std::vector<std::uint8_t> packet(const Endpoint& from, const Endpoint& to, std::string_view payload) {
+    std::vector<std::uint8_t> packet(const Endpoint& from, const Endpoint& to,
+                                     std::string_view payload) {
         Sockets other(others, rng);
         const auto id = other.open({.local = from});
         std::vector<std::uint8_t> room(Sockets::packet_bytes(to.address, payload.size()));
@@ -132,7 +133,8 @@ TEST_F(Icmp, TroubleIsKeptForItsSocketUpToALimit) {  // RFC 1122 4.1.3.3
     const auto id = sockets.open({.local = {us, 53}});
     EXPECT_FALSE(sockets.on_icmp({us, 54}, {.remote = peer}));
     for (std::uint8_t i = 0; i < 17; ++i) {
-        EXPECT_EQ(sockets.on_icmp({us, 53}, {.remote = peer, .error = Error::refused, .code = i}), *id);
+        EXPECT_EQ(sockets.on_icmp({us, 53}, {.remote = peer, .error = Error::refused, .code = i}),
+                  *id);
     }
     EXPECT_EQ(sockets.next_trouble(*id)->code, 1);  // the oldest went
     for (int i = 0; i < 15; ++i) EXPECT_TRUE(sockets.next_trouble(*id));

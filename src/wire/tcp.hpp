@@ -41,13 +41,14 @@ struct SackBlock {  // RFC 2018
     friend constexpr bool operator==(SackBlock, SackBlock) = default;
 };
 
-// What the options say, in any order, on any segment (MUST-4, MUST-5). An option that is unknown, or
-// known but not of a length it may have, is skipped by its length and counted in unknown_count (MUST-6).
-// A length of 0 or 1, or one past the header, ends the list: malformed (MUST-7); what came before
-// it stands. Where an option is there twice the first counts.
+// What the options say, in any order, on any segment (MUST-4, MUST-5). An option that is unknown,
+// or known but not of a length it may have, is skipped by its length and counted in unknown_count
+// (MUST-6). A length of 0 or 1, or one past the header, ends the list: malformed (MUST-7); what
+// came before it stands. Where an option is there twice the first counts.
 struct TcpOptions {
     std::optional<std::uint16_t> mss;
-    std::optional<std::uint8_t> window_scale;  // as sent; above 14: receiver's affair (RFC 7323 2.3)
+    std::optional<std::uint8_t>
+        window_scale;  // as sent; above 14: receiver's affair (RFC 7323 2.3)
     bool sack_permitted = false;
     std::optional<Timestamps> timestamps;
     std::uint8_t sack_count = 0;

@@ -25,12 +25,14 @@ constexpr Row rows[] = {
     {"SynAckTooHigh", "SYN-SENT", "<- S. 0 ack 2 mss 1000", "-> R 2 length 0"},
     {"RstAckTooLow", "SYN-SENT", "<- R. 0 ack 0", "nothing"},
     {"RstAckTooHigh", "SYN-SENT", "<- R. 0 ack 2", "nothing"},
-    // Second the RST: one that acknowledges our SYN ends the attempt, one without an ACK proves nothing.
+    // Second the RST: one that acknowledges our SYN ends the attempt, one without an ACK proves
+    // nothing.
     {"RstAck", "SYN-SENT", "<- R. 0 ack 1", "expect-error connection_refused", "CLOSED"},
     {"Rst", "SYN-SENT", "<- R 0", "nothing"},
     // Fourth the SYN: with our ACK, or the other half of a simultaneous open (MUST-10).
     {"SynAck", "SYN-SENT", "<- S. 0 ack 1 mss 1000", "-> . 1 ack 1 length 0", "ESTABLISHED"},
-    {"SynAckWithText", "SYN-SENT", "<- S. 0:10 ack 1 mss 1000", "-> . 1 ack 11 length 0", "ESTABLISHED"},
+    {"SynAckWithText", "SYN-SENT", "<- S. 0:10 ack 1 mss 1000", "-> . 1 ack 11 length 0",
+     "ESTABLISHED"},
     {"SynAckWithFin", "SYN-SENT", "<- SF. 0 ack 1 mss 1000", "-> . 1 ack 2 length 0", "CLOSE-WAIT"},
     {"Syn", "SYN-SENT", "<- S 0 mss 1000", "-> S. 0 ack 1", "SYN-RECEIVED"},
     // Fifth: neither.
@@ -38,20 +40,21 @@ constexpr Row rows[] = {
     {"FinAck", "SYN-SENT", "<- F. 0 ack 1", "nothing"},
     {"TextWithoutAck", "SYN-SENT", "<- P 0:10", "nothing"},
 
-    // 3.10.7.4, first: the sequence number. What is not acceptable draws an ACK and does nothing else.
+    // 3.10.7.4, first: the sequence number. What is not acceptable draws an ACK and does nothing
+    // else.
     {"AckLeftOfWindow", "other", "<- . $R-1 ack $S", "ack"},
     {"AckRightOfWindow", "other", "<- . 70000 ack $S", "ack"},
     {"OldText", "synchronized", "<- P. $R-50:$R ack $S", "ack"},
-    {"TextRightOfWindow", "other",
-     "<- P. 70000:70100 ack $S", "ack"},
-    {"FinRightOfWindow", "other",
-     "<- F. 70000 ack $S", "ack"},
+    {"TextRightOfWindow", "other", "<- P. 70000:70100 ack $S", "ack"},
+    {"FinRightOfWindow", "other", "<- F. 70000 ack $S", "ack"},
     {"FinAgain", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- F. $R-1 ack $U", "ack"},
     {"KeepaliveProbe", "other", "<- . $R-1:$R ack $U", "ack"},
 
-    // Second: RST. RFC 5961 3.2: at RCV.NXT it counts (U-5), elsewhere in the window it is asked to prove
+    // Second: RST. RFC 5961 3.2: at RCV.NXT it counts (U-5), elsewhere in the window it is asked to
+    // prove
     // itself (U-6), outside it is nothing (U-7).
-    {"RstExact", "SYN-RECEIVED/passive", "<- R $R", "nothing", "CLOSED"},  // and LISTEN never heard of it
+    {"RstExact", "SYN-RECEIVED/passive", "<- R $R", "nothing",
+     "CLOSED"},  // and LISTEN never heard of it
     {"RstExact", "SYN-RECEIVED/active", "<- R $R", "expect-error connection_refused", "CLOSED"},
     {"RstExact", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT", "<- R $R",
      "expect-error connection_reset_by_peer", "CLOSED"},
@@ -72,7 +75,8 @@ constexpr Row rows[] = {
     {"SynRightOfWindow", "other", "<- S 70000", "ack"},
     {"SynAckInWindow", "synchronized", "<- S. $R ack $S", "ack"},
     {"SynAckAgain", "synchronized", "<- S. 0 ack 1", "ack"},
-    {"SynAckOfSimultaneousOpen", "SYN-RECEIVED/active", "<- S. 0 ack 1 mss 1000", "nothing", "ESTABLISHED"},
+    {"SynAckOfSimultaneousOpen", "SYN-RECEIVED/active", "<- S. 0 ack 1 mss 1000", "nothing",
+     "ESTABLISHED"},
 
     // Fifth: ACK. Without one, dropped.
     {"TextWithoutAck", "other", "<- P $R:$R+10", "nothing"},
@@ -80,13 +84,15 @@ constexpr Row rows[] = {
     {"NoFlags", "other", "<- none $R", "nothing"},
     {"AckTooLow", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 0", "-> R 0 length 0"},
     {"AckTooHigh", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 2", "-> R 2 length 0"},
-    {"AckExact", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 1", "nothing", "ESTABLISHED"},
+    {"AckExact", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- . $R ack 1", "nothing",
+     "ESTABLISHED"},
     {"AckWithText", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- P. $R:$R+10 ack 1",
      "-> . 1 ack $R+10 length 0", "ESTABLISHED"},
     {"AckWithFin", "SYN-RECEIVED/passive SYN-RECEIVED/active", "<- F. $R ack 1",
      "-> . 1 ack $R+1 length 0", "CLOSE-WAIT"},
     {"AckOfTheFuture", "synchronized", "<- . $R ack $S+1", "ack"},
-    {"AckOfTheFutureWithText", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R:$R+10 ack $S+1", "ack"},
+    {"AckOfTheFutureWithText", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R:$R+10 ack $S+1",
+     "ack"},
     {"AckOfTheDistantPast", "synchronized", "<- . $R ack -70000", "ack"},  // RFC 5961 5.2 (U-9)
     {"AckOld", "synchronized", "<- . $R ack 51", "nothing"},
     {"AckOldWithText", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R:$R+10 ack 51",
@@ -98,16 +104,20 @@ constexpr Row rows[] = {
 
     // Sixth: URG, where text may still come.
     {"Urgent", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- U. $R ack $U urg 5", "notice urgent"},
-    {"Urgent", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- U. $R ack $U urg 5", "no-notice urgent"},
+    {"Urgent", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- U. $R ack $U urg 5",
+     "no-notice urgent"},
 
     // Seventh: text.
     {"TextInOrder", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R:$R+10 ack $U",
      "-> . $S ack $R+10 length 0"},
-    {"TextOutOfOrder", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R+10:$R+20 ack $U", "ack"},  // SHLD-31
+    {"TextOutOfOrder", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R+10:$R+20 ack $U",
+     "ack"},  // SHLD-31
     {"TextPartlyOld", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. $R-10:$R+10 ack $U",
      "-> . $S ack $R+10 length 0"},
-    {"TextAcrossTheRightEdge", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. 9990:10090 ack $U", "ack"},
-    {"TextBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- P. $R:$R+10 ack $U", "nothing"},
+    {"TextAcrossTheRightEdge", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. 9990:10090 ack $U",
+     "ack"},
+    {"TextBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- P. $R:$R+10 ack $U",
+     "nothing"},
 
     // Eighth: FIN.
     {"Fin", "ESTABLISHED", "<- F. $R ack $U", "-> . $S ack $R+1 length 0", "CLOSE-WAIT"},
@@ -115,7 +125,8 @@ constexpr Row rows[] = {
     {"FinWithAckOfOurs", "FIN-WAIT-1", "<- F. $R ack $S", "-> . $S ack $R+1 length 0", "TIME-WAIT"},
     {"Fin", "FIN-WAIT-2", "<- F. $R ack $U", "-> . $S ack $R+1 length 0", "TIME-WAIT"},
     {"FinBehindAHole", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- F. $R+10 ack $U", "ack"},
-    {"FinWithText", "ESTABLISHED", "<- FP. $R:$R+10 ack $U", "-> . $S ack $R+11 length 0", "CLOSE-WAIT"},
+    {"FinWithText", "ESTABLISHED", "<- FP. $R:$R+10 ack $U", "-> . $S ack $R+11 length 0",
+     "CLOSE-WAIT"},
     {"FinBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- F. $R ack $U", "nothing"},
 };
 

@@ -22,14 +22,18 @@ constexpr Situation all[] = {
     {"CLOSED", Begin::closed, "", 0, 0, 0},
     {"SYN-SENT", Begin::closed, "app open\n-> S 0\n", 0, 1, 0},
     {"SYN-RECEIVED/passive", Begin::passive, "", 1, 1, 0},
-    {"SYN-RECEIVED/active", Begin::closed, "app open\n-> S 0\n<- S 0 mss 1000\n-> S. 0 ack 1\n", 1, 1, 0},
+    {"SYN-RECEIVED/active", Begin::closed, "app open\n-> S 0\n<- S 0 mss 1000\n-> S. 0 ack 1\n", 1,
+     1, 0},
     {"ESTABLISHED", Begin::established, ESTAB_ESTABLISHED, 101, 101, 101},
     {"FIN-WAIT-1", Begin::established, ESTAB_FIN_WAIT_1, 101, 102, 101},
     {"FIN-WAIT-2", Begin::established, ESTAB_FIN_WAIT_2, 101, 102, 102},
     {"CLOSE-WAIT", Begin::established, ESTAB_CLOSE_WAIT, 102, 101, 101},
-    {"CLOSING", Begin::established, ESTAB_FIN_WAIT_1 "<- F. 101 ack 101\n-> . 102 ack 102\n", 102, 102, 101},
-    {"LAST-ACK", Begin::established, ESTAB_CLOSE_WAIT "app shutdown\n-> F. 101 ack 102\n", 102, 102, 101},
-    {"TIME-WAIT", Begin::established, ESTAB_FIN_WAIT_2 "<- F. 101 ack 102\n-> . 102 ack 102\n", 102, 102, 102},
+    {"CLOSING", Begin::established, ESTAB_FIN_WAIT_1 "<- F. 101 ack 101\n-> . 102 ack 102\n", 102,
+     102, 101},
+    {"LAST-ACK", Begin::established, ESTAB_CLOSE_WAIT "app shutdown\n-> F. 101 ack 102\n", 102, 102,
+     101},
+    {"TIME-WAIT", Begin::established, ESTAB_FIN_WAIT_2 "<- F. 101 ack 102\n-> . 102 ack 102\n", 102,
+     102, 102},
 };
 
 #undef ESTAB_ESTABLISHED

@@ -8,7 +8,8 @@
 
 namespace estab::conformance {
 
-// A state, the lines that lead to it, and the numbers that then hold: relative ones, as in the lines.
+// A state, the lines that lead to it, and the numbers that then hold: relative ones, as in the
+// lines.
 struct Situation {
     const char* name;                 // "SYN-RECEIVED/active" and "/passive" are two (MUST-11)
     conversation::Begin begin;
@@ -16,9 +17,10 @@ struct Situation {
     std::int64_t rcv_nxt, snd_nxt, snd_una;
 };
 
-// One event in some states. `$R`, `$S` and `$U` are RCV.NXT, SND.NXT and SND.UNA before the event, and
-// `$R+10` is what it looks like. The answer is a line, or one of the words "ack" (an empty ACK that says
-// where we are) and "nothing". A state of "=" is the same as before.
+// One event in some states. `$R`, `$S` and `$U` are RCV.NXT, SND.NXT and SND.UNA before the event,
+// and
+// `$R+10` is what it looks like. The answer is a line, or one of the words "ack" (an empty ACK that
+// says where we are) and "nothing". A state of "=" is the same as before.
 struct Row {
     const char* event;
     const char* states;               // names, separated by blanks; "synchronized" is seven of

@@ -27,11 +27,14 @@ std::vector<Case> cases(std::span<const Row> rows) {
     std::vector<Case> result;
     for (const Row& row : rows) {
         for (const std::string& name : conversation::words(row.states)) {
-            const std::string names = name == "synchronized" ? synchronized : name == "other" ? other : name;
+            const std::string names = name == "synchronized" ? synchronized
+                                      : name == "other"      ? other
+                                                             : name;
             for (const std::string& state : conversation::words(names)) {
                 const auto all = situations();
-                const auto in = std::find_if(all.begin(), all.end(),
-                                             [&state](const Situation& s) { return state == s.name; });
+                const auto in = std::find_if(all.begin(), all.end(), [&state](const Situation& s) {
+                    return state == s.name;
+                });
                 result.push_back({in == all.end() ? nullptr : &*in, &row});
             }
         }
@@ -41,8 +44,10 @@ std::vector<Case> cases(std::span<const Row> rows) {
 
 std::string test_name(const testing::TestParamInfo<Case>& info) {
     const Case& c = info.param;
-    std::string name = std::string(c.in != nullptr ? c.in->name : "NoSuchState") + "_" + c.row->event;
-    std::replace_if(name.begin(), name.end(), [](unsigned char x) { return std::isalnum(x) == 0; }, '_');
+    std::string name =
+        std::string(c.in != nullptr ? c.in->name : "NoSuchState") + "_" + c.row->event;
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char x) { return std::isalnum(x) == 0; }, '_');
     return name;
 }
 
@@ -59,7 +64,8 @@ std::string fill_in(const Situation& in, std::string_view text) {
         if (i + 1 < text.size() && (text[i + 1] == '+' || text[i + 1] == '-')) {
             const bool minus = text[++i] == '-';
             std::int64_t by = 0;
-            while (i + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[i + 1])) != 0) {
+            while (i + 1 < text.size() &&
+                   std::isdigit(static_cast<unsigned char>(text[i + 1])) != 0) {
                 by = by * 10 + (text[++i] - '0');
             }
             value += minus ? -by : by;
@@ -92,7 +98,8 @@ TEST_P(Rfc9293Table, Row) {
     if (HasFailure()) std::printf("The whole script:\n%s\n", script(GetParam()).c_str());
 }
 
-INSTANTIATE_TEST_SUITE_P(SegmentArrives, Rfc9293Table, testing::ValuesIn(cases(segment_rows())), test_name);
+INSTANTIATE_TEST_SUITE_P(SegmentArrives, Rfc9293Table, testing::ValuesIn(cases(segment_rows())),
+                         test_name);
 INSTANTIATE_TEST_SUITE_P(UserCall, Rfc9293Table, testing::ValuesIn(cases(call_rows())), test_name);
 INSTANTIATE_TEST_SUITE_P(Timeout, Rfc9293Table, testing::ValuesIn(cases(timer_rows())), test_name);
 

@@ -47,8 +47,10 @@ std::string trim(std::string_view text) {
 }  // namespace
 
 Conversation::Conversation(Opening opening)
-    : terms_(std::move(opening.terms)), machine_(config_of(terms_), tuple_of(terms_), terms_.mtu, 4096) {
-    const auto ticks = static_cast<std::uint32_t>(start_.time_since_epoch() / machine_.config.timestamp_tick);
+    : terms_(std::move(opening.terms)),
+      machine_(config_of(terms_), tuple_of(terms_), terms_.mtu, 4096) {
+    const auto ticks =
+        static_cast<std::uint32_t>(start_.time_since_epoch() / machine_.config.timestamp_tick);
     ts_offset_ = terms_.ts_start - ticks;
     peer_next_ = terms_.irs;
     if (opening.begin == Begin::closed) return;
@@ -139,7 +141,8 @@ void Conversation::step(const std::string& line) {
     } else if (w[0] == "event" || w[0] == "no-event") {
         return expect_event(w, w[0] == "event");
     } else if (w[0] == "path-mtu") {
-        machine_.connection.on_path_mtu(machine_.env(), now_, static_cast<std::uint32_t>(std::stoul(w.at(1))));
+        machine_.connection.on_path_mtu(machine_.env(), now_,
+                                        static_cast<std::uint32_t>(std::stoul(w.at(1))));
     } else if (w[0] != "quiet") {
         return expect_word(w);
     }
@@ -189,14 +192,16 @@ void Conversation::expect_segment(const std::string& text) {
     s.window_field = frame.view().window();
     if (s.options.timestamps) last_ts_val_ = s.options.timestamps->val;
     const std::string came = segment_text(s, ours());
-    if (const auto difference = wanted.differs_from(s, ours())) return complain(*difference + " in\n  " + came);
+    if (const auto difference = wanted.differs_from(s, ours()))
+        return complain(*difference + " in\n  " + came);
     if (frame.at != now_) {
         return complain("it came " + ms_text(now_ - frame.at) + " ms earlier: " + came);
     }
     const std::uint32_t first = s.seq.wire().raw - terms_.iss - 1;
     const Bytes octets = frame.view().payload();
     for (std::size_t i = 0; i < octets.size(); ++i) {
-        if (octets[i] != pattern(first + i)) return complain("not the octets that were written: " + came);
+        if (octets[i] != pattern(first + i))
+            return complain("not the octets that were written: " + came);
     }
 }
 
@@ -221,7 +226,8 @@ void Conversation::inject(const std::string& text) {
         s.options.sack[i].begin.raw += base.ack;
         s.options.sack[i].end.raw += base.ack;
     }
-    const bool plain = !line.option_text && !s.options.timestamps && (flags & wire::Flags::rst) == 0;
+    const bool plain =
+        !line.option_text && !s.options.timestamps && (flags & wire::Flags::rst) == 0;
     if (plain && !syn && machine_.connection.has_timestamps()) {
         s.options.timestamps = wire::Timestamps{
             terms_.peer_ts_start + static_cast<std::uint32_t>(to_ms(now_ - start_)), last_ts_val_};
@@ -247,7 +253,8 @@ void Conversation::app(const std::vector<std::string>& w) {
         const std::size_t octets = std::stoul(w.at(2));
         const bool urgent = w.size() > 3 && w[3] == "urgent";
         const auto taken = machine_.write(now_, octets, urgent);
-        const std::string wanted = w.size() > 3 && !urgent ? w.back() : w[2];  // "takes N", or an error
+        const std::string wanted =
+            w.size() > 3 && !urgent ? w.back() : w[2];  // "takes N", or an error
         const std::string came = taken ? std::to_string(*taken) : name_of(taken.error());
         if (came != wanted) complain("write: " + came);
     } else if (what == "read") {
@@ -329,8 +336,9 @@ void Conversation::expect_number(const std::string& what, std::uint64_t wanted) 
                                : what == "unread"    ? i.unread
                                : what == "rto"       ? i.rto_us / 1000
                                : what == "srtt"      ? i.rtt_us / 1000
-                               : what == "mss"       ? i.snd_mss
-                                                     : throw std::invalid_argument("what is '" + what + "'?");
+                               : what == "mss"
+                                   ? i.snd_mss
+                                   : throw std::invalid_argument("what is '" + what + "'?");
     if (came != wanted) complain(what + " is " + std::to_string(came));
 }
 
@@ -348,11 +356,11 @@ void Conversation::expect_word(const std::vector<std::string>& w) {
         const std::string came = names[static_cast<std::size_t>(info().timer)];
         if (came != wanted) complain("the timer is " + came);
     } else if (what == "notice" || what == "no-notice") {
-        const bool is = (wanted == "connected" && notice_.connected) ||
-                        (wanted == "readable" && notice_.readable) ||
-                        (wanted == "writable" && notice_.writable) ||
-                        (wanted == "urgent" && notice_.urgent) ||
-                        (wanted == "trouble" && notice_.trouble) || (wanted == "closed" && notice_.closed);
+        const bool is =
+            (wanted == "connected" && notice_.connected) ||
+            (wanted == "readable" && notice_.readable) ||
+            (wanted == "writable" && notice_.writable) || (wanted == "urgent" && notice_.urgent) ||
+            (wanted == "trouble" && notice_.trouble) || (wanted == "closed" && notice_.closed);
         if (is != (what == "notice")) complain(is ? "it was told" : "it was not told");
         notice_ = {};
     } else {
@@ -363,7 +371,8 @@ void Conversation::expect_word(const std::vector<std::string>& w) {
 void Conversation::complain(const std::string& what) {
     failed_ = true;
     std::string recent;
-    for (std::size_t i = trace_.size() - std::min<std::size_t>(trace_.size(), 10); i < trace_.size(); ++i) {
+    for (std::size_t i = trace_.size() - std::min<std::size_t>(trace_.size(), 10);
+         i < trace_.size(); ++i) {
         recent += "\n  " + trace_[i];
     }
     std::string waiting;

@@ -1,4 +1,5 @@
-// A scripted peer: drives one connection in virtual time, line by line. The language is in README.md.
+// A scripted peer: drives one connection in virtual time, line by line. The language is in
+// README.md.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,7 @@ struct Terms {
     std::uint16_t mss = 1460;              // the peer's option, options not counted
     std::uint64_t cwnd = 0;                // a multiple of mss
     std::uint32_t window = 65'535;         // the peer's, at first
-    std::uint8_t window_scale = 0;         // the peer's; not 0: scaling is agreed, ours is `our_scale`
+    std::uint8_t window_scale = 0;  // the peer's; not 0: scaling is agreed, ours is `our_scale`
     std::uint8_t our_scale = 0;
     std::uint32_t our_window = 0;          // offered in our SYN or SYN-ACK
     bool sack = false, timestamps = false, ecn = false;
@@ -38,7 +39,9 @@ struct Opening {
 };
 inline Opening established(Terms s = {}) { return {std::move(s), Begin::established}; }
 inline Opening passive(Terms s = {}) { return {std::move(s), Begin::passive}; }    // SYN-RECEIVED
-inline Opening syn_sent(Terms s = {}) { return {std::move(s), Begin::closed}; }    // "app open" comes first
+inline Opening syn_sent(Terms s = {}) {
+    return {std::move(s), Begin::closed};
+}  // "app open" comes first
 
 class Conversation {
 public:

@@ -31,7 +31,8 @@ Frame write_frame(Instant at, const tcp::Segment& s, const wire::FourTuple& tupl
     return frame;
 }
 
-Machine::Machine(const tcp::Config& c, const wire::FourTuple& tuple, std::uint16_t mtu, std::size_t events)
+Machine::Machine(const tcp::Config& c, const wire::FourTuple& tuple, std::uint16_t mtu,
+                 std::size_t events)
     : config(c), connection(tuple, config, 1, mtu), room_(events) {
     log_.store_all(events != 0);
 }
@@ -63,7 +64,8 @@ void Machine::pull(Instant now, std::vector<Frame>& out) {
 
 Result<std::size_t> Machine::write(Instant now, std::size_t octets, bool urgent) {
     const std::vector<std::uint8_t> text = pattern_run(written_, octets);
-    const auto taken = urgent ? connection.write_urgent(env_, now, text) : connection.write(env_, now, text);
+    const auto taken =
+        urgent ? connection.write_urgent(env_, now, text) : connection.write(env_, now, text);
     if (taken) written_ += *taken;
     connection.check_invariants();
     return taken;

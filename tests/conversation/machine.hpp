@@ -1,4 +1,5 @@
-// One connection with everything that it borrows, and the wire in front of it: what the two harnesses share.
+// One connection with everything that it borrows, and the wire in front of it: what the two
+// harnesses share.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,9 @@ struct Frame {                      // a segment as octets
 };
 
 // Octet n of every stream.
-constexpr std::uint8_t pattern(std::uint64_t n) { return static_cast<std::uint8_t>(n * 31 + (n >> 8)); }
+constexpr std::uint8_t pattern(std::uint64_t n) {
+    return static_cast<std::uint8_t>(n * 31 + (n >> 8));
+}
 std::vector<std::uint8_t> pattern_run(std::uint64_t from, std::size_t octets);
 
 Frame write_frame(Instant at, const tcp::Segment& segment, const wire::FourTuple& tuple,
@@ -27,7 +30,8 @@ Frame write_frame(Instant at, const tcp::Segment& segment, const wire::FourTuple
 class Machine {
 public:
     // Keeps at most `events` events.
-    Machine(const tcp::Config& config, const wire::FourTuple& tuple, std::uint16_t mtu, std::size_t events);
+    Machine(const tcp::Config& config, const wire::FourTuple& tuple, std::uint16_t mtu,
+            std::size_t events);
     ~Machine();
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;

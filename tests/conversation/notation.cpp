@@ -178,7 +178,8 @@ bool is_number(std::uint32_t wanted, std::uint32_t wire, std::uint32_t base) {
     return wire - base == wanted || wire == wanted;
 }
 
-std::optional<std::string> options_differ(const SegmentLine& line, const tcp::Segment& s, Base base) {
+std::optional<std::string> options_differ(const SegmentLine& line, const tcp::Segment& s,
+                                          Base base) {
     const wire::TcpOptions& want = line.options;
     const wire::TcpOptions& came = s.options;
     if (line.option_text) {
@@ -201,8 +202,10 @@ std::optional<std::string> options_differ(const SegmentLine& line, const tcp::Se
 }  // namespace
 
 std::optional<std::string> SegmentLine::differs_from(const tcp::Segment& s, Base base) const {
-    constexpr std::uint16_t ends = Flags::syn | Flags::fin | Flags::rst | Flags::urg | Flags::ece | Flags::cwr;
-    if (flags ? s.flags.bits != *flags : s.has(ends)) return "flags [" + flag_text(s.flags.bits) + "]";
+    constexpr std::uint16_t ends =
+        Flags::syn | Flags::fin | Flags::rst | Flags::urg | Flags::ece | Flags::cwr;
+    if (flags ? s.flags.bits != *flags : s.has(ends))
+        return "flags [" + flag_text(s.flags.bits) + "]";
     const std::uint32_t from = s.seq.wire().raw;
     if (seq && !is_number(*seq, from, base.seq)) return said("seq", *seq, from - base.seq);
     const std::uint32_t octets = s.payload.size();
@@ -265,7 +268,8 @@ std::string segment_text(const tcp::Segment& s, Base base) {
     if (s.has(Flags::ack)) text += ", ack " + std::to_string(s.ack.wire().raw - base.ack);
     text += ", win " + std::to_string(s.window_field);
     if (s.has(Flags::urg)) text += ", urg " + std::to_string(s.urgent);
-    if (const std::string o = option_text(s.options, base); !o.empty()) text += ", options [" + o + "]";
+    if (const std::string o = option_text(s.options, base); !o.empty())
+        text += ", options [" + o + "]";
     return text + ", length " + std::to_string(s.payload.size());
 }
 

@@ -1,5 +1,5 @@
-// Segments as lines: read in tcpdump's notation or in the short form of the README beside this file, and
-// printed as tcpdump prints them.
+// Segments as lines: read in tcpdump's notation or in the short form of the README beside this
+// file, and printed as tcpdump prints them.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace estab::conversation {
 
-// What is subtracted from the numbers of one direction, so that a SYN is 0 and the first octet is 1.
+// What is subtracted from the numbers of one direction, so that a SYN is 0 and the first octet
+// is 1.
 struct Base {
     std::uint32_t seq = 0;
     std::uint32_t ack = 0;

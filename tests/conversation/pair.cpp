@@ -54,7 +54,9 @@ Pair::Pair(const PairTerms& terms) : terms_(terms) {
 }
 
 void Pair::drop(Side from, std::set<std::uint32_t> segments) {
-    drop_if(from, [which = std::move(segments)](std::uint32_t n, const Frame&) { return which.contains(n); });
+    drop_if(from, [which = std::move(segments)](std::uint32_t n, const Frame&) {
+        return which.contains(n);
+    });
 }
 
 void Pair::drop_if(Side from, std::function<bool(std::uint32_t, const Frame&)> which) {
@@ -78,7 +80,12 @@ void Pair::speak(Side side) {
 
 void Pair::put_on_the_link(Side from, Frame frame) {
     const std::uint32_t number = sent_[from]++;
-    Heard heard{.at = now_, .from = from, .number = number, .dropped = cut_[from], .segment = {}, .octets = 0};
+    Heard heard{.at = now_,
+                .from = from,
+                .number = number,
+                .dropped = cut_[from],
+                .segment = {},
+                .octets = 0};
     tcp::Tcb{}.read(frame.view(), frame.ecn, heard.segment);
     heard.octets = heard.segment.payload.size();
     heard.segment.payload.clear();

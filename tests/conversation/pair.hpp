@@ -1,5 +1,6 @@
-// Two connections joined by a link of virtual time, without a stack: for what only a conversation of two
-// real ends shows. The link delivers every frame after `delay`, in order, unless told otherwise.
+// Two connections joined by a link of virtual time, without a stack: for what only a conversation
+// of two real ends shows. The link delivers every frame after `delay`, in order, unless told
+// otherwise.
 #pragma once
 
 #include <cstdint>
@@ -42,12 +43,13 @@ public:
     void hold_up(Side from, std::uint32_t segment, Duration by);  // later ones overtake it
     void cut(Side from, bool yes) { cut_[from] = yes; }           // nothing gets through
 
-    // Applications: a writer keeps its send buffer full until so many octets are written; a reader takes
-    // everything at once, unless it is told not to.
+    // Applications: a writer keeps its send buffer full until so many octets are written; a reader
+    // takes everything at once, unless it is told not to.
     void write(Side side, std::uint64_t octets) { to_write_[side] += octets; speak(side); }
     void keep_reading(Side side, bool yes) { reads_[side] = yes; speak(side); }
 
-    // Goes on until nothing is due before `until`, or until `done` says so (asked after every event).
+    // Goes on until nothing is due before `until`, or until `done` says so (asked after every
+    // event).
     bool run_for(Duration time, const std::function<bool()>& done = {});
     void speak(Side side);  // after calls on a connection: what it has to say goes out
 

@@ -1,4 +1,5 @@
-// The MUSTs of RFC 9293 about data under way: Nagle, urgent data, silly windows, acknowledgments, PSH.
+// The MUSTs of RFC 9293 about data under way: Nagle, urgent data, silly windows, acknowledgments,
+// PSH.
 #include <gtest/gtest.h>
 
 #include "conversation/harness.hpp"
@@ -168,7 +169,8 @@ TEST(Rfc9293, Shld14_TheRightEdgeNeverMovesLeft) {  // 3.8.6
     )");
 }
 
-TEST(Rfc9293, Must58_OneAckForManySegments) {  // 3.10.7.4, MUST-59: queued segments first, then the ACK
+TEST(Rfc9293,
+     Must58_OneAckForManySegments) {  // 3.10.7.4, MUST-59: queued segments first, then the ACK
     Conversation c{established({.config = tcp::profile::linux_(), .mss = 1000, .sack = true})};
     std::vector<Frame> out;
     const wire::FourTuple& t = c.connection().tuple();
@@ -304,7 +306,8 @@ TEST(Rfc9293, May13_TextOutOfOrderIsAcknowledgedAtOnce) {
     )");
 }
 
-TEST(Rfc9293, WindowUpdatesObeyWl1AndWl2) {  // 3.10.7.4 fifth: an older segment's window is old news
+TEST(Rfc9293,
+     WindowUpdatesObeyWl1AndWl2) {  // 3.10.7.4 fifth: an older segment's window is old news
     Conversation{established({.mss = 1000})}.run(R"(
         +0 app write 10
         +0 -> P. 1:11

@@ -43,14 +43,16 @@ void expect_text_is_taken(std::vector<std::uint8_t> options) {
 }
 
 TEST(Rfc9293, Must1_TheLargestWindowIsNotNegative) {  // 3.1, REC-1
-    Conversation c{established({.mss = 1000, .cwnd = 100'000, .window = 65'535, .window_scale = 14})};
+    Conversation c{
+        established({.mss = 1000, .cwnd = 100'000, .window = 65'535, .window_scale = 14})};
     c.run("+0 <- . ack 1 win 65535");
     EXPECT_EQ(c.info().snd_wnd, 65'535u << 14);
     c.run("+0 app write 50000\n+0 drain\n");
     EXPECT_EQ(c.info().in_flight, 50'000u);
 }
 
-TEST(Rfc9293, Must2_EverySegmentCarriesAChecksum) {  // 3.1; segments of this harness are real octets
+TEST(Rfc9293,
+     Must2_EverySegmentCarriesAChecksum) {  // 3.1; segments of this harness are real octets
     Conversation c{established({.mss = 1000})};
     (void)c.machine().write(c.now(), 100);
     std::vector<Frame> out;
@@ -69,7 +71,8 @@ TEST(Rfc9293, Must3_AFlippedBitFailsTheChecksum) {  // 3.1; the stack drops what
     for (std::size_t i = 0; i < out[0].octets.size(); ++i) {
         out[0].octets[i] ^= 0x10;
         const auto view = wire::TcpView::parse(out[0].octets);
-        EXPECT_FALSE(view && view->checksum_is_valid(t.local.address, t.remote.address)) << "octet " << i;
+        EXPECT_FALSE(view && view->checksum_is_valid(t.local.address, t.remote.address))
+            << "octet " << i;
         out[0].octets[i] ^= 0x10;
     }
 }
@@ -179,7 +182,8 @@ TEST(Rfc9293, Must49_TheHopLimitIsConfigurable) {  // 3.9.2
 }
 
 TEST(Rfc9293, Must64_OptionsNeedNoWordBoundary) {  // 3.2
-    const std::array<std::uint8_t, 20> list{1, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 1, 1, 1, 2, 4, 5, 0xb4, 0, 0};
+    const std::array<std::uint8_t, 20> list{1, 8, 10, 0, 0, 0, 7, 0,    0, 0,
+                                            9, 1, 1,  1, 2, 4, 5, 0xb4, 0, 0};
     const wire::TcpOptions o = wire::parse_tcp_options(list);
     EXPECT_EQ(o.timestamps, (wire::Timestamps{7, 9}));
     EXPECT_EQ(o.mss, 1460);
@@ -208,7 +212,8 @@ TEST(Rfc9293, Must67_TheAdvertisedMssIsWhatTheInterfaceReceives) {  // 3.7.1: MM
 
 TEST(Rfc9293, Must68_EveryOtherOptionHasALength) {  // 3.1
     for (int kind = 2; kind < 256; ++kind) {
-        const std::array<std::uint8_t, 8> list{static_cast<std::uint8_t>(kind), 4, 0xff, 0xff, 3, 3, 7, 0};
+        const std::array<std::uint8_t, 8> list{
+            static_cast<std::uint8_t>(kind), 4, 0xff, 0xff, 3, 3, 7, 0};
         EXPECT_EQ(wire::parse_tcp_options(list).window_scale, 7) << "behind kind " << kind;
     }
 }

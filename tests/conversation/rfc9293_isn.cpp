@@ -24,9 +24,11 @@ TEST(Rfc9293, Must8_TheClockTicksEveryFourMicroseconds) {  // S2-8a: 250,000 a s
     EXPECT_EQ(isn(17'179'869'184us), isn(0us)) << "a cycle takes about 4.77 hours";
 }
 
-TEST(Rfc9293, Must9_OutsidersCannotComputeIt) {  // SHLD-1: the key is a secret, and so is each offset
+TEST(Rfc9293,
+     Must9_OutsidersCannotComputeIt) {  // SHLD-1: the key is a secret, and so is each offset
     const stack::Secrets one(1), other(2);
-    EXPECT_NE(one.initial_sequence(start, tuple_to(80)), other.initial_sequence(start, tuple_to(80)));
+    EXPECT_NE(one.initial_sequence(start, tuple_to(80)),
+              other.initial_sequence(start, tuple_to(80)));
     const std::uint32_t first = one.initial_sequence(start, tuple_to(80)).raw;
     const std::uint32_t second = one.initial_sequence(start, tuple_to(81)).raw;
     const std::uint32_t third = one.initial_sequence(start, tuple_to(82)).raw;

@@ -120,8 +120,8 @@ TEST(Rfc9293, Shld3_TextAfterCloseResets) {
     )");
 }
 
-// U-3, 3.10.7.3: a RST in SYN-SENT is believed if its ACK is exactly right. Its sequence number is not
-// compared: RCV.NXT is not known yet (RFC 5961 3.2).
+// U-3, 3.10.7.3: a RST in SYN-SENT is believed if its ACK is exactly right. Its sequence number is
+// not compared: RCV.NXT is not known yet (RFC 5961 3.2).
 TEST(Rfc9293, U3_InSynSentTheAckProvesTheRst) {
     Conversation{syn_sent()}.run(R"(
         +0 app open

@@ -1,4 +1,5 @@
-// The MUSTs of RFC 9293 3.8 that time decides: retransmission, giving up, keepalives, closed windows.
+// The MUSTs of RFC 9293 3.8 that time decides: retransmission, giving up, keepalives, closed
+// windows.
 #include <gtest/gtest.h>
 
 #include "conversation/harness.hpp"
@@ -105,7 +106,8 @@ TEST(Rfc9293, Must20_R1TellsAndR2Ends) {  // 3.8.3; SHLD-9, SHLD-10
 }
 
 TEST(Rfc9293, Shld11_R2IsAtLeastAHundredSeconds) {
-    for (const tcp::Config& config : {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
+    for (const tcp::Config& config :
+         {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
         Conversation{established({.config = config, .mss = 1000, .rtt = 1ms})}.run(R"(
             +0   app write 100
             +0   drain
@@ -157,7 +159,8 @@ TEST(Rfc9293, Must22_ASynHasTheSameR1AndR2) {  // 3.8.3, U-1
 }
 
 TEST(Rfc9293, Must23_ASynIsTriedForThreeMinutes) {
-    for (const tcp::Config& config : {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
+    for (const tcp::Config& config :
+         {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
         Conversation{syn_sent({.config = config})}.run(R"(
             +0    app open
             +180s drain
@@ -314,7 +317,8 @@ TEST(Rfc9293, Must37_AnAnsweringPeerMayKeepItsWindowClosed) {
     }
 }
 
-// MUST-21 goes first: an owner who says how long its data may take means a closed window too, as with Linux.
+// MUST-21 goes first: an owner who says how long its data may take means a closed window too, as
+// with Linux.
 TEST(Rfc9293, Must37_ButTheOwnersOwnTimeoutCounts) {
     Terms t = plain();
     t.config.user_timeout = 30s;
@@ -337,7 +341,8 @@ TEST(Rfc9293, Must37_ASilentOneMayNot) {
 }
 
 TEST(Rfc9293, Must40_AnAckIsDelayedLessThanHalfASecond) {  // 3.8.6.3, SHLD-18
-    for (tcp::Config config : {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
+    for (tcp::Config config :
+         {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
         config.quick_acks = 0;
         EXPECT_LT(config.delayed_ack, 500ms);
         Conversation c{established({.config = config, .mss = 1000})};
@@ -360,7 +365,8 @@ TEST(Rfc9293, Must47_SoftErrorsAreReported) {  // 3.9.1.8; SHLD-25, U-2
     EXPECT_EQ(c.connection().icmp_code(), 1);
 }
 
-TEST(Rfc9293, Must56_SoftErrorsDoNotAbortAnOpening) {  // 3.9.2.2; the error is told when it times out
+TEST(Rfc9293,
+     Must56_SoftErrorsDoNotAbortAnOpening) {  // 3.9.2.2; the error is told when it times out
     Conversation{syn_sent()}.run(R"(
         +0    app open
         +0    -> S 0

@@ -1,5 +1,5 @@
-// What options do to a conversation: RFC 7323 (PAWS), 2018 (SACK), 2883 (DSACK), 3168 (ECN), and the
-// urgent pointer (RFC 6093).
+// What options do to a conversation: RFC 7323 (PAWS), 2018 (SACK), 2883 (DSACK), 3168 (ECN), and
+// the urgent pointer (RFC 6093).
 #include <gtest/gtest.h>
 
 #include "conversation/harness.hpp"

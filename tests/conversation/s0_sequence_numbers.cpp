@@ -16,8 +16,14 @@ Terms client() {
 }
 
 Terms server() {
-    Terms s{.window_scale = 7, .our_scale = 5, .our_window = 65'160, .timestamps = true,
-            .iss = 1093122830, .irs = 4065008942, .ts_start = 3225418910, .peer_ts_start = 3875254422,
+    Terms s{.window_scale = 7,
+            .our_scale = 5,
+            .our_window = 65'160,
+            .timestamps = true,
+            .iss = 1093122830,
+            .irs = 4065008942,
+            .ts_start = 3225418910,
+            .peer_ts_start = 3875254422,
             .absolute = true};
     s.config.recv_buffer = 65'160;
     s.config.quick_acks = 1;
@@ -54,7 +60,8 @@ TEST(S0_10, SynAckOfASimultaneousOpenHasTheSameOptions) {  // RFC 7323 3.2: ecr 
     )");
 }
 
-TEST(S0_11, ThirdSegmentOfTheHandshakeIsScaled) {  // RFC 7323 2.2: a SYN's window is not, the next is
+TEST(S0_11,
+     ThirdSegmentOfTheHandshakeIsScaled) {  // RFC 7323 2.2: a SYN's window is not, the next is
     Conversation{syn_sent(client())}.run(R"(
         @0         app open
                    -> S 4065008942
@@ -165,7 +172,8 @@ TEST(S0_15, TheClientWaitsInFinWait2) {  // RFC 9293 3.6; S0-16: the server's FI
 }
 
 TEST(S0_1, NumbersWrapInBothDirections) {  // RFC 9293 3.4
-    Conversation c{established({.mss = 1000, .cwnd = 10'000, .iss = 0xffff'ffff - 999, .irs = 0xffff'ffff - 999})};
+    Conversation c{established(
+        {.mss = 1000, .cwnd = 10'000, .iss = 0xffff'ffff - 999, .irs = 0xffff'ffff - 999})};
     c.run(R"(
         +0  app write 3000
         +0  -> 1:1001

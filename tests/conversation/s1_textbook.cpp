@@ -8,7 +8,8 @@ namespace {
 
 // wget: windows of 20 segments, scale 7.
 Terms downloader() {
-    Terms s{.iss = 3124300130, .irs = 2508684482, .ts_start = 1666537180, .peer_ts_start = 2620718342};
+    Terms s{
+        .iss = 3124300130, .irs = 2508684482, .ts_start = 1666537180, .peer_ts_start = 2620718342};
     s.config.recv_window_initial = 29'200;
     s.config.quick_acks = 255;
     return s;

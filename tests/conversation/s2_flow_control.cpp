@@ -59,7 +59,8 @@ TEST(S2_17, AClosedWindowIsProbedWithNothing) {  // RFC 9293 3.8.6.1; Linux's fo
 }
 
 TEST(S2_17, AClosedWindowIsProbedWithOneOctet) {  // RFC 9293 3.8.6.1; S4-17
-    Conversation{established(with_probes_of_one_octet({.mss = 1000, .cwnd = 10'000, .rtt = 100ms}))}.run(R"(
+    Conversation{established(with_probes_of_one_octet({.mss = 1000, .cwnd = 10'000, .rtt = 100ms}))}
+        .run(R"(
         +0    app write 1000
         +0    -> P. 1:1001
         +100  <- . ack 1001 win 0
@@ -75,7 +76,8 @@ TEST(S2_17, AClosedWindowIsProbedWithOneOctet) {  // RFC 9293 3.8.6.1; S4-17
 }
 
 TEST(S2_17, AProbeOfOneOctetMayBeTaken) {  // S4-17b
-    Conversation{established(with_probes_of_one_octet({.mss = 1000, .cwnd = 10'000, .rtt = 100ms}))}.run(R"(
+    Conversation{established(with_probes_of_one_octet({.mss = 1000, .cwnd = 10'000, .rtt = 100ms}))}
+        .run(R"(
         +0    app write 1000
         +0    -> P. 1:1001
         +100  <- . ack 1001 win 0

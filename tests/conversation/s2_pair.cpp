@@ -18,7 +18,8 @@ PairTerms textbook() {
     return t;
 }
 
-// Segments sent in each round trip: the link is fast, so a round is what goes out before the next ACK.
+// Segments sent in each round trip: the link is fast, so a round is what goes out before the next
+// ACK.
 std::vector<std::size_t> rounds(const Pair& pair, Duration rtt) {
     std::vector<std::size_t> result;
     Instant begin = Instant::min();
@@ -138,8 +139,10 @@ TEST(S2_4, SimultaneousOpenSurvivesTheLossOfAnySegment) {
             pair.write(Pair::client, 5000);
             pair.write(Pair::server, 5000);
             pair.run_for(20s);
-            EXPECT_EQ(pair.received(Pair::client), 5000u) << "side " << side << ", segment " << lost;
-            EXPECT_EQ(pair.received(Pair::server), 5000u) << "side " << side << ", segment " << lost;
+            EXPECT_EQ(pair.received(Pair::client), 5000u)
+                << "side " << side << ", segment " << lost;
+            EXPECT_EQ(pair.received(Pair::server), 5000u)
+                << "side " << side << ", segment " << lost;
         }
     }
 }
@@ -177,8 +180,10 @@ TEST(S1_3, AShortTransferSurvivesTheLossOfAnyTwoSegments) {
                         pair.speak(s);
                     }
                     pair.run_for(200s);
-                    ASSERT_EQ(pair.received(Pair::server), 12'345u) << side << ": " << a << ", " << b;
-                    ASSERT_EQ(pair.received(Pair::client), 3'210u) << side << ": " << a << ", " << b;
+                    ASSERT_EQ(pair.received(Pair::server), 12'345u)
+                        << side << ": " << a << ", " << b;
+                    ASSERT_EQ(pair.received(Pair::client), 3'210u)
+                        << side << ": " << a << ", " << b;
                     for (const Pair::Side s : {Pair::client, Pair::server}) {
                         ASSERT_EQ(pair.connection(s).state(), tcp::State::closed) << a << ", " << b;
                         ASSERT_FALSE(pair.connection(s).has_failed()) << a << ", " << b;
@@ -191,18 +196,24 @@ TEST(S1_3, AShortTransferSurvivesTheLossOfAnyTwoSegments) {
 
 TEST(S2_3, ALossyLinkDeliversEverythingOnceAndInOrder) {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-        PairTerms t{.delay = 10ms, .window = 60'000, .sack = seed % 2 == 0, .timestamps = seed % 3 == 0};
+        PairTerms t{
+            .delay = 10ms, .window = 60'000, .sack = seed % 2 == 0, .timestamps = seed % 3 == 0};
         Pair pair(t);
         Rng rng(seed);
         for (const Pair::Side s : {Pair::client, Pair::server}) {
             pair.drop_if(s, [&rng](std::uint32_t, const Frame&) { return rng.below(20) == 0; });
-            for (int i = 0; i < 40; ++i) pair.hold_up(s, static_cast<std::uint32_t>(rng.below(400)), 7ms);
+            for (int i = 0; i < 40; ++i)
+                pair.hold_up(s, static_cast<std::uint32_t>(rng.below(400)), 7ms);
         }
         pair.write(Pair::client, 300'000);
         pair.write(Pair::server, 100'000);
-        EXPECT_TRUE(pair.run_for(600s, [&] {
-            return pair.received(Pair::server) == 300'000 && pair.received(Pair::client) == 100'000;
-        })) << "--seed=" << seed << " " << pair.received(Pair::server) << " " << pair.received(Pair::client);
+        EXPECT_TRUE(pair.run_for(600s,
+                                 [&] {
+                                     return pair.received(Pair::server) == 300'000 &&
+                                            pair.received(Pair::client) == 100'000;
+                                 }))
+            << "--seed=" << seed << " " << pair.received(Pair::server) << " "
+            << pair.received(Pair::client);
     }
 }
 

@@ -1,4 +1,5 @@
-// The four segments of a close, with the numbers of a well-known capture: S3-1 to S3-5. RFC 9293 3.6.
+// The four segments of a close, with the numbers of a well-known capture: S3-1 to S3-5. RFC
+// 9293 3.6.
 #include <gtest/gtest.h>
 
 #include "conversation/harness.hpp"

@@ -1,5 +1,5 @@
-// Numbers and flags as a tutorial tells them, where it is right, and as the RFC has them where it is not:
-// S4-5 to S4-8. RFC 9293 3.1, 3.4, 3.10.7.1.
+// Numbers and flags as a tutorial tells them, where it is right, and as the RFC has them where it
+// is not: S4-5 to S4-8. RFC 9293 3.1, 3.4, 3.10.7.1.
 #include <gtest/gtest.h>
 
 #include "conversation/harness.hpp"
@@ -8,7 +8,9 @@ namespace estab::conversation {
 namespace {
 
 TEST(S4_5, NumbersGoOnBehind4294967295) {  // 2^32 - 1 is followed by 0
-    Conversation{established({.mss = 1000, .iss = 0xffff'fffe, .irs = 0xffff'fffe, .absolute = true})}.run(R"(
+    Conversation{
+        established({.mss = 1000, .iss = 0xffff'fffe, .irs = 0xffff'fffe, .absolute = true})}
+        .run(R"(
         +0 app write 3
         +0 -> P. 4294967295:2 ack 4294967295
         +1 <- P. 4294967295:1 ack 2

@@ -7,7 +7,9 @@
 namespace estab::conversation {
 namespace {
 
-Terms tutorial(std::uint16_t mss = 1000) { return {.config = tcp::profile::tutorial(), .mss = mss}; }
+Terms tutorial(std::uint16_t mss = 1000) {
+    return {.config = tcp::profile::tutorial(), .mss = mss};
+}
 
 TEST(S4_9, FiveSynRetriesEndAfterSixtyThreeSeconds) {
     Conversation{syn_sent(tutorial())}.run(R"(
@@ -59,7 +61,8 @@ TEST(S4_9a, LinearTimeoutsAreConfigurable) {  // as Linux since 6.5
     )");
 }
 
-TEST(S4_14, OnATimeOutHalfOfWhatWasInFlight) {  // RFC 5681 3.1 (4): FlightSize / 2, at least 2 segments
+TEST(S4_14,
+     OnATimeOutHalfOfWhatWasInFlight) {  // RFC 5681 3.1 (4): FlightSize / 2, at least 2 segments
     Terms t = tutorial();
     t.cwnd = 8000;
     Conversation{established(t)}.run(R"(
@@ -332,7 +335,8 @@ TEST(S4_19, TimeWaitIsTwoMsl) {
     )");
 }
 
-TEST(S4_19, TheLastAckIsSentAgain) {  // it was lost: the peer's FIN comes back, and 2 MSL begin anew
+TEST(S4_19,
+     TheLastAckIsSentAgain) {  // it was lost: the peer's FIN comes back, and 2 MSL begin anew
     Conversation{established()}.run(R"(
         +0   app close
         +0   -> F. 1 ack 1

@@ -1,5 +1,5 @@
-// Trace lines that everybody has seen in a tutorial, from packets that our own writer made: the order of
-// options comes from the writer, the rest of the line from the printer.
+// Trace lines that everybody has seen in a tutorial, from packets that our own writer made: the
+// order of options comes from the writer, the rest of the line from the printer.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -101,28 +101,33 @@ TEST(TraceLines, AbsoluteNumbersOpenSendClose) {
               "00:30:27.921869 IP 169.228.88.168.52524 > 169.228.88.188.8888: Flags [S], "
               "seq 4065008942, win 64240, options [mss 1460,sackOK,TS val 3875254422 ecr 0,nop,"
               "wscale 7], length 0");
-    EXPECT_EQ(trace.line(clock_time(0, 30, 28, 5237),
-                         {false, S | A, y, x + 1, 65160, opening(3225418910, 3875254422, 5)}),
-              "00:30:28.005237 IP 169.228.88.188.8888 > 169.228.88.168.52524: Flags [S.], "
-              "seq 1093122830, ack 4065008943, win 65160, options [mss 1460,sackOK,TS val 3225418910 "
-              "ecr 3875254422,nop,wscale 5], length 0");
-    EXPECT_EQ(trace.line(clock_time(0, 30, 28, 6550),
-                         {true, A, x + 1, y + 1, 502, stamped(3875254506, 3225418910)}),
-              "00:30:28.006550 IP 169.228.88.168.52524 > 169.228.88.188.8888: Flags [.], "
-              "ack 1093122831, win 502, options [nop,nop,TS val 3875254506 ecr 3225418910], length 0");
+    EXPECT_EQ(
+        trace.line(clock_time(0, 30, 28, 5237),
+                   {false, S | A, y, x + 1, 65160, opening(3225418910, 3875254422, 5)}),
+        "00:30:28.005237 IP 169.228.88.188.8888 > 169.228.88.168.52524: Flags [S.], "
+        "seq 1093122830, ack 4065008943, win 65160, options [mss 1460,sackOK,TS val 3225418910 "
+        "ecr 3875254422,nop,wscale 5], length 0");
+    EXPECT_EQ(
+        trace.line(clock_time(0, 30, 28, 6550),
+                   {true, A, x + 1, y + 1, 502, stamped(3875254506, 3225418910)}),
+        "00:30:28.006550 IP 169.228.88.168.52524 > 169.228.88.188.8888: Flags [.], "
+        "ack 1093122831, win 502, options [nop,nop,TS val 3875254506 ecr 3225418910], length 0");
 
-    EXPECT_EQ(trace.line(clock_time(0, 30, 57, 585899),
-                         {true, P | A, x + 1, y + 1, 502, stamped(3875284086, 3225418910), 1024}),
-              "00:30:57.585899 IP 169.228.88.168.52524 > 169.228.88.188.8888: Flags [P.], "
-              "seq 4065008943:4065009967, ack 1093122831, win 502, options [nop,nop,TS val 3875284086 "
-              "ecr 3225418910], length 1024");
-    EXPECT_EQ(trace.line(clock_time(0, 30, 57, 605209),
-                         {false, A, y + 1, x + 1025, 2005, stamped(3225448498, 3875284086)}),
-              "00:30:57.605209 IP 169.228.88.188.8888 > 169.228.88.168.52524: Flags [.], "
-              "ack 4065009967, win 2005, options [nop,nop,TS val 3225448498 ecr 3875284086], length 0");
+    EXPECT_EQ(
+        trace.line(clock_time(0, 30, 57, 585899),
+                   {true, P | A, x + 1, y + 1, 502, stamped(3875284086, 3225418910), 1024}),
+        "00:30:57.585899 IP 169.228.88.168.52524 > 169.228.88.188.8888: Flags [P.], "
+        "seq 4065008943:4065009967, ack 1093122831, win 502, options [nop,nop,TS val 3875284086 "
+        "ecr 3225418910], length 1024");
+    EXPECT_EQ(
+        trace.line(clock_time(0, 30, 57, 605209),
+                   {false, A, y + 1, x + 1025, 2005, stamped(3225448498, 3875284086)}),
+        "00:30:57.605209 IP 169.228.88.188.8888 > 169.228.88.168.52524: Flags [.], "
+        "ack 4065009967, win 2005, options [nop,nop,TS val 3225448498 ecr 3875284086], length 0");
 
     const wire::TcpOptions any = stamped(1, 1);
-    const auto part = [&](Instant at, const Sent& sent, std::string_view time, std::string_view rest) {
+    const auto part = [&](Instant at, const Sent& sent, std::string_view time,
+                          std::string_view rest) {
         const std::string line = trace.line(at, sent);
         EXPECT_TRUE(line.starts_with(time)) << line;
         EXPECT_TRUE(has(line, rest));
@@ -131,8 +136,8 @@ TEST(TraceLines, AbsoluteNumbersOpenSendClose) {
          "Flags [F.], seq 4065009967, ack 1093122831, win 502");
     part(clock_time(0, 30, 57, 669707), {false, A, y + 1, x + 1026, 2005, any}, "00:30:57.669707",
          "Flags [.], ack 4065009968, win 2005");
-    part(clock_time(0, 31, 2, 468946), {false, F | A, y + 1, x + 1026, 2005, any}, "00:31:02.468946",
-         "Flags [F.], seq 1093122831, ack 4065009968, win 2005");
+    part(clock_time(0, 31, 2, 468946), {false, F | A, y + 1, x + 1026, 2005, any},
+         "00:31:02.468946", "Flags [F.], seq 1093122831, ack 4065009968, win 2005");
     part(clock_time(0, 31, 2, 469779), {true, A, x + 1026, y + 2, 502, any}, "00:31:02.469779",
          "Flags [.], ack 1093122832, win 502");
 }
@@ -145,16 +150,18 @@ struct Burst {
 };
 
 // One download of 65,800 bytes: numbers are relative from the SYN on, as `tcpdump -n` shows them.
-void expect_download(Trace& trace, std::uint32_t x, std::uint32_t y, const std::vector<Burst>& bursts) {
+void expect_download(Trace& trace, std::uint32_t x, std::uint32_t y,
+                     const std::vector<Burst>& bursts) {
     const wire::TcpOptions any = stamped(1666537180, 2620718342);
     std::uint16_t window = 229;
     for (const Burst& b : bursts) {
         const std::uint16_t flags = b.push ? P | A : A;
         const std::string head = b.push ? "Flags [P.], seq " : "Flags [.], seq ";
         const std::size_t bytes = b.end - b.begin;
-        EXPECT_TRUE(has(trace.line({false, flags, y + b.begin, x + 152, 235, any, bytes, "HTTP/1.1 200 OK\r\n"}),
-                        head + std::to_string(b.begin) + ":" + std::to_string(b.end) +
-                            ", ack 152, win 235"));
+        EXPECT_TRUE(has(
+            trace.line(
+                {false, flags, y + b.begin, x + 152, 235, any, bytes, "HTTP/1.1 200 OK\r\n"}),
+            head + std::to_string(b.begin) + ":" + std::to_string(b.end) + ", ack 152, win 235"));
         EXPECT_TRUE(has(trace.line({true, A, x + 152, y + b.acked, b.window, any}),
                         "Flags [.], ack " + std::to_string(b.acked) + ", win " +
                             std::to_string(b.window)));
@@ -171,26 +178,29 @@ void expect_download(Trace& trace, std::uint32_t x, std::uint32_t y, const std::
 
 void expect_request(Trace& trace, std::uint32_t x, std::uint32_t y) {
     const wire::TcpOptions any = stamped(1666537180, 2620718342);
-    const std::string request = trace.line(
-        {true, P | A, x + 1, y + 1, 229, any, 151, "GET /file_64KB HTTP/1.1\r\nUser-Agent: Wget\r\n"});
+    const std::string request = trace.line({true, P | A, x + 1, y + 1, 229, any, 151,
+                                            "GET /file_64KB HTTP/1.1\r\nUser-Agent: Wget\r\n"});
     EXPECT_TRUE(has(request, "Flags [P.], seq 1:152, ack 1, win 229, "));
     EXPECT_TRUE(request.ends_with("length 151: HTTP: GET /file_64KB HTTP/1.1")) << request;
-    EXPECT_TRUE(has(trace.line({false, A, y + 1, x + 152, 235, any}), "Flags [.], ack 152, win 235"));
+    EXPECT_TRUE(
+        has(trace.line({false, A, y + 1, x + 152, 235, any}), "Flags [.], ack 152, win 235"));
 }
 
 TEST(TraceLines, RelativeNumbersOfADownload) {
-    Trace trace({Address::v4(192, 168, 131, 132), 37584}, {Address::v4(192, 168, 131, 138), 80}, {});
+    Trace trace({Address::v4(192, 168, 131, 132), 37584}, {Address::v4(192, 168, 131, 138), 80},
+                {});
     constexpr std::uint32_t x = 3124300130, y = 2508684482;
     EXPECT_EQ(trace.line(clock_time(10, 9, 11, 163215),
                          {true, S, x, 0, 29200, opening(1666537180, 0, 7)}),
               "10:09:11.163215 IP 192.168.131.132.37584 > 192.168.131.138.80: Flags [S], "
               "seq 3124300130, win 29200, options [mss 1460,sackOK,TS val 1666537180 ecr 0,nop,"
               "wscale 7], length 0");
-    EXPECT_EQ(trace.line(clock_time(10, 9, 11, 163355),
-                         {false, S | A, y, x + 1, 28960, opening(2620718342, 1666537180, 7)}),
-              "10:09:11.163355 IP 192.168.131.138.80 > 192.168.131.132.37584: Flags [S.], "
-              "seq 2508684482, ack 3124300131, win 28960, options [mss 1460,sackOK,TS val 2620718342 "
-              "ecr 1666537180,nop,wscale 7], length 0");
+    EXPECT_EQ(
+        trace.line(clock_time(10, 9, 11, 163355),
+                   {false, S | A, y, x + 1, 28960, opening(2620718342, 1666537180, 7)}),
+        "10:09:11.163355 IP 192.168.131.138.80 > 192.168.131.132.37584: Flags [S.], "
+        "seq 2508684482, ack 3124300131, win 28960, options [mss 1460,sackOK,TS val 2620718342 "
+        "ecr 1666537180,nop,wscale 7], length 0");
     EXPECT_EQ(trace.line(clock_time(10, 9, 11, 163390),
                          {true, A, x + 1, y + 1, 229, stamped(1666537180, 2620718342)}),
               "10:09:11.163390 IP 192.168.131.132.37584 > 192.168.131.138.80: Flags [.], ack 1, "
@@ -209,7 +219,8 @@ TEST(TraceLines, RelativeNumbersOfADownload) {
 }
 
 TEST(TraceLines, RelativeNumbersOfTheNextDownload) {
-    Trace trace({Address::v4(192, 168, 131, 132), 37586}, {Address::v4(192, 168, 131, 138), 80}, {});
+    Trace trace({Address::v4(192, 168, 131, 132), 37586}, {Address::v4(192, 168, 131, 138), 80},
+                {});
     constexpr std::uint32_t x = 2780780137, y = 825503549;
     EXPECT_TRUE(has(trace.line({true, S, x, 0, 29200, opening(1666537187, 0, 7)}),
                     "Flags [S], seq 2780780137, win 29200"));

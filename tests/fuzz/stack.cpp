@@ -1,6 +1,6 @@
-// A stack with listeners and connections against anything: frames, time and user calls. The input is a
-// list of [what][argument][length, 2 octets][frame]; a frame is an IP packet to 10.77.0.2 or fd77::2,
-// whose checksums are repaired unless asked not to.
+// A stack with listeners and connections against anything: frames, time and user calls. The input
+// is a list of [what][argument][length, 2 octets][frame]; a frame is an IP packet to 10.77.0.2 or
+// fd77::2, whose checksums are repaired unless asked not to.
 #include <algorithm>
 #include <vector>
 
@@ -19,8 +19,9 @@ void repair(MutableBytes packet) {
     store_be16(&packet[10], 0);
     store_be16(&packet[10], wire::checksum(packet.first(20)));
     store_be16(&packet[36], 0);
-    wire::Sum sum = wire::pseudo_header(wire::Address::from_v4(&packet[12]), wire::Address::from_v4(&packet[16]),
-                                        wire::protocol_tcp, static_cast<std::uint32_t>(packet.size() - 20));
+    wire::Sum sum = wire::pseudo_header(wire::Address::from_v4(&packet[12]),
+                                        wire::Address::from_v4(&packet[16]), wire::protocol_tcp,
+                                        static_cast<std::uint32_t>(packet.size() - 20));
     sum.add(packet.subspan(20));
     store_be16(&packet[36], sum.checksum());
 }
@@ -51,8 +52,13 @@ public:
         case 0: now_ += argument * 1ms; break;
         case 1: now_ += argument * 1s; break;
         case 2: keep(stack_.accept(listener_)); break;
-        case 3: keep(stack_.connect(now_, {wire::Address::v4(10, 77, 0, 1), 99}, {.local_port = argument})); break;
-        case 4: (void)stack_.write(now_, id(argument), std::vector<std::uint8_t>(argument * 64u)); break;
+        case 3:
+            keep(stack_.connect(now_, {wire::Address::v4(10, 77, 0, 1), 99},
+                                {.local_port = argument}));
+            break;
+        case 4:
+            (void)stack_.write(now_, id(argument), std::vector<std::uint8_t>(argument * 64u));
+            break;
         case 5: {
             std::vector<std::uint8_t> into(argument * 16u + 1);
             (void)stack_.read(now_, id(argument), into);
@@ -62,7 +68,9 @@ public:
         case 7: stack_.close(now_, id(argument)); break;
         case 8: stack_.abort(now_, id(argument)); break;
         case 9: held(argument); break;
-        case 10: (void)stack_.write_urgent(now_, id(argument), std::vector<std::uint8_t>(argument)); break;
+        case 10:
+            (void)stack_.write_urgent(now_, id(argument), std::vector<std::uint8_t>(argument));
+            break;
         case 11: receive(frame); break;                     // as it is
         case 12: (void)stack_.table(now_); break;
         default: answer(argument, frame); break;
@@ -71,8 +79,8 @@ public:
     }
 
 private:
-    // The peer's segment: as good as the input likes. With the right numbers where the argument says so,
-    // because nobody guesses 32 bits.
+    // The peer's segment: as good as the input likes. With the right numbers where the argument
+    // says so, because nobody guesses 32 bits.
     void answer(std::uint8_t argument, MutableBytes frame) {
         if (frame.size() >= 40 && frame[0] == 0x45 && (argument & 1) != 0 && !ids_.empty()) {
             if (const tcp::Connection* c = stack_.find(id(argument >> 4))) {
@@ -80,8 +88,10 @@ private:
                 std::copy_n(c->tuple().local.address.bytes().begin(), 4, frame.begin() + 16);
                 store_be16(&frame[20], c->tuple().remote.port);
                 store_be16(&frame[22], c->tuple().local.port);
-                store_be32(&frame[24], load_be32(&frame[24]) % 4096 + c->tcb().rcv.nxt.wire().raw - 2048);
-                store_be32(&frame[28], load_be32(&frame[28]) % 4096 + c->tcb().snd.nxt.wire().raw - 4000);
+                store_be32(&frame[24],
+                           load_be32(&frame[24]) % 4096 + c->tcb().rcv.nxt.wire().raw - 2048);
+                store_be32(&frame[28],
+                           load_be32(&frame[28]) % 4096 + c->tcb().snd.nxt.wire().raw - 4000);
                 if ((argument & 2) != 0) store_be32(&frame[24], c->tcb().rcv.nxt.wire().raw);
                 if ((argument & 4) != 0) store_be32(&frame[28], c->tcb().snd.nxt.wire().raw);
             }
@@ -148,8 +158,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     estab::stack::FuzzedStack stack;
     estab::Bytes rest(data, size);
     for (int steps = 0; rest.size() >= 4 && steps != 300; ++steps) {
-        const std::size_t length = std::min<std::size_t>(estab::load_be16(&rest[2]), rest.size() - 4);
-        std::vector<std::uint8_t> frame(rest.begin() + 4, rest.begin() + 4 + static_cast<std::ptrdiff_t>(length));
+        const std::size_t length =
+            std::min<std::size_t>(estab::load_be16(&rest[2]), rest.size() - 4);
+        std::vector<std::uint8_t> frame(rest.begin() + 4,
+                                        rest.begin() + 4 + static_cast<std::ptrdiff_t>(length));
         stack.step(rest[0], rest[1], frame);
         rest = rest.subspan(4 + length);
     }

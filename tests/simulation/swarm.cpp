@@ -25,7 +25,9 @@ void run(std::uint64_t seed) {
     const SwarmResult result = run_seed(seed);
     std::string trace;
     for (const std::string& line : result.trace) trace += line + "\n";
-    EXPECT_TRUE(result.ok) << result.reason << "\n" << result.world << "\n" << trace << replay_command(seed);
+    EXPECT_TRUE(result.ok) << result.reason << "\n"
+                           << result.world << "\n"
+                           << trace << replay_command(seed);
 }
 
 // In pieces, so that ctest can run them side by side.
@@ -35,14 +37,15 @@ TEST_P(Swarm, KeepsEveryRuleAndComesToAnEnd) {
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, Swarm, testing::Range(0, 20));
 
-// What these found is mended: the window of a retransmission that acknowledges more (11, 165, 348), ECT after
-// a SYN without ECN (18), the clock of a packed TIME-WAIT (308).
+// What these found is mended: the window of a retransmission that acknowledges more (11, 165, 348),
+// ECT after a SYN without ECN (18), the clock of a packed TIME-WAIT (308).
 TEST(SwarmSeed, FoundThisOnce) {
     for (const std::uint64_t seed : {11u, 18u, 165u, 308u, 348u, 614u, 723u, 974u}) run(seed);
 }
 
 TEST(SwarmSeed, IsTheSameWorldTwice) {
-    for (std::uint64_t seed : {3u, 14u, 15u}) EXPECT_EQ(run_seed(seed).hash, run_seed(seed).hash) << seed;
+    for (std::uint64_t seed : {3u, 14u, 15u})
+        EXPECT_EQ(run_seed(seed).hash, run_seed(seed).hash) << seed;
 }
 
 }  // namespace
