@@ -52,7 +52,8 @@ void insert_consume(benchmark::State& state) {
     tcp::ChunkPool chunks{memory};
     tcp::RecvBuffer buffer{chunks, tcp::Seq(std::uint64_t{1} << 32)};
     const tcp::Payload segment{Bytes{source, mss}};
-    buffer.insert(buffer.next(), tcp::Payload{Bytes{source, static_cast<std::size_t>(state.range(0))}});
+    buffer.insert(buffer.next(),
+                  tcp::Payload{Bytes{source, static_cast<std::size_t>(state.range(0))}});
     for (auto _ : state) {
         auto inserted = buffer.insert(buffer.next(), segment);
         benchmark::DoNotOptimize(inserted);

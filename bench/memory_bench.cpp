@@ -1,6 +1,6 @@
-// Two stacks on a wire in memory, one thread: what a segment, a connection, an idle connection and a
-// look-up cost. Frames are at most MTU 1500, checksums are made and verified. Time inside is virtual, so
-// that every run is the same; what is printed is the processor time of this process.
+// Two stacks on a wire in memory, one thread: what a segment, a connection, an idle connection and
+// a look-up cost. Frames are at most MTU 1500, checksums are made and verified. Time inside is
+// virtual, so that every run is the same; what is printed is the processor time of this process.
 #include <time.h>
 #include <unistd.h>
 
@@ -79,8 +79,8 @@ struct World {
         while (turns() != 0) {
         }
     }
-    // Both ends of a new connection. A remote port has 28,232 local ones to be reached from, a random
-    // free one of which is drawn each time: the port changes long before they are scarce.
+    // Both ends of a new connection. A remote port has 28,232 local ones to be reached from, a
+    // random free one of which is drawn each time: the port changes long before they are scarce.
     struct Pair {
         ConnectionId client, server;
     };
@@ -112,7 +112,8 @@ std::size_t take(Stack& stack, Instant now, ConnectionId id) {
 // Buffers stay at a size that a processor's cache holds, as those of the peers do.
 void bulk(std::uint64_t octets, std::uint32_t buffer) {
     tcp::Config config;
-    config.send_buffer = config.send_buffer_max = config.recv_buffer = config.recv_buffer_max = buffer;
+    config.send_buffer = config.send_buffer_max = config.recv_buffer = config.recv_buffer_max =
+        buffer;
     World w{config};
     const auto pair = w.connect(0);
     w.settle();
@@ -158,8 +159,9 @@ void connects(std::uint64_t count) {
     }
     const double time = seconds() - begin;
     if (w.client.time_waits() != count) die("a TIME-WAIT was lost");
-    std::printf("%.0f conn/s  %.0f ns/conn  %zu TIME-WAITs kept\n", static_cast<double>(count) / time,
-                time * 1e9 / static_cast<double>(count), w.client.time_waits());
+    std::printf("%.0f conn/s  %.0f ns/conn  %zu TIME-WAITs kept\n",
+                static_cast<double>(count) / time, time * 1e9 / static_cast<double>(count),
+                w.client.time_waits());
 }
 
 double rss_bytes() {
@@ -175,18 +177,20 @@ void idle(std::uint64_t count) {
     w.connect(0);
     w.settle();
     const double before = rss_bytes();
-    const std::size_t client_before = w.client.memory().used(), server_before = w.server.memory().used();
+    const std::size_t client_before = w.client.memory().used(),
+                      server_before = w.server.memory().used();
     for (std::uint64_t i = 0; i < count; ++i) w.connect(i + 4096);
     w.settle();
     const auto n = static_cast<double>(count);
-    std::printf("%.0f B RSS per connection end  %.0f B budget at the client  %.0f B budget at the server\n",
-                (rss_bytes() - before) / (2 * n),
-                static_cast<double>(w.client.memory().used() - client_before) / n,
-                static_cast<double>(w.server.memory().used() - server_before) / n);
+    std::printf(
+        "%.0f B RSS per connection end  %.0f B budget at the client  %.0f B budget at the server\n",
+        (rss_bytes() - before) / (2 * n),
+        static_cast<double>(w.client.memory().used() - client_before) / n,
+        static_cast<double>(w.server.memory().used() - server_before) / n);
 }
 
-// One octet on each of `active` connections in turn, while `count` are established: no segment is for the
-// connection of the one before, so each is looked up.
+// One octet on each of `active` connections in turn, while `count` are established: no segment is
+// for the connection of the one before, so each is looked up.
 double segment_cost(std::uint64_t count, std::uint64_t active) {
     World w;
     std::vector<World::Pair> pairs;
@@ -212,8 +216,8 @@ double segment_cost(std::uint64_t count, std::uint64_t active) {
 
 void demux() {
     const double few = segment_cost(10, 10), many = segment_cost(100'000, 10);
-    std::printf("%.1f ns/segment with 10 connections  %.1f ns/segment with 100000  ratio %.2f\n", few, many,
-                many / few);
+    std::printf("%.1f ns/segment with 10 connections  %.1f ns/segment with 100000  ratio %.2f\n",
+                few, many, many / few);
     std::printf("%.1f ns/segment when all 100000 speak in turn, from memory\n",
                 segment_cost(100'000, 100'000));
 }
@@ -224,7 +228,8 @@ int main(int argc, char** argv) {
     const std::string_view mode = argc > 1 ? argv[1] : "";
     const std::uint64_t n = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 0;
     if (mode == "bulk" && n != 0) {
-        bulk(n, argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 128 * 1024);
+        bulk(n,
+             argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 128 * 1024);
     } else if (mode == "connect" && n != 0) {
         connects(n);
     } else if (mode == "idle" && n != 0) {
@@ -232,7 +237,8 @@ int main(int argc, char** argv) {
     } else if (mode == "demux") {
         demux();
     } else {
-        std::fprintf(stderr, "usage: memory_bench bulk BYTES [BUFFER] | connect N | idle N | demux\n");
+        std::fprintf(stderr,
+                     "usage: memory_bench bulk BYTES [BUFFER] | connect N | idle N | demux\n");
         return 2;
     }
 }

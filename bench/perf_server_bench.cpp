@@ -1,6 +1,6 @@
-// A server on a TUN interface for a client on the kernel's TCP: peers/peerbench.py starts it and measures.
-// Port 5001 discards until the FIN, 5002 reads a count (8 octets, little-endian) and sends so many
-// octets, 5003 echoes. Frames are up to 64 KB where the interface takes them.
+// A server on a TUN interface for a client on the kernel's TCP: peers/peerbench.py starts it and
+// measures. Port 5001 discards until the FIN, 5002 reads a count (8 octets, little-endian) and
+// sends so many octets, 5003 echoes. Frames are up to 64 KB where the interface takes them.
 #include <poll.h>
 #include <time.h>
 
@@ -83,7 +83,8 @@ private:
             s.have += *n;
         }
         while (s.left != 0) {
-            const auto n = stack_.write(now, id, {page, std::min<std::uint64_t>(sizeof page, s.left)});
+            const auto n =
+                stack_.write(now, id, {page, std::min<std::uint64_t>(sizeof page, s.left)});
             if (!n) return true;
             s.left -= *n;
         }
@@ -103,7 +104,8 @@ private:
 };
 
 void wait(const Stack& stack, const drivers::TunDevice& device, Instant now) {
-    // With a full device the stack has output and nothing can be done about it before the device says.
+    // With a full device the stack has output and nothing can be done about it before the device
+    // says.
     const Instant at = device.deadline() != never ? device.deadline() : stack.deadline();
     if (at <= now) return;
     pollfd fd{.fd = device.fd(), .events = POLLIN, .revents = 0};
@@ -136,7 +138,8 @@ int run(const char* name, const char* address) {
 
 int main(int argc, char** argv) {
     if (argc != 3) {
-        std::fprintf(stderr, "usage: perf_server_bench TUN ADDRESS (peers/peerbench.py starts it)\n");
+        std::fprintf(stderr,
+                     "usage: perf_server_bench TUN ADDRESS (peers/peerbench.py starts it)\n");
         return 2;
     }
     try {

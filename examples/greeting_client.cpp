@@ -1,5 +1,5 @@
-// The greeting client of many a TCP tutorial on estab's sockets, with blocking calls: names from standard
-// input, one greeting each.
+// The greeting client of many a TCP tutorial on estab's sockets, with blocking calls: names from
+// standard input, one greeting each.
 #include <cstdio>
 #include <string>
 
@@ -31,7 +31,8 @@ Result<Stream> connect(Reactor& reactor, const Endpoint& to, Instant give_up) {
         if (stream || stream.error() != Error::refused || reactor.now() >= give_up) return stream;
         const Instant again = reactor.now() + 100ms;
         reactor.at(again, [] {});
-        if (!reactor.run_until([&] { return reactor.now() >= again; })) return fail(Error::interrupted);
+        if (!reactor.run_until([&] { return reactor.now() >= again; }))
+            return fail(Error::interrupted);
     }
 }
 
@@ -41,7 +42,8 @@ int main(int argc, char** argv) try {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     const auto arguments = example::Arguments::parse(
         argc, argv, "[ADDRESS:PORT] [--tun NAME --addr A/len --host-addr B/len] [-- CMD...]");
-    const auto to = Endpoint::parse(arguments.words.empty() ? "10.77.0.100:5000" : arguments.words[0]);
+    const auto to =
+        Endpoint::parse(arguments.words.empty() ? "10.77.0.100:5000" : arguments.words[0]);
     if (!to) {
         std::fprintf(stderr, "greeting_client: not ADDRESS:PORT: %s\n", arguments.words[0].c_str());
         return 2;
@@ -51,7 +53,8 @@ int main(int argc, char** argv) try {
     const Instant give_up = after(network.reactor().now(), arguments.command.empty() ? 0s : 10s);
     auto stream = connect(network.reactor(), *to, give_up);
     if (!stream) {
-        std::fprintf(stderr, "greeting_client: %s: %s\n", to->text().c_str(), to_string(stream.error()));
+        std::fprintf(stderr, "greeting_client: %s: %s\n", to->text().c_str(),
+                     to_string(stream.error()));
         return 1;
     }
     if (!print_answer(*stream)) return 1;

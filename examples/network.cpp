@@ -76,7 +76,8 @@ Network::Network(const Arguments& arguments) : arguments_(arguments) {
 
 void Network::start_command() {
     if (arguments_.command.empty()) return;
-    child_ = private_ ? private_->spawn(arguments_.command) : drivers::spawn(arguments_.command, {});
+    child_ =
+        private_ ? private_->spawn(arguments_.command) : drivers::spawn(arguments_.command, {});
     reactor_->loop().watch(child_->pidfd(), {.read = true, .write = false},
                            [this](Instant, runtime::Ready) {
         reactor_->loop().forget(child_->pidfd());

@@ -13,7 +13,8 @@ Task<> echo(Udp& socket) {
     for (;;) {
         const auto datagram = co_await socket.async_recv();
         if (!datagram) co_return;
-        std::printf("%zu octets from %s\n", datagram->payload.size(), datagram->from.text().c_str());
+        std::printf("%zu octets from %s\n", datagram->payload.size(),
+                    datagram->from.text().c_str());
         (void)socket.send_to(datagram->from, datagram->payload);
     }
 }

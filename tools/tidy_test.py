@@ -122,12 +122,11 @@ class Words(Tidy):
 
 class Sizes(Tidy):
     def test_a_wide_line(self):
-        self.finds("src/cli/a.cpp", "//" + 119 * "x" + "\n", "columns")
+        self.finds("src/cli/a.cpp", "//" + 99 * "x" + "\n", "columns")
         self.accepts("src/cli/a.cpp", "//" + 98 * "ä" + "\n")
-        wide = {"src/cli/a.cpp": "\n//" + 99 * "x" + "\n", "src/cli/a_test.cpp": "//" + 119 * "x" + "\n"}
-        self.assertEqual(tidy(wide), (0, "large: and 2 more, 2 of them wide lines (tools/tidy --sizes)\n"))
-        self.assertEqual(tidy(wide, "--sizes"), (0, "large: src/cli/a.cpp:2: 101 columns\n"
-                                                    "large: src/cli/a_test.cpp:1: 121 columns\n"))
+        wide = {"src/cli/a_test.cpp": "\n//" + 99 * "x" + "\n"}  # a table may need it: listed only
+        self.assertEqual(tidy(wide), (0, "large: and 1 more, 1 of them wide lines (tools/tidy --sizes)\n"))
+        self.assertEqual(tidy(wide, "--sizes"), (0, "large: src/cli/a_test.cpp:2: 101 columns\n"))
 
     def test_a_long_file_and_a_long_function_are_listed(self):
         statements = "    if (n) { --n; }\n"
