@@ -70,8 +70,9 @@ public:
         while (!finished_) {
             if (!sender_.valid())
                 if (const auto accepted = server_.accept(*listener)) sender_ = *accepted;
-            const bool moved = send_some() | receive_some();
-            if (turns() == 0 && !moved) wait();
+            const bool sent = send_some();
+            const bool received = receive_some();
+            if (turns() == 0 && !sent && !received) wait();
         }
         client_.close(now_, receiver_);
         while (turns() != 0) continue;

@@ -290,7 +290,7 @@ std::optional<ParseError> read_item(std::string_view text, PathSpec& spec) {
         return {};
     }
     const auto* item = std::find_if(std::begin(items), std::end(items),
-                                    [name = name](const Item& i) { return i.name == name; });
+                                    [wanted = name](const Item& i) { return i.name == wanted; });
     if (item == std::end(items)) return error(text, "unknown (possible: " + known_names() + ")");
     Direction parsed;
     const bool is_cut_off = value.empty() || value.find_last_of("/+-") == value.size() - 1;

@@ -289,8 +289,11 @@ void SwarmWorld::plan_changes() {
                                 .direction = other});
         }
     }
-    std::stable_sort(changes_.begin(), changes_.end(),
-                     [](const Change& a, const Change& b) { return a.at < b.at; });
+    // In order of time, those of one time as they were made.
+    const auto earlier = [](const Change& a, const Change& b) { return a.at < b.at; };
+    for (auto it = changes_.begin(); it != changes_.end(); ++it) {
+        std::rotate(std::upper_bound(changes_.begin(), it, *it, earlier), it, it + 1);
+    }
 }
 
 Instant SwarmWorld::next_change() const {
