@@ -59,7 +59,8 @@ void SwarmWorld::make_topology() {
             w.connect(*last, next, random_link());
             last = &next;
         }
-        w.connect(*last, w.add_host(random_host()), random_link());
+        const World::LinkSettings link = random_link();  // one draw after the other, on any compiler
+        w.connect(*last, w.add_host(random_host()), link);
         return;
     }
     const std::uint64_t hosts = between(2, 5);
