@@ -59,7 +59,8 @@ void SwarmWorld::make_topology() {
             w.connect(*last, next, random_link());
             last = &next;
         }
-        const World::LinkSettings link = random_link();  // one draw after the other, on any compiler
+        // One draw after the other: as arguments of one call their order is the compiler's.
+        const World::LinkSettings link = random_link();
         w.connect(*last, w.add_host(random_host()), link);
         return;
     }
