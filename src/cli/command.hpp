@@ -51,6 +51,7 @@ inline constexpr int failed_with_command = 125;  // ours, when CMD's status is w
 std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_demo();
 std::unique_ptr<Command> make_doctor();
+std::unique_ptr<Command> make_dump();
 std::unique_ptr<Command> make_get();
 std::unique_ptr<Command> make_nc();
 std::unique_ptr<Command> make_serve();

@@ -38,6 +38,14 @@ constexpr CommandEntry entries[] = {
                  "estab ss -ino 4711",
      .takes_command = false,
      .make = make_ss},
+    {.name = "dump",
+     .summary = "print a capture file, as tcpdump does",
+     .arguments = "[OPTIONS] FILE [EXPRESSION…]",
+     .examples = "estab dump trace.pcap\n"
+                 "estab dump -v trace.pcapng.zst 'tcp port 80 and host 10.9.0.1'\n"
+                 "tcpdump -w - -i eth0 tcp | estab dump -ttttt -",
+     .takes_command = false,
+     .make = make_dump},
     {.name = "sim",
      .summary = "worlds in virtual time: measure a link, or search for broken rules",
      .arguments = "run|swarm|merge|list [OPTIONS] [FILE…]",

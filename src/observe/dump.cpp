@@ -56,12 +56,17 @@ void add_date(TextBuffer& out, std::int64_t seconds) {
 }
 
 void add_direction(TextBuffer& out, std::string_view interface, Direction direction) {
-    static constexpr std::string_view names[] = {"In  ", "B   ", "M   ", "P   ", "Out ", "?   "};
     constexpr std::size_t width = 5;
     out.add(interface);
     for (std::size_t i = interface.size(); i < width; ++i) out.add(' ');
     out.add(' ');
-    out.add(names[static_cast<std::size_t>(direction)]);
+    const std::string_view name = dump::direction_name(direction);
+    out.add(name);
+    for (std::size_t i = name.size(); i < 4; ++i) out.add(' ');
+}
+
+bool is_printed(std::uint16_t ethertype) {
+    return ethertype == ethertype_ipv4 || ethertype == ethertype_ipv6 || ethertype == ethertype_arp;
 }
 
 }  // namespace
@@ -71,19 +76,27 @@ SegmentPrinter::SegmentPrinter(const DumpOptions& options)
 
 void SegmentPrinter::print(TextBuffer& out, Instant time, const NetworkPacket& packet) {
     print_time(out, time);
-    // Only the second version of the cooked header carries the interface, and only it is shown.
-    if (packet.direction && packet.interface_index) {
-        const auto name = options_.interface_name;
-        add_direction(out, name ? name(*packet.interface_index) : "?", *packet.direction);
-    }
+    add_interface(out, packet);
+    print_packet(out, packet);
+}
+
+// Only the second version of the cooked header carries the interface, and only it is shown.
+void SegmentPrinter::add_interface(TextBuffer& out, const NetworkPacket& packet) {
+    if (!packet.direction || !packet.interface_index) return;
+    const auto name = options_.interface_name;
+    add_direction(out, name ? name(*packet.interface_index) : "?", *packet.direction);
+}
+
+void SegmentPrinter::print_packet(TextBuffer& out, const NetworkPacket& packet) {
     const dump::Part part{packet.bytes, packet.original_bytes};
-    const dump::Tcp tcp{options_, numbers_};
+    const dump::Context context{options_, numbers_};
     switch (packet.ethertype) {
-        case ethertype_ipv4: dump::print_v4(out, part, tcp); return;
-        case ethertype_ipv6: dump::print_v6(out, part, tcp); return;
-        case ethertype_arp: dump::print_arp(out, part); return;
+        case ethertype_ipv4: dump::print_v4(out, part, context); return;
+        case ethertype_ipv6: dump::print_v6(out, part, context); return;
+        case ethertype_arp: dump::print_arp(out, part, context); return;
         default: break;
     }
+    if (options_.link_header) return;  // which has said so already
     out.add("ethertype Unknown (0x");
     out.hex_octet(static_cast<std::uint8_t>(packet.ethertype >> 8));
     out.hex_octet(static_cast<std::uint8_t>(packet.ethertype));
@@ -93,11 +106,22 @@ void SegmentPrinter::print(TextBuffer& out, Instant time, const NetworkPacket& p
 
 void SegmentPrinter::print_frame(TextBuffer& out, Instant time, LinkType link, Bytes frame,
                                  std::uint32_t original_bytes) {
+    print_time(out, time);
     if (const auto packet = network_packet(link, frame, original_bytes)) {
-        print(out, time, *packet);
+        add_interface(out, *packet);
+        const bool unknown = !is_printed(packet->ethertype);
+        if (options_.link_header || (unknown && link == LinkType::ethernet)) {
+            dump::print_link_header(out, link, frame, original_bytes, *packet, options_.quick);
+        }
+        if (unknown && link == LinkType::ethernet) {
+            dump::print_unknown(out, packet->bytes, options_);
+        } else {
+            print_packet(out, *packet);
+        }
+        const bool whole = options_.hex > 1 || options_.hex_and_text > 1;
+        dump::print_bytes(out, whole ? frame : packet->bytes, options_);
         return;
     }
-    print_time(out, time);
     if (is_known(link)) {
         out.add(" [|");
         out.add(to_string(link));
@@ -128,6 +152,7 @@ std::string_view SegmentPrinter::line_ip(Instant time, Bytes packet) {
 
 void SegmentPrinter::print_time(TextBuffer& out, Instant time) {
     const bool nine = options_.nanoseconds;
+    if (!nine) time = std::chrono::floor<std::chrono::microseconds>(time);  // before differences
     const Split split_time = split(time.time_since_epoch());
     switch (options_.time) {
         case DumpTime::none: return;

@@ -27,6 +27,12 @@ struct DumpOptions {
     DumpTime time = DumpTime::clock;
     bool absolute_numbers = false;  // -S
     bool nanoseconds = false;       // nine digits after the point instead of six
+    int verbose = 0;                // -v: the IP header, checksums, all lines of an application
+    bool quick = false;             // -q: lengths alone
+    bool link_header = false;       // -e
+    int hex = 0;                    // -x; 2: with the link header
+    int hex_and_text = 0;           // -X, likewise
+    bool text = false;              // -A
     bool accurate_ecn = false;      // the AE flag as `e`, which 4.99.3 does not show
     // What the index in an SLL2 header is called on the machine that captured; nullptr: nobody
     // knows.
@@ -54,6 +60,8 @@ public:
 
 private:
     void print_time(TextBuffer& out, Instant time);
+    void add_interface(TextBuffer& out, const NetworkPacket& packet);
+    void print_packet(TextBuffer& out, const NetworkPacket& packet);
 
     DumpOptions options_;
     RelativeNumbers numbers_;

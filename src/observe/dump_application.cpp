@@ -96,12 +96,29 @@ struct Protocol {
     bool code_is_second = false;
 };
 
-void print_lines(TextBuffer& out, Part part, const Protocol& protocol) {
+// Verbose: each line of text under the packet's own, up to what is no text.
+void print_all_lines(TextBuffer& out, Part part, const Protocol& protocol) {
+    out.add(", length: ");
+    out.decimal(part.length);
+    while (part.length > 0) {
+        const Line line = first_line(part);
+        if (line.ending == Ending::not_text) return;
+        out.add("\n\t");
+        if (line.ending == Ending::not_captured) return add_cut(out, protocol.cut);
+        add_text(out, line.text);
+        if (line.ending == Ending::later) return add_cut(out, protocol.cut);
+        const std::size_t used = line.text.size();
+        part = part.from(static_cast<std::uint32_t>(used + (part.bytes[used] == '\r' ? 2 : 1)));
+    }
+}
+
+void print_lines(TextBuffer& out, Part part, const Protocol& protocol, bool verbose) {
     out.add(": ");
     out.add(protocol.name);
     if (!protocol.words.empty() && !begins_message(part, protocol.words, protocol.code_is_second)) {
         return;
     }
+    if (verbose) return print_all_lines(out, part, protocol);
     const Line line = first_line(part);
     if (line.ending == Ending::not_text) return;
     if (line.ending != Ending::not_captured) {
@@ -143,21 +160,21 @@ void print_dns(TextBuffer& out, Part part) {  // RFC 1035 4.2.2: two octets of l
 
 }  // namespace
 
-void print_application(TextBuffer& out, Part text, Ports ports) {
+void print_application(TextBuffer& out, Part text, Ports ports, bool verbose) {
     if (ports.source >= 1024 && ports.source != 8080 && ports.source != 8554 &&
         ports.destination >= 1024 && ports.destination != 8080 && ports.destination != 8554) {
         return;
     }
     if (ports.either(23)) return;
-    if (ports.either(25)) return print_lines(out, text, {"SMTP", "smtp", {}});
-    if (ports.either(43)) return print_lines(out, text, {"WHOIS", "whois", {}});
+    if (ports.either(25)) return print_lines(out, text, {"SMTP", "smtp", {}}, verbose);
+    if (ports.either(43)) return print_lines(out, text, {"WHOIS", "whois", {}}, verbose);
     if (ports.either(22)) return print_ssh(out, text);
-    if (ports.either(21)) return print_lines(out, text, {"FTP", "ftp", {}});
+    if (ports.either(21)) return print_lines(out, text, {"FTP", "ftp", {}}, verbose);
     if (ports.either(80) || ports.either(8080)) {
-        return print_lines(out, text, {"HTTP", "http", http_methods, true});
+        return print_lines(out, text, {"HTTP", "http", http_methods, true}, verbose);
     }
     if (ports.either(554) || ports.either(8554)) {
-        return print_lines(out, text, {"RTSP", "rtsp", rtsp_methods, true});
+        return print_lines(out, text, {"RTSP", "rtsp", rtsp_methods, true}, verbose);
     }
     if (ports.either(53)) print_dns(out, text);
 }

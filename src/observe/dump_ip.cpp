@@ -1,4 +1,7 @@
 #include "observe/dump_parts.hpp"
+#include <utility>
+
+#include "wire/checksum.hpp"
 
 namespace estab::observe::dump {
 namespace {
@@ -6,17 +9,18 @@ namespace {
 constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp_protocol = 6, udp = 17, routing = 43,
                        fragment_header = 44, icmpv6 = 58, no_next = 59, destination = 60;
 
-void print_upper(TextBuffer& out, Part part, std::uint8_t protocol, const Ip& ip, const Tcp& tcp) {
+void print_upper(TextBuffer& out, Part part, std::uint8_t protocol, const Ip& ip,
+                 const Context& context) {
     switch (protocol) {
-        case tcp_protocol: print_tcp(out, part, ip, tcp); return;
-        case udp: print_udp(out, part, ip); return;
+        case tcp_protocol: print_tcp(out, part, ip, context); return;
+        case udp: print_udp(out, part, ip, context); return;
         case icmp:
             if (ip.v6) break;
-            print_icmp(out, part);
+            print_icmp(out, part, context);
             return;
         case icmpv6:
             if (!ip.v6) break;
-            print_icmpv6(out, part);
+            print_icmpv6(out, part, ip, context);
             return;
         case no_next:
             if (!ip.v6) break;
@@ -28,6 +32,131 @@ void print_upper(TextBuffer& out, Part part, std::uint8_t protocol, const Ip& ip
     out.decimal(protocol);
     out.add(' ');
     out.decimal(part.length);
+}
+
+struct Named {
+    std::uint8_t protocol;
+    const char* name;
+};
+constexpr Named protocol_names[] = {
+    {0, "Options"}, {1, "ICMP"},       {2, "IGMP"},   {4, "IPIP"},    {6, "TCP"},
+    {8, "EGP"},     {9, "IGRP"},       {17, "UDP"},   {33, "DCCP"},   {41, "IPv6"},
+    {43, "Routing"}, {46, "RSVP"},     {47, "GRE"},   {50, "ESP"},    {51, "AH"},
+    {55, "Mobile IP"}, {58, "ICMPv6"}, {88, "EIGRP"}, {89, "OSPF"},   {103, "PIM"},
+    {108, "Compressed IP"}, {112, "VRRP"}, {113, "PGM"}, {132, "SCTP"}, {135, "Mobility"}};
+
+const char* ip_option_name(std::uint8_t kind) {
+    switch (kind) {
+        case 0: return "EOL";
+        case 1: return "NOP";
+        case 7: return "RR";
+        case 68: return "timestamp";
+        case 82: return "traceroute";
+        case 130: return "security";
+        case 131: return "LSRR";
+        case 137: return "SSRR";
+        case 148: return "RA";
+        default: return "unknown";
+    }
+}
+
+void add_ip_options(TextBuffer& out, Bytes options) {  // RFC 791 3.1, the names alone
+    out.add(", options (");
+    const char* separator = "";
+    while (!options.empty()) {
+        const std::uint8_t kind = options[0];
+        out.add(separator);
+        separator = ",";
+        out.add(ip_option_name(kind));
+        if (kind == 0) break;
+        const std::size_t length = kind == 1 ? 1 : options.size() < 2 ? 0 : options[1];
+        if (length < (kind == 1 ? 1U : 2U) || length > options.size()) {
+            out.add(" [bad length ");
+            out.decimal(length);
+            out.add(']');
+            break;
+        }
+        options = options.subspan(length);
+    }
+    out.add(')');
+}
+
+// "(tos 0x0, ttl 64, …)" and a new line for what the packet carries.
+void add_v4_header(TextBuffer& out, Part packet, std::uint32_t header_bytes) {
+    const std::uint8_t* header = packet.bytes.data();
+    static constexpr const char* ecn[] = {"", ",ECT(1)", ",ECT(0)", ",CE"};
+    out.add("(tos 0x");
+    out.hex(header[1]);
+    out.add(ecn[header[1] & 3]);
+    if (header[8] >= 1) {
+        out.add(", ttl ");
+        out.decimal(header[8]);
+    }
+    const std::uint32_t fragment = load_be16(header + 6);
+    out.add(", id ");
+    out.decimal(load_be16(header + 4));
+    out.add(", offset ");
+    out.decimal((fragment & 0x1fff) * 8);
+    out.add(", flags [");
+    if ((fragment & 0xe000) == 0) out.add("none");
+    const char* separator = "";
+    for (const auto& [bit, name] :
+         {std::pair{0x2000U, "+"}, std::pair{0x4000U, "DF"}, std::pair{0x8000U, "rsvd"}}) {
+        if ((fragment & bit) == 0) continue;
+        out.add(separator);
+        out.add(name);
+        separator = ", ";
+    }
+    out.add("], proto ");
+    out.add(protocol_name(header[9]));
+    out.add(" (");
+    out.decimal(header[9]);
+    out.add("), length ");
+    out.decimal(load_be16(header + 2));
+    if (header_bytes > 20 && packet.has(header_bytes)) {
+        add_ip_options(out, packet.bytes.subspan(20, header_bytes - 20));
+    }
+    if (packet.has(header_bytes)) {
+        wire::Sum sum;
+        sum.add(packet.bytes.first(header_bytes));
+        if (!sum.is_valid()) {
+            const std::uint32_t field = load_be16(header + 10);
+            std::uint32_t right = field + sum.checksum();
+            right = (right & 0xffff) + (right >> 16);
+            out.add(", bad cksum ");
+            out.hex(field);
+            out.add(" (->");
+            out.hex(right);
+            out.add(")!");
+        }
+    }
+    out.add(")\n    ");
+}
+
+void add_v6_header(TextBuffer& out, const std::uint8_t* header) {
+    const std::uint32_t flow = load_be32(header);
+    out.add('(');
+    if ((flow & 0x0ff00000) != 0) {
+        out.add("class 0x");
+        out.hex_octet(static_cast<std::uint8_t>(flow >> 20));
+        out.add(", ");
+    }
+    if ((flow & 0x000fffff) != 0) {
+        out.add("flowlabel 0x");
+        out.hex(flow >> 16 & 15);
+        out.hex_octet(static_cast<std::uint8_t>(flow >> 8));
+        out.hex_octet(static_cast<std::uint8_t>(flow));
+        out.add(", ");
+    }
+    out.add("hlim ");
+    out.decimal(header[7]);
+    out.add(", next-header ");
+    out.add(protocol_name(header[6]));
+    out.add(" (");
+    out.decimal(header[6]);
+    out.add(") payload length: ");
+    out.decimal(load_be16(header + 4));
+    out.add(") ");
 }
 
 struct Zeros {
@@ -48,6 +177,27 @@ Zeros longest_zeros(const std::uint8_t* sixteen) {
 }
 
 }  // namespace
+
+const char* protocol_name(std::uint8_t protocol) {
+    for (const Named& known : protocol_names) {
+        if (known.protocol == protocol) return known.name;
+    }
+    return "unknown";
+}
+
+std::uint16_t right_checksum(const Ip& ip, std::uint8_t protocol, Bytes segment,
+                             std::uint16_t field) {
+    const auto address = [&](const std::uint8_t* octets) {
+        return ip.v6 ? wire::Address::from_v6(octets) : wire::Address::from_v4(octets);
+    };
+    wire::Sum sum = wire::pseudo_header(address(ip.source), address(ip.destination), protocol,
+                                        static_cast<std::uint32_t>(segment.size()));
+    sum.add(segment);
+    if (sum.is_valid()) return field;
+    std::uint32_t right = std::uint32_t{field} + sum.checksum();
+    right = (right & 0xffff) + (right >> 16);
+    return static_cast<std::uint16_t>(right);
+}
 
 void add_v4(TextBuffer& out, const std::uint8_t* four) {
     out.decimal(four[0]);
@@ -114,12 +264,20 @@ void add_ports(TextBuffer& out, const Ip& ip, std::uint16_t source, std::uint16_
     out.add(": ");
 }
 
-void print_v4(TextBuffer& out, Part packet, const Tcp& tcp) {
-    if (packet.has(1) && packet.bytes[0] >> 4 != 4) {
-        out.add("IP, wrong link-layer encapsulation (invalid)");
-        return;
-    }
-    out.add("IP ");
+namespace {
+
+void add_wrong_version(TextBuffer& out, std::uint8_t first) {
+    out.add("IP");
+    out.decimal(first >> 4);
+    if (first >> 4 == 6) out.add(", wrong link-layer encapsulation");
+    out.add(" (invalid)");
+}
+
+}  // namespace
+
+void print_v4(TextBuffer& out, Part packet, Context context) {
+    if (packet.has(1) && packet.bytes[0] >> 4 != 4) return add_wrong_version(out, packet.bytes[0]);
+    if (!context.options.link_header) out.add("IP ");
     if (!packet.has(20)) return add_cut(out, "ip");
     const std::uint8_t* header = packet.bytes.data();
     const std::uint32_t header_bytes = (header[0] & 15U) * 4;
@@ -139,7 +297,9 @@ void print_v4(TextBuffer& out, Part packet, const Tcp& tcp) {
         out.decimal(total);
         return;
     }
+    if (context.options.verbose > 0) add_v4_header(out, packet, header_bytes);
     Ip ip{header + 12, header + 16};
+    context.fragment = (load_be16(header + 6) & 0x3fff) != 0;
     const std::uint8_t protocol = header[9];
     if ((load_be16(header + 6) & 0x1fff) != 0) {  // only the first fragment has the upper header
         add_pair(out, ip);
@@ -152,17 +312,51 @@ void print_v4(TextBuffer& out, Part packet, const Tcp& tcp) {
         out.add(": ");
     }
     if (!packet.has(header_bytes)) return add_cut(out, "ip");
-    print_upper(out, packet.cut(total).from(header_bytes), protocol, ip, tcp);
+    print_upper(out, packet.cut(total).from(header_bytes), protocol, ip, context);
 }
 
 namespace {
 
+void add_v6_options(TextBuffer& out, Bytes options) {  // RFC 8200 4.2
+    constexpr std::uint8_t pad1 = 0, pad_n = 1, router_alert = 5;
+    while (!options.empty()) {
+        const std::uint8_t kind = options[0];
+        if (kind == pad1) {
+            out.add("(pad1)");
+            options = options.subspan(1);
+            continue;
+        }
+        if (options.size() < 2 || options.size() - 2 < options[1]) break;
+        const std::size_t length = options[1];
+        if (kind == pad_n) {
+            out.add("(padn)");
+        } else if (kind == router_alert && length == 2) {
+            out.add("(rtalert: 0x");
+            out.hex_octets(options.subspan(2, 2));
+            out.add(") ");
+        } else {
+            out.add("(opt_type 0x");
+            out.hex_octet(kind);
+            out.add(": len=");
+            out.decimal(length);
+            out.add(')');
+        }
+        options = options.subspan(2 + length);
+    }
+    out.add(' ');
+}
+
 // One extension header of IPv6 (RFC 8200 4). How many bytes it took; 0: the line ends here.
-std::uint32_t print_extension(TextBuffer& out, std::uint8_t kind, Part part) {
+std::uint32_t print_extension(TextBuffer& out, std::uint8_t kind, Part part, bool verbose) {
     if (kind == fragment_header) {
         if (!part.has(8)) return add_cut(out, "frag"), 0;
         const std::uint32_t offset = load_be16(part.bytes.data() + 2) & 0xfff8U;
         out.add("frag (");
+        if (verbose) {
+            out.add("0x");
+            out.hex_octets(part.bytes.subspan(4, 4));
+            out.add(':');
+        }
         out.decimal(offset);
         out.add('|');
         out.decimal(part.length - 8);
@@ -177,6 +371,7 @@ std::uint32_t print_extension(TextBuffer& out, std::uint8_t kind, Part part) {
     if (kind != routing && !part.has(bytes)) return add_cut(out, cut), 0;
     if (kind == hop_by_hop) out.add("HBH ");
     if (kind == destination) out.add("DSTOPT ");
+    if (kind != routing && verbose) add_v6_options(out, part.bytes.first(bytes).subspan(2));
     if (kind == routing) {
         if (!part.has(4)) return add_cut(out, cut), 0;
         out.add("RT6 (len=");
@@ -197,13 +392,15 @@ bool is_extension(std::uint8_t kind) {
 
 }  // namespace
 
-void print_v6(TextBuffer& out, Part packet, const Tcp& tcp) {
+void print_v6(TextBuffer& out, Part packet, Context context) {
+    if (!context.options.link_header) out.add("IP6 ");
     if (packet.has(1) && packet.bytes[0] >> 4 != 6) {
-        out.add("IP6, wrong link-layer encapsulation (invalid)");
+        out.add("version error: ");
+        out.decimal(packet.bytes[0] >> 4);
+        out.add(" != 6");
         return;
     }
     if (!packet.has(40)) return add_cut(out, "ip6");
-    out.add("IP6 ");
     const std::uint8_t* header = packet.bytes.data();
     const std::uint32_t payload = load_be16(header + 4);
     if (packet.length < payload + 40) {
@@ -211,6 +408,7 @@ void print_v6(TextBuffer& out, Part packet, const Tcp& tcp) {
         out.decimal(payload + 40 - packet.length);
         out.add(" bytes missing!");
     }
+    if (context.options.verbose > 0) add_v6_header(out, header);
     Ip ip{header + 8, header + 24, true};
     std::uint8_t kind = header[6];
     Part part = packet.cut(payload + 40).from(40);
@@ -220,13 +418,15 @@ void print_v6(TextBuffer& out, Part packet, const Tcp& tcp) {
         ip.names_printed = true;
     }
     while (is_extension(kind)) {  // each takes at least eight of the packet's bytes
-        const std::uint32_t bytes = print_extension(out, kind, part);
+        if (kind == fragment_header) context.fragment = true;
+        const std::uint32_t bytes =
+            print_extension(out, kind, part, context.options.verbose > 0);
         if (bytes == 0) return;
         if (!part.has(bytes)) return add_cut(out, "ip6");
         kind = part.bytes[0];
         part = part.from(bytes);
     }
-    print_upper(out, part, kind, ip, tcp);
+    print_upper(out, part, kind, ip, context);
 }
 
 }  // namespace estab::observe::dump

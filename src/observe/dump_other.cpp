@@ -1,5 +1,8 @@
 // UDP, ARP, ICMP and ICMPv6, in the forms that stand between TCP lines.
+#include <algorithm>
+
 #include "observe/dump_parts.hpp"
+#include "wire/checksum.hpp"
 
 namespace estab::observe::dump {
 namespace {
@@ -20,7 +23,29 @@ const char* upper_name(std::uint8_t protocol) {
 
 }  // namespace
 
-void print_udp(TextBuffer& out, Part datagram, const Ip& ip) {
+namespace {
+
+void add_udp_checksum(TextBuffer& out, Part datagram, std::uint32_t length, const Ip& ip) {
+    const std::uint16_t field = load_be16(datagram.bytes.data() + 6);
+    if (field == 0) return out.add("[no cksum] ");
+    if (!datagram.has(length)) return;
+    const std::uint16_t right = right_checksum(ip, 17, datagram.bytes.first(length), field);
+    if (right == field) return out.add("[udp sum ok] ");
+    const auto add = [&out](std::uint16_t value) {
+        out.add("0x");
+        out.hex_octet(static_cast<std::uint8_t>(value >> 8));
+        out.hex_octet(static_cast<std::uint8_t>(value));
+    };
+    out.add("[bad udp cksum ");
+    add(field);
+    out.add(" -> ");
+    add(right);
+    out.add("!] ");
+}
+
+}  // namespace
+
+void print_udp(TextBuffer& out, Part datagram, const Ip& ip, const Context& context) {
     if (!datagram.has(4)) {
         if (!ip.names_printed) {
             add_pair(out, ip);
@@ -38,16 +63,20 @@ void print_udp(TextBuffer& out, Part datagram, const Ip& ip) {
         add_code(out, "UDP, bad length ", length - 8);
         return add_code(out, " > ", datagram.length - 8);
     }
+    if (context.options.verbose > 1 && !context.options.quick && !context.fragment) {
+        add_udp_checksum(out, datagram, length, ip);
+    }
     add_code(out, "UDP, length ", length - 8);
 }
 
-void print_arp(TextBuffer& out, Part packet) {  // RFC 826, for IPv4 over Ethernet
+void print_arp(TextBuffer& out, Part packet, const Context& context) {  // RFC 826, Ethernet, IPv4
     if (!packet.has(28) || load_be32(packet.bytes.data() + 2) != 0x08000604) {
         return add_cut(out, "arp");
     }
     const std::uint8_t* p = packet.bytes.data();
     const std::uint16_t operation = load_be16(p + 6);
-    out.add("ARP, ");
+    if (!context.options.link_header) out.add("ARP, ");
+    if (context.options.verbose > 0) out.add("Ethernet (len 6), IPv4 (len 4), ");
     if (operation == 1) {
         out.add("Request who-has ");
         add_v4(out, p + 24);
@@ -145,7 +174,25 @@ void print_echo(TextBuffer& out, Part message) {
 
 }  // namespace
 
-void print_icmp(TextBuffer& out, Part message) {
+namespace {
+
+void add_icmp_checksum(TextBuffer& out, Bytes message) {
+    wire::Sum sum;
+    sum.add(message);
+    if (sum.is_valid()) return;
+    const std::uint32_t field = load_be16(message.data() + 2);
+    std::uint32_t right = field + sum.checksum();
+    right = (right & 0xffff) + (right >> 16);
+    out.add(" (wrong icmp cksum ");
+    out.hex(field);
+    out.add(" (->");
+    out.hex(right);
+    out.add(")!)");
+}
+
+}  // namespace
+
+void print_icmp(TextBuffer& out, Part message, const Context& context) {
     if (!message.has(8)) return add_cut(out, "icmp");
     const std::uint8_t type = message.bytes[0], code = message.bytes[1];
     out.add("ICMP ");
@@ -176,6 +223,16 @@ void print_icmp(TextBuffer& out, Part message) {
         default: add_code(out, "type-#", type); break;
     }
     add_length(out, message.length);
+    if (context.options.verbose == 0) return;
+    if (!context.fragment && message.has(message.length)) add_icmp_checksum(out, message.bytes);
+    const bool is_error = type == 3 || type == 4 || type == 11 || type == 12;
+    const Part quoted = message.from(8);
+    if (!is_error || !quoted.has(4)) return;
+    out.add("\n\t");
+    // What was quoted is as long as it says of itself; the rest stayed at home.
+    const std::uint32_t total = load_be16(quoted.bytes.data() + 2);
+    print_v4(out, {quoted.bytes.first(std::min<std::size_t>(quoted.bytes.size(), total)), total},
+             context);
 }
 
 namespace {
@@ -225,16 +282,106 @@ void print_parameter_v6(TextBuffer& out, Part message) {
     add_code(out, " - octet ", load_be32(message.bytes.data() + 4));
 }
 
-void print_neighbor(TextBuffer& out, Part message, bool solicitation) {  // RFC 4861 4.3, 4.4
-    out.add(solicitation ? "neighbor solicitation, who has " : "neighbor advertisement, tgt is ");
+// RFC 4861 4.6. The address of an Ethernet card alone is read.
+void print_neighbor_options(TextBuffer& out, Part options, const Context& context) {
+    static constexpr const char* names[] = {"unknown", "source link-address",
+                                            "destination link-address", "prefix info",
+                                            "redirected header", "mtu"};
+    while (options.has(2) && options.bytes[1] != 0) {
+        const std::uint8_t kind = options.bytes[0];
+        const std::uint32_t bytes = options.bytes[1] * 8U;
+        out.add("\n\t  ");
+        out.add(kind <= 5 ? names[kind] : names[0]);
+        add_code(out, " option (", kind);
+        add_code(out, "), length ", bytes);
+        add_code(out, " (", options.bytes[1]);
+        out.add("): ");
+        if (!options.has(bytes)) return;
+        if ((kind == 1 || kind == 2) && bytes == 8) add_mac(out, options.bytes.data() + 2);
+        if (context.options.verbose > 1) {
+            add_hex_lines(out, options.bytes.subspan(2, bytes - 2), "\n\t    ");
+        }
+        options = options.from(bytes);
+    }
+}
+
+void print_neighbor(TextBuffer& out, Part message, const Context& context) {  // RFC 4861 4.3, 4.4
+    const bool solicitation = message.bytes[0] == 135;
+    const bool verbose = context.options.verbose > 0;
+    out.add(solicitation ? "neighbor solicitation" : "neighbor advertisement");
+    if (verbose) add_length(out, message.length);
+    out.add(solicitation ? ", who has " : ", tgt is ");
     if (!message.has(24)) return add_cut(out, "icmp6");
     add_v6(out, message.bytes.data() + 8);
+    if (!verbose) return;
+    if (!solicitation) {
+        static constexpr const char* names[] = {"router", "solicited", "override"};
+        out.add(", Flags [");
+        const unsigned flags = message.bytes[4] >> 5;
+        const char* separator = "";
+        for (unsigned i = 0; i < 3; ++i) {
+            if ((flags >> (2 - i) & 1) == 0) continue;
+            out.add(separator);
+            out.add(names[i]);
+            separator = ", ";
+        }
+        if (flags == 0) out.add("none");
+        out.add(']');
+    }
+    print_neighbor_options(out, message.from(24), context);
+}
+
+void print_listener_report(TextBuffer& out, Part message, const Context& context) {  // RFC 3810 5.2
+    static constexpr const char* kinds[] = {"[v6-query]", "is_in", "is_ex", "to_in", "to_ex",
+                                            "allow", "block"};
+    const std::uint32_t groups = load_be16(message.bytes.data() + 6);
+    out.add("multicast listener report v2");
+    add_code(out, ", ", groups);
+    out.add(" group record(s)");
+    if (context.options.verbose == 0) return;
+    Part rest = message.from(8);
+    for (std::uint32_t i = 0; i < groups && rest.has(20); ++i) {
+        const std::uint32_t sources = load_be16(rest.bytes.data() + 2);
+        out.add(" [gaddr ");
+        add_v6(out, rest.bytes.data() + 4);
+        out.add(' ');
+        out.add(rest.bytes[0] < 7 ? kinds[rest.bytes[0]] : "[unknown]");
+        if (context.options.verbose > 1) {
+            out.add(" {");
+            for (std::uint32_t j = 0; j < sources && rest.has(36 + 16 * j); ++j) {
+                if (j != 0) out.add(' ');
+                add_v6(out, rest.bytes.data() + 20 + 16 * std::size_t{j});
+            }
+            out.add(" }");
+        } else {
+            add_code(out, ", ", sources);
+            out.add(" source(s)");
+        }
+        out.add(']');
+        rest = rest.from(20 + 16 * sources + 4U * rest.bytes[1]);
+    }
 }
 
 }  // namespace
 
-void print_icmpv6(TextBuffer& out, Part message) {
+void print_icmpv6(TextBuffer& out, Part message, const Ip& ip, const Context& context) {
     if (!message.has(8)) return add_cut(out, "icmp6");
+    const bool verbose = context.options.verbose > 0;
+    if (verbose && !context.fragment && message.has(message.length)) {
+        const std::uint16_t field = load_be16(message.bytes.data() + 2);
+        const std::uint16_t right =
+            right_checksum(ip, 58, message.bytes.first(message.length), field);
+        if (right == field) {
+            out.add("[icmp6 sum ok] ");
+        } else {
+            out.add("[bad icmp6 cksum 0x");
+            out.hex_octets(message.bytes.subspan(2, 2));
+            out.add(" -> 0x");
+            out.hex_octet(static_cast<std::uint8_t>(right >> 8));
+            out.hex_octet(static_cast<std::uint8_t>(right));
+            out.add("!] ");
+        }
+    }
     out.add("ICMP6, ");
     switch (message.bytes[0]) {
         case 1: print_unreachable_v6(out, message); break;
@@ -251,11 +398,14 @@ void print_icmpv6(TextBuffer& out, Part message) {
             break;
         case 133: out.add("router solicitation"); break;
         case 134: out.add("router advertisement"); break;
-        case 135: print_neighbor(out, message, true); break;
-        case 136: print_neighbor(out, message, false); break;
+        case 135:
+        case 136:
+            print_neighbor(out, message, context);
+            if (verbose) return;
+            break;
         case 143:
-            add_code(out, "multicast listener report v2, ", load_be16(message.bytes.data() + 6));
-            out.add(" group record(s)");
+            print_listener_report(out, message, context);
+            if (verbose) return;
             break;
         default:
             out.add("unknown icmp6 type (");

@@ -33,9 +33,16 @@ struct Ip {
     bool names_printed = false;  // "source > destination: " stands there already
 };
 
-struct Tcp {  // what print_tcp works with
+// Over what was captured, behind the pseudo-header: the checksum that should stand in `field`, or
+// the one that does when it is right.
+std::uint16_t right_checksum(const Ip& ip, std::uint8_t protocol, Bytes segment,
+                             std::uint16_t field);
+const char* protocol_name(std::uint8_t protocol);
+
+struct Context {  // what all of them work with
     const DumpOptions& options;
     RelativeNumbers& numbers;
+    bool fragment = false;  // one of several: no checksum of the whole can be told from it
 };
 
 void add_v4(TextBuffer& out, const std::uint8_t* four);
@@ -50,13 +57,24 @@ inline void add_cut(TextBuffer& out, std::string_view protocol) {
     out.add(']');
 }
 
-void print_v4(TextBuffer& out, Part packet, const Tcp& tcp);
-void print_v6(TextBuffer& out, Part packet, const Tcp& tcp);
-void print_arp(TextBuffer& out, Part packet);
-void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp);
-void print_udp(TextBuffer& out, Part datagram, const Ip& ip);
-void print_icmp(TextBuffer& out, Part message);
-void print_icmpv6(TextBuffer& out, Part message);
+void print_v4(TextBuffer& out, Part packet, Context context);
+void print_v6(TextBuffer& out, Part packet, Context context);
+void print_arp(TextBuffer& out, Part packet, const Context& context);
+void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Context& context);
+void print_udp(TextBuffer& out, Part datagram, const Ip& ip, const Context& context);
+void print_icmp(TextBuffer& out, Part message, const Context& context);
+void print_icmpv6(TextBuffer& out, Part message, const Ip& ip, const Context& context);
+
+// The link header as -e shows it, up to the packet.
+void print_link_header(TextBuffer& out, LinkType link, Bytes frame, std::uint32_t original_bytes,
+                       const NetworkPacket& packet, bool quick);
+// What nobody here can read, unless the bytes are printed anyway.
+void print_unknown(TextBuffer& out, Bytes bytes, const DumpOptions& options);
+std::string_view direction_name(Direction direction);
+// Under the line: -x, -X or -A.
+void print_bytes(TextBuffer& out, Bytes bytes, const DumpOptions& options);
+// "\n\t0x0000:  0200 0000 090a", each line behind `indent`.
+void add_hex_lines(TextBuffer& out, Bytes bytes, std::string_view indent);
 
 struct OptionContext {
     std::uint32_t sack_base = 0;  // what is subtracted from the numbers in SACK blocks
@@ -77,6 +95,6 @@ struct Ports {
     bool either(std::uint16_t port) const { return source == port || destination == port; }
 };
 // What follows "length N": the application's first line, for ports known for it.
-void print_application(TextBuffer& out, Part text, Ports ports);
+void print_application(TextBuffer& out, Part text, Ports ports, bool verbose);
 
 }  // namespace estab::observe::dump

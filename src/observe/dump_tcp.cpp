@@ -61,8 +61,16 @@ Numbers relative(Numbers wire, const Ip& ip, Ports ports, std::uint8_t flags,
     return shown;
 }
 
-void add_numbers(TextBuffer& out, const Numbers& n, std::uint8_t flags, std::uint32_t length) {
-    if (length > 0 || (flags & (syn | fin | rst)) != 0) {
+struct Shown {
+    std::uint8_t flags;
+    std::uint32_t length;
+    bool always;  // the sequence number too where nothing is sent
+};
+
+void add_numbers(TextBuffer& out, const Numbers& n, const Shown& shown) {
+    const std::uint8_t flags = shown.flags;
+    const std::uint32_t length = shown.length;
+    if (shown.always || length > 0 || (flags & (syn | fin | rst)) != 0) {
         out.add(", seq ");
         out.decimal(n.seq);
         if (length > 0) {
@@ -76,9 +84,34 @@ void add_numbers(TextBuffer& out, const Numbers& n, std::uint8_t flags, std::uin
     }
 }
 
+void add_too_long(TextBuffer& out, std::uint32_t header_bytes, std::uint32_t length) {
+    out.add(" [bad hdr length ");
+    out.decimal(header_bytes);
+    out.add(" - too long, > ");
+    out.decimal(length);
+    out.add(']');
+}
+
+void add_octets(TextBuffer& out, std::uint16_t value) {
+    out.hex_octet(static_cast<std::uint8_t>(value >> 8));
+    out.hex_octet(static_cast<std::uint8_t>(value));
+}
+
+void add_checksum(TextBuffer& out, Part segment, const Ip& ip) {
+    const std::uint16_t field = load_be16(segment.bytes.data() + 16);
+    const std::uint16_t right =
+        right_checksum(ip, 6, segment.bytes.first(segment.length), field);
+    out.add(", cksum 0x");
+    add_octets(out, field);
+    if (right == field) return out.add(" (correct)");
+    out.add(" (incorrect -> 0x");
+    add_octets(out, right);
+    out.add(')');
+}
+
 }  // namespace
 
-void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp) {
+void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Context& context) {
     if (!segment.has(4)) {
         if (!ip.names_printed) {
             add_pair(out, ip);
@@ -101,35 +134,37 @@ void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp) {
         return;
     }
     const std::uint8_t flags = header[13];
-    add_flags(out, flags, tcp.options.accurate_ecn && (header[12] & 1) != 0);
-    Numbers numbers{load_be32(header + 4), load_be32(header + 8)};
-    if (!tcp.options.absolute_numbers && (flags & ack_flag) != 0) {
-        numbers = relative(numbers, ip, ports, flags, tcp.numbers);
-    }
-    if (header_bytes > segment.length) {
-        out.add(" [bad hdr length ");
-        out.decimal(header_bytes);
-        out.add(" - too long, > ");
-        out.decimal(segment.length);
-        out.add(']');
+    if (context.options.quick) {
+        out.add("tcp ");
+        out.decimal(segment.length - header_bytes);
+        if (header_bytes > segment.length) add_too_long(out, header_bytes, segment.length);
         return;
     }
+    add_flags(out, flags, context.options.accurate_ecn && (header[12] & 1) != 0);
+    Numbers numbers{load_be32(header + 4), load_be32(header + 8)};
+    if (!context.options.absolute_numbers && (flags & ack_flag) != 0) {
+        numbers = relative(numbers, ip, ports, flags, context.numbers);
+    }
+    if (header_bytes > segment.length) return add_too_long(out, header_bytes, segment.length);
+    if (context.options.verbose > 0 && !context.fragment && segment.has(segment.length)) {
+        add_checksum(out, segment, ip);
+    }
     const Part text = segment.from(header_bytes);
-    add_numbers(out, numbers, flags, text.length);
+    add_numbers(out, numbers, {flags, text.length, context.options.verbose > 1});
     out.add(", win ");
     out.decimal(load_be16(header + 14));
     if ((flags & urg) != 0) {
         out.add(", urg ");
         out.decimal(load_be16(header + 18));
     }
-    OptionContext context{.sack_base = numbers.sack_base,
-                          .flags = flags,
-                          .whole = segment.has(segment.length),
-                          .behind = segment.has(header_bytes + 1)};
+    OptionContext found{.sack_base = numbers.sack_base,
+                        .flags = flags,
+                        .whole = segment.has(segment.length),
+                        .behind = segment.has(header_bytes + 1)};
     if (header_bytes > header_bytes_min) {
         out.add(", options [");
         const Part options = segment.cut(header_bytes).from(header_bytes_min);
-        if (!print_tcp_options(out, options, context)) return;
+        if (!print_tcp_options(out, options, found)) return;
     }
     out.add(", length ");
     out.decimal(text.length);
@@ -140,9 +175,9 @@ void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Tcp& tcp) {
         out.add(") < header length(");
         out.decimal(header_bytes);
         out.add(")]");
-        return add_cut(out, context.cut);
+        return add_cut(out, found.cut);
     }
-    print_application(out, text, ports);
+    print_application(out, text, ports, context.options.verbose > 0);
 }
 
 }  // namespace estab::observe::dump

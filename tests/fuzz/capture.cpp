@@ -14,6 +14,8 @@ void print_all(observe::TextBuffer& out, Bytes file, std::size_t piece) {
     observe::CaptureReader reader;
     // A small table, so that forgetting connections is tried too.
     observe::SegmentPrinter printer({.accurate_ecn = true, .connections_max = 2});
+    observe::SegmentPrinter verbose(
+        {.verbose = 3, .link_header = true, .hex_and_text = 2, .connections_max = 2});
     while (!file.empty()) {
         const std::size_t count = piece < file.size() ? piece : file.size();
         reader.feed(file.first(count));
@@ -21,6 +23,7 @@ void print_all(observe::TextBuffer& out, Bytes file, std::size_t piece) {
         while (const observe::CapturedFrame* f = reader.next()) {
             printer.print_frame(out, f->time, f->link, f->bytes, f->original_bytes);
             out.add('\n');
+            verbose.print_frame(out, f->time, f->link, f->bytes, f->original_bytes);
             for (const std::string_view comment : f->comments) out.add(comment);
         }
     }

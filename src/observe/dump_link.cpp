@@ -1,0 +1,206 @@
+// The link header (-e) and the bytes under a line (-x, -X, -A).
+#include <algorithm>
+
+#include "observe/dump_parts.hpp"
+
+namespace estab::observe::dump {
+namespace {
+
+const char* ethertype_name(std::uint16_t type) {
+    switch (type) {
+        case ethertype_ipv4: return "IPv4";
+        case ethertype_ipv6: return "IPv6";
+        case ethertype_arp: return "ARP";
+        case 0x8100: return "802.1Q";
+        case 0x88a8: return "802.1Q-QinQ";
+        case 0x9100: return "802.1Q-9100";
+        case 0x8863: return "PPPoE D";
+        case 0x8864: return "PPPoE S";
+        case 0x88cc: return "LLDP";
+        case 0x8847: return "MPLS unicast";
+        default: return "Unknown";
+    }
+}
+
+void add_ethertype(TextBuffer& out, std::uint16_t type) {
+    out.add("ethertype ");
+    out.add(ethertype_name(type));
+    out.add(" (0x");
+    out.hex_octet(static_cast<std::uint8_t>(type >> 8));
+    out.hex_octet(static_cast<std::uint8_t>(type));
+    out.add(')');
+}
+
+void add_length(TextBuffer& out, std::uint32_t bytes) {
+    out.add(", length ");
+    out.decimal(bytes);
+    out.add(": ");
+}
+
+void add_ethernet(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
+                  const NetworkPacket& packet, bool quick) {
+    add_mac(out, frame.data() + 6);
+    out.add(" > ");
+    add_mac(out, frame.data());
+    out.add(", ");
+    std::uint16_t type = load_be16(frame.data() + 12);
+    if (type < 0x600) {
+        out.add("802.3");
+        return add_length(out, original_bytes);
+    }
+    if (quick) {
+        const char* name = ethertype_name(type);
+        out.add(name);
+        if (*name == 'U') {
+            out.add(" Ethertype (0x");
+            out.hex_octet(static_cast<std::uint8_t>(type >> 8));
+            out.hex_octet(static_cast<std::uint8_t>(type));
+            out.add(')');
+        }
+    } else {
+        add_ethertype(out, type);
+    }
+    add_length(out, original_bytes);
+    for (std::size_t at = 14; at < packet.offset; at += 4) {  // the tags
+        const std::uint16_t tag = load_be16(frame.data() + at);
+        out.add("vlan ");
+        out.decimal(tag & 0xfff);
+        out.add(", p ");
+        out.decimal(tag >> 13);
+        if ((tag & 0x1000) != 0) out.add(", DEI");
+        out.add(", ");
+        add_ethertype(out, load_be16(frame.data() + at + 2));
+        out.add(", ");
+    }
+}
+
+void add_family(TextBuffer& out, Bytes frame, const NetworkPacket& packet) {
+    std::uint32_t family = load_be32(frame.data());
+    if ((family & 0xffff0000U) != 0) family = __builtin_bswap32(family);
+    out.add("AF ");
+    out.add(ethertype_name(packet.ethertype));
+    out.add(" (");
+    out.decimal(family);
+    out.add(')');
+    add_length(out, packet.original_bytes + 4);
+}
+
+// The address in a cooked header: at most eight octets.
+void add_cooked_address(TextBuffer& out, Bytes octets) {
+    for (std::size_t i = 0; i < octets.size(); ++i) {
+        if (i != 0) out.add(':');
+        out.hex_octet(octets[i]);
+    }
+    if (!octets.empty()) out.add(' ');
+}
+
+void add_sll(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
+             const NetworkPacket& packet) {
+    const std::string_view way = direction_name(*packet.direction);
+    for (std::size_t i = way.size(); i < 3; ++i) out.add(' ');
+    out.add(way);
+    out.add(' ');
+    const std::size_t octets = std::min<std::size_t>(8, load_be16(frame.data() + 4));
+    add_cooked_address(out, frame.subspan(6, octets));
+    add_ethertype(out, packet.ethertype);
+    add_length(out, original_bytes);
+}
+
+void add_sll2(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
+              const NetworkPacket& packet) {
+    out.add("ifindex ");
+    out.decimal(*packet.interface_index);
+    out.add(' ');
+    add_cooked_address(out, frame.subspan(12, std::min<std::size_t>(8, frame[11])));
+    add_ethertype(out, packet.ethertype);
+    add_length(out, original_bytes);
+}
+
+constexpr std::size_t bytes_per_line = 16;
+
+char shown(std::uint8_t c) { return c > 0x20 && c < 0x7f ? static_cast<char>(c) : '.'; }
+
+void add_hex_line(TextBuffer& out, Bytes bytes, std::size_t offset) {
+    out.add("0x");
+    out.hex_octet(static_cast<std::uint8_t>(offset >> 8));
+    out.hex_octet(static_cast<std::uint8_t>(offset));
+    out.add(": ");
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (i % 2 == 0) out.add(' ');
+        out.hex_octet(bytes[i]);
+    }
+}
+
+void add_hex_and_text(TextBuffer& out, Bytes bytes) {
+    constexpr std::size_t width = bytes_per_line * 2 + bytes_per_line / 2;
+    for (std::size_t at = 0; at < bytes.size(); at += bytes_per_line) {
+        const Bytes line = bytes.subspan(at, std::min(bytes_per_line, bytes.size() - at));
+        out.add("\n\t");
+        add_hex_line(out, line, at);
+        for (std::size_t used = line.size() * 2 + (line.size() + 1) / 2; used < width; ++used) {
+            out.add(' ');
+        }
+        out.add("  ");
+        for (const std::uint8_t c : line) out.add(shown(c));
+    }
+}
+
+void add_text(TextBuffer& out, Bytes bytes) {
+    out.add('\n');
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const std::uint8_t c = bytes[i];
+        if (c == '\r') {  // part of a line's end, or a dot
+            if (i + 1 < bytes.size() && bytes[i + 1] != '\n') out.add('.');
+            continue;
+        }
+        const bool as_it_is = (c >= 0x20 && c < 0x7f) || c == '\t' || c == '\n';
+        out.add(as_it_is ? static_cast<char>(c) : '.');
+    }
+}
+
+}  // namespace
+
+std::string_view direction_name(Direction direction) {
+    static constexpr std::string_view names[] = {"In", "B", "M", "P", "Out", "?"};
+    return names[static_cast<std::size_t>(direction)];
+}
+
+void print_link_header(TextBuffer& out, LinkType link, Bytes frame, std::uint32_t original_bytes,
+                       const NetworkPacket& packet, bool quick) {
+    switch (link) {
+        case LinkType::ethernet: return add_ethernet(out, frame, original_bytes, packet, quick);
+        case LinkType::null:
+        case LinkType::loop: return add_family(out, frame, packet);
+        case LinkType::raw_bsd:
+        case LinkType::raw_openbsd:
+        case LinkType::raw:
+        case LinkType::ipv4:
+        case LinkType::ipv6: return out.add("ip: ");
+        case LinkType::linux_sll: return add_sll(out, frame, original_bytes, packet);
+        case LinkType::linux_sll2: return add_sll2(out, frame, original_bytes, packet);
+    }
+}
+
+void print_unknown(TextBuffer& out, Bytes bytes, const DumpOptions& options) {
+    if (options.quick) return;
+    if (options.hex == 0 && options.hex_and_text == 0) add_hex_and_text(out, bytes);
+}
+
+void add_hex_lines(TextBuffer& out, Bytes bytes, std::string_view indent) {
+    for (std::size_t at = 0; at < bytes.size(); at += bytes_per_line) {
+        out.add(indent);
+        add_hex_line(out, bytes.subspan(at, std::min(bytes_per_line, bytes.size() - at)), at);
+    }
+}
+
+void print_bytes(TextBuffer& out, Bytes bytes, const DumpOptions& options) {
+    if (options.hex_and_text > 0) {
+        add_hex_and_text(out, bytes);
+    } else if (options.hex > 0) {
+        add_hex_lines(out, bytes, "\n\t");
+    } else if (options.text && !bytes.empty()) {
+        add_text(out, bytes);
+    }
+}
+
+}  // namespace estab::observe::dump

@@ -1,0 +1,146 @@
+"""Capture files from outside: `estab dump` beside what tcpdump printed, ways in, damaged files."""
+import gzip
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ESTAB = sys.argv.pop(1)
+CAPTURES = pathlib.Path(__file__).resolve().parent.parent / "captures"
+EXPECTED = CAPTURES / "expected"
+VARIANTS = {"nn": [], "S": ["-S"], "tt": ["-tt"], "v": ["-v"], "e": ["-e"], "XX": ["-XX"],
+            "vvv": ["-vvv", "-ttttt"]}
+
+
+def estab(*words, **options):
+    return subprocess.run([ESTAB, *map(str, words)], capture_output=True, timeout=60, **options)
+
+
+def capture_of(expected):
+    name = expected.name.split(".")[0]
+    return CAPTURES / (name + (".pcapng" if ".ng." in expected.name else ".pcap"))
+
+
+def lines_of(path):
+    """What tcpdump printed, without the note on how it ended."""
+    return [line for line in path.read_bytes().split(b"\n") if line and not line.startswith(b"#")]
+
+
+class Dump(unittest.TestCase):
+    def test_every_variant_is_tcpdumps_line_for_line(self):
+        compared = 0
+        for expected in sorted(EXPECTED.glob("*.tcpdump")):
+            variant = expected.name.split(".")[-2]
+            wanted = lines_of(expected)
+            got = estab("dump", capture_of(expected), *VARIANTS[variant]).stdout.split(b"\n")
+            got = got[:len(wanted)]  # tcpdump stops where a second link type begins; estab goes on
+            if expected.name.startswith("sll2"):  # names an interface of the machine that reads
+                name = re.compile(rb"^([0-9:.]+) \S+ +(In|Out) ")
+                got, wanted = ([name.sub(rb"\1 \2 ", line) for line in lines]
+                               for lines in (got, wanted))
+            self.assertEqual(got, wanted, expected.name)
+            compared += len(wanted)
+        self.assertGreater(compared, 19_000)
+
+    def test_count_and_filter(self):
+        file = CAPTURES / "hello-welcome.pcap"
+        self.assertEqual(len(estab("dump", "-c", "3", file).stdout.splitlines()), 3)
+        out = estab("dump", file, "tcp[tcpflags]", "&", "tcp-syn != 0").stdout
+        self.assertEqual([b"[S" in line for line in out.splitlines()], [True, True])
+        self.assertEqual(len(estab("dump", file, "arp").stdout.splitlines()), 2)
+        run = estab("dump", file, "prot 80")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn(b"filter 'prot 80'", run.stderr)
+
+    def test_a_filter_fits_each_link_type(self):
+        for name in ("d-null-le", "d-null-be", "d-loop", "d-raw", "d-ipv4", "sll2"):
+            lines = estab("dump", CAPTURES / f"{name}.pcap", "tcp and ip host 10.9.0.1").stdout
+            self.assertGreater(len(lines.splitlines()), 5, name)
+        out = estab("dump", CAPTURES / "d-multi-if.pcapng", "tcp").stdout
+        self.assertGreater(len(out.splitlines()), 5)
+
+    def test_formats_of_bytes(self):
+        file = CAPTURES / "hello-welcome.pcap"
+        hexadecimal = estab("dump", "-x", "-c", "3", file).stdout
+        self.assertIn(b"\n\t0x0000:  4500 003c 531c 4000 4006 d38b 0a09 0001\n", hexadecimal)
+        self.assertIn(b"  E..<S.@.@.......\n", estab("dump", "-X", "-c", "3", file).stdout)
+        self.assertIn(b"\nE..<S.@.@...\n\t..\n\t...T", estab("dump", "-A", "-c", "3", file).stdout)
+        self.assertIn(b" > 10.9.0.2.5000: tcp 0\n", estab("dump", "-q", file).stdout)
+
+
+class WaysIn(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="estab-captures-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.file = CAPTURES / "loss-single-server.pcap"
+        self.wanted = estab("dump", self.file).stdout
+        self.assertGreater(len(self.wanted), 10_000)
+
+    def same(self, *words, **options):
+        run = estab("dump", *words, **options)
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+        self.assertEqual(run.stdout, self.wanted)
+
+    def test_standard_input_as_file_and_as_pipe(self):
+        with open(self.file, "rb") as file:
+            self.same("-", stdin=file)
+        self.same("-", input=self.file.read_bytes())
+
+    def test_gzip_also_in_several_members_and_through_a_pipe(self):
+        data = self.file.read_bytes()
+        packed = gzip.compress(data[:5000]) + gzip.compress(data[5000:])
+        (self.folder / "a.gz").write_bytes(packed)
+        self.same(self.folder / "a.gz")
+        self.same("-", input=packed)
+
+    @unittest.skipUnless(shutil.which("zstd"), "no zstd program")
+    def test_zstd(self):
+        packed = self.folder / "a.zst"
+        subprocess.run(["zstd", "-q", self.file, "-o", packed], check=True)
+        self.same(packed)
+        self.same("-", input=packed.read_bytes())
+
+    def test_what_is_printed_is_not_held_back(self):
+        data = self.file.read_bytes()
+        with subprocess.Popen([ESTAB, "dump", "-"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as program:
+            program.stdin.write(data[:3000])
+            program.stdin.flush()
+            self.assertEqual(program.stdout.readline(), self.wanted.split(b"\n")[0] + b"\n")
+            program.stdin.write(data[3000:])
+            program.stdin.close()
+            self.assertEqual(program.stdout.read(), self.wanted.split(b"\n", 1)[1])
+
+
+class Damage(unittest.TestCase):
+    def ends(self, run, text, lines=None):
+        self.assertEqual(run.returncode, 1, run)
+        self.assertEqual(run.stderr.count(b"\n"), 1, run.stderr)
+        self.assertIn(text, run.stderr)
+        if lines is not None:
+            self.assertEqual(len(run.stdout.splitlines()), lines)
+
+    def test_what_can_be_read_is_read_and_the_rest_is_one_line(self):
+        self.ends(estab("dump", CAPTURES / "d-cut-record.pcap"), b"the file ends within a record", 22)
+        self.ends(estab("dump", CAPTURES / "d-cut-header.pcap"), b"a record header")
+        self.ends(estab("dump", CAPTURES / "d-bad-caplen.pcap"), b"claims 2147483647 captured bytes")
+        self.ends(estab("dump", "-", input=b""), b"the file is empty", 0)
+        self.ends(estab("dump", "-", input=b"hello, world, this is no capture"), b"neither pcap nor", 0)
+        self.ends(estab("dump", "/nonexistent"), b"cannot read /nonexistent: No such file", 0)
+        self.ends(estab("dump", CAPTURES), b"is a folder", 0)
+
+    def test_packed_files_that_end_early_or_lie(self):
+        packed = gzip.compress((CAPTURES / "hello-welcome.pcap").read_bytes())
+        self.ends(estab("dump", "-", input=packed[:-100]), b"the gzip data ends early")
+        self.ends(estab("dump", "-", input=packed[:200] + b"\xff" * 200), b"the gzip data is damaged")
+
+    def test_a_file_without_packets_is_no_failure(self):
+        run = estab("dump", CAPTURES / "d-empty.pcap")
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (0, b"", b""))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
