@@ -22,7 +22,7 @@ void* Memory::take_slab() {
 
 void Memory::give_slab(void* slab) {
     give(slab_bytes);
-    if (spares_count_ == spares_max) {
+    if (spares_count_ == spares_max_) {
         std::free(slab);
         return;
     }

@@ -16,7 +16,8 @@ class Memory {
 public:
     static constexpr std::size_t slab_bytes = 64 * 1024;
 
-    explicit Memory(std::size_t limit_bytes) : limit_(limit_bytes) {}
+    explicit Memory(std::size_t limit_bytes)
+        : limit_(limit_bytes), spares_max_(spares_of(limit_bytes)) {}
     ~Memory();
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
@@ -41,8 +42,9 @@ public:
         used_ -= bytes;
     }
 
-    // A slab aligned to its size, or nullptr over the limit. A few empty ones are kept at hand, as
-    // long as they and what is used are together within the limit.
+    // A slab aligned to its size, or nullptr over the limit. Empty ones are kept at hand, up to an
+    // eighth of the budget, as long as they and what is used are together within the limit: a
+    // buffer that fills and drains with every batch must not have the system clear its pages anew.
     void* take_slab();
     void give_slab(void* slab);
 
@@ -50,7 +52,9 @@ private:
     struct Spare {
         Spare* next;
     };
-    static constexpr std::size_t spares_max = 16;
+    static constexpr std::size_t spares_of(std::size_t limit) {
+        return limit / 8 / slab_bytes > 16 ? limit / 8 / slab_bytes : 16;
+    }
 
     void add(std::size_t bytes) {
         used_ += bytes;
@@ -60,6 +64,7 @@ private:
     void drop_spares();
 
     std::size_t limit_;
+    std::size_t spares_max_;
     std::size_t used_ = 0;
     std::size_t peak_ = 0;
     Spare* spares_ = nullptr;

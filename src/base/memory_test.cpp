@@ -65,6 +65,15 @@ TEST(Memory, MoreEmptySlabsThanAreKeptAreGivenBack) {
     EXPECT_EQ(memory.used(), 0U);
 }
 
+TEST(Memory, AnEighthOfTheBudgetIsKeptAtHand) {
+    Memory memory(160 * slab);
+    std::vector<void*> slabs;
+    for (int i = 0; i < 20; ++i) slabs.push_back(memory.take_slab());
+    for (void* s : slabs) memory.give_slab(s);
+    for (int i = 19; i >= 0; --i) EXPECT_EQ(memory.take_slab(), slabs[static_cast<std::size_t>(i)]);
+    for (void* s : slabs) memory.give_slab(s);
+}
+
 TEST(Memory, SpareSlabsYieldToWhatIsTaken) {
     Memory memory(3 * slab);
     void* slabs[] = {memory.take_slab(), memory.take_slab(), memory.take_slab()};
