@@ -13,6 +13,10 @@ constexpr std::uint64_t mul_div(std::uint64_t a, std::uint64_t b, std::uint64_t 
     return static_cast<std::uint64_t>(static_cast<u128>(a) * b / c);
 }
 
+constexpr std::uint64_t mul_div_up(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
+    return static_cast<std::uint64_t>((static_cast<u128>(a) * b + c - 1) / c);
+}
+
 constexpr std::uint64_t round_up(std::uint64_t v, std::uint64_t multiple) {
     return (v + multiple - 1) / multiple * multiple;
 }

@@ -25,7 +25,8 @@ Bytes bytes_of(std::string_view text) {
 bool is_remarkable(event::Kind kind) {
     using enum event::Kind;
     constexpr event::Kind kinds[] = {retransmit,      retransmit_timeout, fast_retransmit,
-                                     recovery_start,  recovery_end,       window_probe,
+                                     recovery_start,  recovery_end,       recovery_undone,
+                                     tail_loss_probe, reordering,         window_probe,
                                      keepalive_probe, challenge_ack,      zero_window,
                                      path_mtu,        reset_sent,         syn_cookie_sent};
     return std::ranges::find(kinds, kind) != std::end(kinds);

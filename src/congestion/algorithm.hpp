@@ -38,7 +38,7 @@ struct Acked {               // new data was acknowledged
     std::uint64_t ce_bytes = 0;  // of `bytes`, those that met congestion on their way (RFC 8257)
     std::uint32_t mss = 0;
     bool cwnd_limited = true;        // the sender had more to send than cwnd let it (RFC 7661)
-    bool in_recovery = false;
+    bool in_recovery = false;        // or a loss is suspected: no reason to grow
 };
 struct Congested {           // a loss episode or an ECN signal, at most once a window of data
     Instant now{};
@@ -52,7 +52,7 @@ struct TimedOut {            // the retransmission timer ran out
     std::uint32_t mss = 0;
     bool repeated = false;  // the same data timed out before: ssthresh stays (RFC 5681 3.1)
 };
-struct Recovered {           // the episode is over
+struct Recovered {           // fast recovery is over; after a time-out there is nothing to say
     Instant now{};
     std::uint64_t in_flight = 0;
     std::uint32_t mss = 0;
@@ -85,6 +85,7 @@ concept Algorithm = std::is_trivially_copyable_v<A> && requires(A a, const A& c)
     { c.cwnd() } -> std::same_as<std::uint64_t>;          // at least one MSS, whatever happens
     { c.ssthresh() } -> std::same_as<std::uint64_t>;
     { c.pacing_rate() } -> std::same_as<std::uint64_t>;   // octets per second; 0: not paced
+    // Optional: bool c.has_memory(), true if there is more to lose than cwnd and ssthresh.
 };
 
 // The slot that holds an algorithm's state inside a connection.
@@ -106,6 +107,7 @@ struct Table {
     std::uint64_t (*cwnd)(const Slot&);
     std::uint64_t (*ssthresh)(const Slot&);
     std::uint64_t (*pacing_rate)(const Slot&);
+    bool (*has_memory)(const Slot&);
 };
 
 template <Algorithm A>
@@ -123,6 +125,10 @@ struct Lowered {
     static std::uint64_t cwnd(const Slot& s) { return of(s).cwnd(); }
     static std::uint64_t ssthresh(const Slot& s) { return of(s).ssthresh(); }
     static std::uint64_t pacing_rate(const Slot& s) { return of(s).pacing_rate(); }
+    static bool has_memory(const Slot& s) {
+        if constexpr (requires(const A& a) { a.has_memory(); }) return of(s).has_memory();
+        return false;
+    }
 
     static constexpr Table table{
         .name = A::name,
@@ -137,6 +143,7 @@ struct Lowered {
         .cwnd = cwnd,
         .ssthresh = ssthresh,
         .pacing_rate = pacing_rate,
+        .has_memory = has_memory,
     };
 };
 template <Algorithm A>
@@ -159,6 +166,8 @@ public:
     std::uint64_t cwnd() const { return table_->cwnd(slot_); }
     std::uint64_t ssthresh() const { return table_->ssthresh(slot_); }
     std::uint64_t pacing_rate() const { return table_->pacing_rate(slot_); }
+    // It knows more about the path than cwnd and ssthresh tell: worth keeping while idle.
+    bool has_memory() const { return table_->has_memory(slot_); }
     std::string_view name() const { return table_->name; }
 
     // Goes on with another algorithm from the same window.

@@ -43,6 +43,8 @@ public:
     std::uint64_t ssthresh() const { return ssthresh_; }
     std::uint64_t pacing_rate() const { return 0; }
 
+    bool has_memory() const { return curve_.w_max != 0; }
+
     std::uint64_t w_max() const { return curve_.w_max; }
     Duration k() const { return curve_.k; }
 

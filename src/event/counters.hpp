@@ -21,6 +21,10 @@ namespace estab::event {
     X(TcpExt, PAWSActive) X(TcpExt, PAWSEstab) X(TcpExt, DelayedACKs) X(TcpExt, DelayedACKLost) \
     X(TcpExt, ListenOverflows) X(TcpExt, ListenDrops) X(TcpExt, TCPReqQFullDrop)                \
     X(TcpExt, TCPReqQFullDoCookies) X(TcpExt, TCPTimeouts) X(TcpExt, TCPRenoRecovery)           \
+    X(TcpExt, TCPSackRecovery) X(TcpExt, TCPSACKReneging) X(TcpExt, TCPSACKReorder)             \
+    X(TcpExt, TCPSACKDiscard) X(TcpExt, TCPFullUndo) X(TcpExt, TCPDSACKUndo)                    \
+    X(TcpExt, TCPLossUndo) X(TcpExt, TCPSpuriousRTOs) X(TcpExt, TCPLossProbes)                  \
+    X(TcpExt, TCPLossProbeRecovery)                                                             \
     X(TcpExt, TCPFastRetrans) X(TcpExt, TCPSlowStartRetrans) X(TcpExt, TCPSynRetrans)           \
     X(TcpExt, TCPDSACKOldSent) X(TcpExt, TCPDSACKOfoSent) X(TcpExt, TCPDSACKRecv)               \
     X(TcpExt, TCPOFOQueue) X(TcpExt, TCPOFODrop) X(TcpExt, TCPOFOMerge) X(TcpExt, OfoPruned)    \

@@ -12,6 +12,9 @@ constexpr std::array<Description, kinds> table{{
     {"fast_retransmit", {"seq", "in_flight_bytes", "cwnd_bytes", "ssthresh_bytes"}},
     {"recovery_start", {"cause", "recover", "cwnd_bytes", "ssthresh_bytes"}},
     {"recovery_end", {"cwnd_bytes", "ssthresh_bytes"}},
+    {"recovery_undone", {"cause", "cwnd_bytes", "ssthresh_bytes", "rto_ns"}},
+    {"tail_loss_probe", {"seq", "end", "new_data"}},
+    {"reordering", {"seq", "window_ns"}},
     {"congestion_window", {"cwnd_bytes", "ssthresh_bytes", "cause", "in_flight_bytes"}},
     {"rtt_sample", {"rtt_ns", "srtt_ns", "rttvar_ns", "rto_ns"}},
     {"zero_window", {"seq"}},
@@ -57,6 +60,12 @@ const char* to_string(Cause cause) {
     case Cause::ecn: return "ecn";
     case Cause::probe: return "probe";
     case Cause::set: return "set";
+    case Cause::rack: return "rack";
+    case Cause::sack: return "sack";
+    case Cause::tail_probe: return "tail_probe";
+    case Cause::timestamp: return "timestamp";
+    case Cause::dsack: return "dsack";
+    case Cause::frto: return "frto";
     }
     return "?";
 }

@@ -24,6 +24,9 @@ enum class Kind : std::uint8_t {
     fast_retransmit,     // seq, in_flight, cwnd, ssthresh
     recovery_start,      // cause, recover, cwnd, ssthresh
     recovery_end,        // cwnd, ssthresh
+    recovery_undone,     // cause, cwnd, ssthresh, rto_ns
+    tail_loss_probe,     // seq, end, new data (0/1)
+    reordering,          // seq, reordering window of RACK in ns
     congestion_window,   // cwnd, ssthresh, cause, in_flight
     rtt_sample,          // rtt_ns, srtt_ns, rttvar_ns, rto_ns
     zero_window,         // seq
@@ -69,6 +72,12 @@ enum class Cause : std::uint8_t {
     ecn,
     probe,
     set,
+    rack,
+    sack,
+    tail_probe,
+    timestamp,
+    dsack,
+    frto,
 };
 
 enum class Drop : std::uint8_t {

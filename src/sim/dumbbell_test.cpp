@@ -22,7 +22,7 @@ TEST(Dumbbell, OneFlowFillsTheLink) {
     const DumbbellReport r = d.report();
     EXPECT_TRUE(r.violations.empty()) << text(r.violations.front());
     EXPECT_GT(r.utilisation, 900'000u);
-    EXPECT_LE(r.utilisation, 1'000'000u);
+    EXPECT_LE(r.utilisation, 1'000'200u);  // a packet may end within the window
     EXPECT_GT(r.flows[0].goodput_bits, 8'500'000u);
     EXPECT_LE(r.flows[0].goodput_bits, 9'700'000u);
     EXPECT_GE(r.flows[0].rtt_p50, Duration(40ms));

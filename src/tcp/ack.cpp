@@ -1,5 +1,5 @@
-// The acknowledgment of a segment: what left the send queue, what it says about the path, and loss
-// recovery without SACK (RFC 5681, 6582, 6298). RFC 9293 3.10.7.4, fifth.
+// The acknowledgment of a segment: what left the send queue, what it says about the path and about
+// the peer's window. RFC 9293 3.10.7.4, fifth; RFC 6298. What is lost: recovery.cpp, newreno.cpp.
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -8,48 +8,75 @@ namespace estab::tcp {
 
 using wire::Flags;
 
-// RFC 5681 2: outstanding data, no text, no SYN or FIN, the same ACK and the same window. With SACK
-// blocks the window may differ: they prove that something arrived.
-bool Connection::is_duplicate_ack(const Segment& seg) const {
-    return active_ != nullptr && !active_->sent.empty() && !persisting_ && seg.payload.empty() &&
-           !seg.has(Flags::syn | Flags::fin) &&
-           (seg.wnd == tcb_.snd.wnd || seg.options.sack_count != 0);
-}
-
-void Connection::on_new_ack(Environment& env, Instant now, Instant arrived, const Segment& seg) {
-    Tcb::Send& snd = tcb_.snd;
-    const std::uint64_t newly = distance(snd.una, seg.ack);
+// SEG.ACK is SND.UNA or above it.
+void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg) {
+    AckNews news{.advanced = seg.ack > tcb_.snd.una, .duplicate = is_duplicate_ack(seg)};
+    const std::uint64_t newly = distance(tcb_.snd.una, seg.ack);
     const std::uint64_t flight = in_flight();
-    snd.una = seg.ack;
-    stats_.octets_acked += newly;
-    retries_ = 0;
-    trouble_since_ = never;
-    owed_.fin = owed_.fin && fin_in_flight();
+    if (news.advanced) {
+        tcb_.snd.una = seg.ack;
+        stats_.octets_acked += newly;
+        retries_ = 0;
+        trouble_since_ = never;
+        owed_.fin = owed_.fin && fin_in_flight();
+    }
     if (active_ == nullptr) {  // only our FIN was outstanding
+        if (!news.advanced) return;
         retransmit_at_ = never;
         backoff_ = 0;
         return;
     }
-    const SentQueue::Acked acked = active_->sent.acknowledge(seg.ack);
-    const Duration rtt = take_rtt(env, now, arrived, seg, acked);
-    active_->send.release(std::min(seg.ack, active_->send.end()));
-    advance_recovery(env, now, newly);
-    active_->control.on(congestion::Acked{.now = now,
-                                          .bytes = newly,
-                                          .in_flight = flight,
-                                          .rtt = rtt,
-                                          .srtt = rtt_.srtt(),
-                                          .rtt_min = rtt_.rtt_min(),
-                                          .delivered = stats_.octets_acked,
-                                          .mss = send_mss(),
-                                          .cwnd_limited = active_->cwnd_limited,
-                                          .in_recovery = active_->recovery == Recovery::fast});
-    active_->cwnd_limited = false;
+    const bool has_blocks = sack_ && seg.options.sack_count != 0;
+    if (!news.advanced && !news.duplicate && !has_blocks) return;
+    Active& a = *active_;
+    if (news.advanced) {
+        news.acked = a.sent.acknowledge(seg.ack, [&](const Sent& record, std::uint64_t octets) {
+            learn_delivery(arrived, seg, record, octets, news);
+        });
+    }
+    if (has_blocks) read_sack(env, arrived, seg, news);
+    if (news.acked.delivered != 0) news.rtt = take_rtt(env, now, arrived, seg, news);
+    if (news.advanced) a.send.release(std::min(seg.ack, a.send.end()));
+    const bool undone = undo_if_spurious(env, now, seg, news);
+    if (sack_) {
+        recover_with_sack(env, now, arrived, news);
+    } else if (news.advanced) {
+        recover_without_sack(env, now, newly);
+    } else if (!undone) {
+        on_duplicate_ack(env, now);
+    }
+    tell_congestion_control(env, now, flight, news);
+    if (news.advanced) after_progress(now);
+    if (sack_) arm_early(now);
+}
+
+void Connection::tell_congestion_control(Environment& env, Instant now, std::uint64_t flight,
+                                         const AckNews& news) {
+    Active& a = *active_;
+    if (news.acked.delivered == 0) return;
+    // What arrives behind a hole may mean a loss: no reason to grow, but where paths reorder.
+    const bool in_doubt = !news.advanced && !a.rack.has_seen_reordering();
+    delivered_ += news.acked.delivered;
+    a.control.on(congestion::Acked{.now = now,
+                                   .bytes = news.acked.delivered,
+                                   .in_flight = flight,
+                                   .rtt = news.rtt,
+                                   .srtt = rtt_.srtt(),
+                                   .rtt_min = rtt_.rtt_min(),
+                                   .delivered = delivered_,
+                                   .mss = send_mss(),
+                                   .cwnd_limited = a.cwnd_limited,
+                                   .in_recovery = a.recovery == Recovery::fast || in_doubt});
+    a.cwnd_limited = false;
     note_window(env, now, cwnd() < ssthresh() ? event::Cause::slow_start : event::Cause::avoidance);
+}
+
+// SND.UNA has moved on.
+void Connection::after_progress(Instant now) {
     // RFC 6298 5.2, 5.3.
     retransmit_at_ = never;
     persisting_ = false;
-    if (snd.una < snd.nxt) arm_retransmit(now);
+    if (tcb_.snd.una < tcb_.snd.nxt) arm_retransmit(now);
     // Room for as much as a window of data behind the one in flight.
     if (config_->send_autotune && cwnd() * 2 > send_buffer_) {
         send_buffer_ = static_cast<std::uint32_t>(
@@ -65,11 +92,13 @@ void Connection::on_new_ack(Environment& env, Instant now, Instant arrived, cons
 // One sample for each acknowledgment: from the record of what was sent once (Karn: MUST-18), or
 // from the echoed timestamp (RFC 7323 4.1) when something was sent again.
 Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
-                              const Segment& seg, const SentQueue::Acked& acked) {
+                              const Segment& seg, const AckNews& news) {
+    const SentQueue::Acked& acked = news.acked;
     Duration rtt{-1};
     if (acked.has_sample && !acked.any_retransmitted) {
         rtt = arrived - acked.sent_at;
-    } else if (timestamps_ && seg.options.timestamps && seg.options.timestamps->ecr != 0) {
+    } else if (news.advanced && timestamps_ && seg.options.timestamps &&
+               seg.options.timestamps->ecr != 0) {
         const std::uint32_t ticks = ts_now(arrived) - seg.options.timestamps->ecr;
         if (ticks < 0x8000'0000) rtt = ticks * config_->timestamp_tick;
     }
@@ -83,88 +112,6 @@ Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
          static_cast<std::uint64_t>(rtt_.rttvar().count()),
          static_cast<std::uint64_t>(current_rto().count()));
     return rtt;
-}
-
-void Connection::advance_recovery(Environment& env, Instant now, std::uint64_t newly) {
-    Active& a = *active_;
-    const Seq una = tcb_.snd.una;
-    switch (a.recovery) {
-    case Recovery::open:
-        a.duplicate_acks = 0;
-        a.left_network = 0;
-        return;
-    case Recovery::timeout:
-        a.left_network = 0;
-        a.duplicate_acks = 0;
-        if (una < a.recover) return;
-        break;
-    case Recovery::fast:
-        if (una >= a.recover) break;
-        // RFC 6582 3.2 step 5, partial: the next hole. What was newly acknowledged had left the
-        // network, one segment of it by the retransmission itself.
-        a.left_network -= std::min(a.left_network, newly > send_mss() ? newly - send_mss() : 0);
-        if (Sent* hole = a.sent.first(); hole != nullptr && !hole->lost) {
-            const Seq end = hole->begin + send_mss();
-            if (end < hole->end) a.sent.split(*hole, end);
-            a.sent.mark_lost(*hole);
-            a.retransmit_now = true;
-        }
-        return;
-    }
-    // Everything that was outstanding when the episode began has been acknowledged.
-    const bool was_fast = a.recovery == Recovery::fast;
-    a.recovery = Recovery::open;
-    a.duplicate_acks = 0;
-    a.left_network = 0;
-    a.retransmit_now = false;
-    // After a time-out the window has grown anew, perhaps past ssthresh: nothing to take back.
-    if (was_fast) a.control.on(congestion::Recovered{now, in_flight(), send_mss()});
-    note(env, now, event::Kind::recovery_end, cwnd(), ssthresh());
-}
-
-void Connection::on_duplicate_ack(Environment& env, Instant now, const Segment& seg) {
-    Active& a = *active_;
-    // A DSACK reports a duplicate, not an arrival out of order (RFC 2883 4): count it and no more.
-    if (seg.options.sack_count != 0 &&
-        Seq::extend(seg.options.sack[0].begin, tcb_.snd.una) < tcb_.snd.una) {
-        ++stats_.dsacks_in;
-        ++env.counters.TcpExt_TCPDSACKRecv;
-        return;
-    }
-    if (++a.duplicate_acks < config_->dupack_threshold && !config_->limited_transmit) return;
-    // One more segment has left the network: RFC 3042 before the threshold, RFC 5681 3.2 (4) after
-    // it.
-    const std::uint64_t outstanding = distance(tcb_.snd.una, tcb_.snd.nxt);
-    if (a.recovery != Recovery::timeout) {
-        a.left_network = std::min<std::uint64_t>(
-            a.left_network + send_mss(), outstanding > send_mss() ? outstanding - send_mss() : 0);
-    }
-    if (a.recovery == Recovery::open && a.duplicate_acks >= config_->dupack_threshold &&
-        tcb_.snd.una >= a.recover) {
-        enter_fast_recovery(env, now);
-    }
-}
-
-void Connection::enter_fast_recovery(Environment& env, Instant now) {
-    Active& a = *active_;
-    const std::uint64_t flight = distance(tcb_.snd.una, tcb_.snd.nxt);
-    a.recovery = Recovery::fast;
-    a.recover = tcb_.snd.nxt;
-    a.control.on(congestion::Congested{.now = now, .in_flight = flight, .mss = send_mss()});
-    Sent& hole = *a.sent.first();
-    const Seq end = hole.begin + send_mss();
-    if (end < hole.end) a.sent.split(hole, end);
-    a.sent.mark_lost(hole);
-    a.retransmit_now = true;
-    ++stats_.fast_retransmits;
-    ++env.counters.TcpExt_TCPRenoRecovery;
-    ++env.counters.TcpExt_TCPFastRetrans;
-    note(env, now, event::Kind::fast_retransmit, tcb_.snd.una.wire().raw, flight, cwnd(),
-         ssthresh());
-    note(env, now, event::Kind::recovery_start,
-         static_cast<std::uint64_t>(event::Cause::duplicate_acks), a.recover.wire().raw, cwnd(),
-         ssthresh());
-    note_window(env, now, event::Cause::duplicate_acks);
 }
 
 // The peer's window, unless an older segment says it (SND.WL1, SND.WL2). It may shrink (MUST-34);

@@ -6,6 +6,8 @@
 
 #include "congestion/algorithm.hpp"
 #include "tcp/buffers.hpp"
+#include "tcp/prr.hpp"
+#include "tcp/rack.hpp"
 #include "tcp/sent.hpp"
 
 namespace estab::tcp {
@@ -14,6 +16,35 @@ enum class Recovery : std::uint8_t {
     open,      // nothing is known to be missing
     fast,      // fast recovery: RFC 5681 3.2, RFC 6582
     timeout,   // after a retransmission time-out, until everything sent before it is acknowledged
+};
+
+// What an episode of loss recovery took away, to be given back if it proves to have been none
+// (RFC 3522, RFC 4015, RFC 5682 and DSACK, RFC 2883).
+struct Undo {
+    bool armed = false;
+    Instant first_retransmit = never;    // `never`: nothing has been sent again yet
+    Seq from, until;                     // the numbers that the episode was about
+    Seq expires;                         // acknowledged past it: no more news of it can come
+    std::uint64_t cwnd = 0, ssthresh = 0;    // before it
+    std::uint64_t unproven = 0;          // octets sent again that no DSACK has called needless
+    bool proven = false;                 // a DSACK has called some needless
+    Duration srtt{}, rttvar{};           // when the timer ran out; zero: it did not
+};
+
+// Forward RTO-Recovery (RFC 5682 2.1, 3.1): after a time-out, new data tells a lost flight from a
+// late one.
+enum class Frto : std::uint8_t {
+    off,
+    first_ack,   // the first segment has gone again; what does the next ACK say?
+    new_data,    // it acknowledged something: two new segments go, nothing is sent again
+    spurious,    // what was never sent again has arrived
+};
+
+// RFC 8985 7: what the last segments of a flight lack is acknowledgments behind them.
+struct TailProbe {
+    bool outstanding = false;
+    bool is_retransmission = false;
+    Seq end;                             // TLP.end_seq
 };
 
 struct Active {
@@ -25,15 +56,29 @@ struct Active {
     SentQueue sent;
     congestion::Control control;
 
-    // Loss recovery without SACK. A duplicate ACK says that one segment has left the network;
-    // counting those octets out of the pipe is RFC 5681's inflation of cwnd seen from the other
-    // side.
     Recovery recovery = Recovery::open;
-    Seq recover;                        // RFC 6582: SND.NXT when the episode began
-    std::uint32_t duplicate_acks = 0;
-    std::uint64_t left_network = 0;     // octets that duplicate ACKs have vouched for
+    Frto frto = Frto::off;
+    Seq recover;                        // RFC 6582, 6675: SND.NXT when the episode began
     bool retransmit_now = false;        // the one retransmission that cwnd does not hold back
     bool cwnd_limited = false;          // cwnd stopped us since the last acknowledgment
+    Undo undo;
+
+    // With SACK.
+    Rack rack;
+    Prr prr;
+    bool with_prr = false;              // its window is the one in force
+    TailProbe tail;
+    bool tail_probe_due = false;
+    bool early_is_probe = false;        // early_at: when the tail is probed, or doubt becomes loss
+    Instant early_at = never;
+    Instant doubt_until = never;        // when RACK must look again
+    Seq judged_below;                   // RFC 6675: what lies below has been judged
+
+    // Without SACK. A duplicate ACK says that one segment has left the network;
+    // counting those octets out of the pipe is RFC 5681's inflation of cwnd seen from the other
+    // side.
+    std::uint32_t duplicate_acks = 0;
+    std::uint64_t left_network = 0;     // octets that duplicate ACKs have vouched for
     Seq small_end;                      // end of the last segment sent below the MSS (Minshall)
 
     // Receiving: ranges in the order in which SACK reports them (RFC 2018 4), newest first.

@@ -80,6 +80,7 @@ Config tutorial() {
     c.persist_max = 60s;
     c.keepalive_probes = 10;
     c.quick_acks = 0;
+    c.rack = c.tail_loss_probe = c.prr = c.frto = c.undo = false;
     return c;
 }
 

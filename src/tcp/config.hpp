@@ -57,12 +57,18 @@ struct Config {
     std::uint32_t notsent_lowat = 0xffff'ffff;  // writable only below so much unsent
 
     // Congestion control: RFC 5681, 6928.
-    const congestion::Table* congestion_control = nullptr;  // nullptr: reno
+    const congestion::Table* congestion_control = nullptr;  // nullptr: cubic
     std::uint32_t initial_window = 10;              // segments
     std::uint32_t initial_ssthresh = 0xffff'ffff;   // octets; 0xffffffff: infinite
     bool slow_start_after_idle = true;
     std::uint8_t dupack_threshold = 3;
     bool limited_transmit = true;                   // RFC 3042
+    bool rack = true;                               // RFC 8985 6; off: RFC 6675
+    bool tail_loss_probe = true;                    // RFC 8985 7
+    Duration max_ack_delay = 200ms;                 // that a peer is granted there
+    bool prr = true;                                // RFC 9937
+    bool frto = true;                               // RFC 5682
+    bool undo = true;                               // RFC 3522, 4015; DSACK
     std::uint32_t fixed_window = 10;                // segments, for congestion control "fixed"
 
     // Sending.

@@ -64,6 +64,14 @@ constexpr auto fields = std::to_array<ConfigField>({
      "tcp_slow_start_after_idle"},
     {ESTAB_FIELD(dupack_threshold), "", "duplicate ACKs that mean a loss", "tcp_reordering", 1},
     {ESTAB_FIELD(limited_transmit), "", "RFC 3042", ""},
+    {ESTAB_FIELD(rack), "", "find losses by time (RFC 8985); off: by number (RFC 6675)",
+     "tcp_recovery"},
+    {ESTAB_FIELD(tail_loss_probe), "", "probe the tail of a flight (RFC 8985 7)",
+     "tcp_early_retrans"},
+    {ESTAB_FIELD(max_ack_delay), "time", "that a tail loss probe grants the peer", ""},
+    {ESTAB_FIELD(prr), "", "proportional rate reduction (RFC 9937)", ""},
+    {ESTAB_FIELD(frto), "", "tell late from lost after a time-out (RFC 5682)", "tcp_frto"},
+    {ESTAB_FIELD(undo), "", "take back what a spurious retransmission did", ""},
     {ESTAB_FIELD(fixed_window), "segments", "window of congestion control `fixed`", "", 1},
     {ESTAB_FIELD(nagle), "", "hold small segments while data is unacknowledged", ""},
     {ESTAB_FIELD(nagle_minshall), "", "only behind an unacknowledged small segment", ""},
@@ -371,7 +379,7 @@ std::string config_text(const ConfigField& field, const Config& config) {
     case FieldType::duration: return duration_text(load<Duration>(field, config));
     case FieldType::congestion:
         return std::string(config.congestion_control != nullptr ? config.congestion_control->name
-                                                                : "reno");
+                                                                : "cubic");
     case FieldType::boolean:
     case FieldType::probe_form:
     case FieldType::ecn_mode:

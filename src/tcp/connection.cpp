@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
-#include "congestion/reno.hpp"
+#include "congestion/cubic.hpp"
 
 namespace estab::tcp {
+
+// How long an idle connection keeps what it knows about its path.
+constexpr Duration idle_memory = 10s;
 
 Connection::Connection(const wire::FourTuple& tuple, const Config& config, std::uint32_t id,
                        std::uint16_t interface_mtu)
@@ -27,6 +30,7 @@ void Connection::enter(Environment& env, Instant now, State state) {
     const auto counts = [](State s) { return s == State::established || s == State::close_wait; };
     if (counts(state) && !counts(state_)) ++env.counters.Tcp_CurrEstab;
     if (!counts(state) && counts(state_)) --env.counters.Tcp_CurrEstab;
+    if (counts(state_)) misc_at_ = never;
     state_ = state;
 }
 
@@ -59,7 +63,7 @@ void Connection::time_wait(Environment& env, Instant now) {
     persisting_ = false;
     misc_at_ = after(now, config_->time_wait);  // MUST-13
     if (active_ != nullptr) active_->sent.clear();
-    deactivate_if_idle(env);
+    deactivate_if_idle(env, now);
 }
 
 bool Connection::activate(Environment& env) {
@@ -78,16 +82,29 @@ bool Connection::activate(Environment& env) {
     return true;
 }
 
-// An idle connection holds nothing from the pools but itself.
-void Connection::deactivate_if_idle(Environment& env) {
+// An idle connection holds nothing from the pools but itself; what it has learnt about its path it
+// keeps for a while.
+void Connection::deactivate_if_idle(Environment& env, Instant now, bool forget_path) {
     if (active_ == nullptr || active_->recovery != Recovery::open || !active_->sent.empty() ||
         active_->send.size() != 0 || !active_->recv.empty() || fin_waiting_) {
+        return;
+    }
+    if (remembers_path() && !forget_path) {
+        active_->early_at = never;
+        if (misc_at_ == never) misc_at_ = after(now, idle_memory);
         return;
     }
     idle_cwnd_ = active_->control.cwnd();
     idle_ssthresh_ = active_->control.ssthresh();
     env.actives.free(active_);
     active_ = nullptr;
+}
+
+// More than a window: a curve, a rate, a reordering path, an episode that may yet be undone.
+bool Connection::remembers_path() const {
+    if (state_ != State::established && state_ != State::close_wait) return false;
+    return active_->control.has_memory() || active_->undo.armed ||
+           active_->tail.outstanding || active_->rack.has_memory();
 }
 
 void Connection::release(Environment& env) {
@@ -103,13 +120,16 @@ std::uint64_t Connection::in_flight() const {
     const std::uint64_t outstanding =
         distance(tcb_.snd.una, tcb_.snd.nxt) - (fin_in_flight() ? 1 : 0);
     if (active_ == nullptr) return outstanding;
-    const std::uint64_t gone = active_->sent.lost_bytes() + active_->left_network;
+    std::uint64_t gone = active_->sent.lost_bytes() + active_->left_network;
+    // RFC 6675 4, RFC 3042: what is SACKed has left the network, and lets new data follow.
+    if (config_->limited_transmit || active_->recovery != Recovery::open)
+        gone += active_->sent.sacked_bytes();
     return outstanding > gone ? outstanding - gone : 0;
 }
 
 const congestion::Table& Connection::table() const {
     return config_->congestion_control != nullptr ? *config_->congestion_control
-                                                   : congestion::table_of<congestion::Reno>;
+                                                   : congestion::table_of<congestion::Cubic>;
 }
 
 Seq Connection::data_end() const {
@@ -191,7 +211,10 @@ void Connection::check_invariants() const {
     CHECK(state_ == State::closed || state_ == State::syn_sent || tcb_.rcv.nxt <= tcb_.rcv.edge);
     CHECK(!fin_sent_ || tcb_.snd.nxt == fin_seq_ + 1);
     if (active_ == nullptr) return;
-    CHECK(active_->sent.lost_bytes() <= distance(tcb_.snd.una, tcb_.snd.nxt));
+    CHECK(active_->sent.lost_bytes() + active_->sent.sacked_bytes() <=
+          distance(tcb_.snd.una, tcb_.snd.nxt));
+    CHECK(active_->with_prr == (active_->recovery == Recovery::fast && sack_ && config_->prr));
+    CHECK(active_->frto == Frto::off || active_->recovery == Recovery::timeout);
     CHECK(active_->control.cwnd() >= 1);
     CHECK(active_->sent.empty() || active_->sent.first()->begin == tcb_.snd.una);
     CHECK(active_->sent.empty() || active_->sent.last()->end == std::min(tcb_.snd.nxt, data_end()));
@@ -233,11 +256,12 @@ Info Connection::info(Instant now) const {
         i.timer_left = misc_at_ - now;
     } else if (retransmit_at_ != never) {
         i.timer = persisting_ ? Info::Timer::persist : Info::Timer::on;
-        i.timer_left = retransmit_at_ - now;
+        const Instant early = active_ != nullptr ? active_->early_at : never;
+        i.timer_left = std::min(retransmit_at_, early) - now;
     } else if (config_->keepalive && keepalive_at_ != never) {
         i.timer = Info::Timer::keepalive;
         i.timer_left = keepalive_at_ - now;
-    } else if (misc_at_ != never) {
+    } else if (misc_at_ != never && state_ == State::fin_wait_2) {
         i.timer = Info::Timer::timewait;  // FIN-WAIT-2, as Linux shows it
         i.timer_left = misc_at_ - now;
     }

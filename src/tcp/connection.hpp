@@ -58,6 +58,7 @@ struct Statistics {              // counts since the connection began
     std::uint32_t segments_in = 0, segments_out = 0, data_in = 0, data_out = 0;
     std::uint32_t retransmits = 0, timeouts = 0, fast_retransmits = 0;
     std::uint32_t duplicates_in = 0, out_of_order_in = 0, dsacks_in = 0, probes_out = 0;
+    std::uint32_t tail_probes = 0, undos = 0;
 };
 
 struct Info {                    // what `ss -i` shows; sizes in octets
@@ -190,6 +191,14 @@ public:
 
 private:
     enum class Step : std::uint8_t { next, stop, reset };
+    struct AckNews {                 // what one acknowledgment has said
+        SentQueue::Acked acked{};    // octets that it and its SACK blocks have added
+        Duration rtt{-1};            // its sample; negative: none
+        Seq reordered{};             // Seq(): the path has not just proved to reorder
+        bool advanced = false;       // SND.UNA moved
+        bool duplicate = false;      // RFC 5681 2
+        bool original = false;       // it delivered what was never sent again (RFC 5682)
+    };
 
     // handshake.cpp
     Verdict on_syn_sent(Environment& env, Instant now, Segment& seg);
@@ -213,16 +222,43 @@ private:
     void challenge(Environment& env, Instant now, const Segment& seg);
     void refuse(Environment& env, Instant now, const Segment& seg);
     // ack.cpp
-    void on_new_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
-    void on_duplicate_ack(Environment& env, Instant now, const Segment& seg);
+    void on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
     Duration take_rtt(Environment& env, Instant now, Instant arrived, const Segment& seg,
-                      const SentQueue::Acked& acked);
-    void advance_recovery(Environment& env, Instant now, std::uint64_t newly_acked);
-    void enter_fast_recovery(Environment& env, Instant now);
+                      const AckNews& news);
+    void tell_congestion_control(Environment& env, Instant now, std::uint64_t flight,
+                                 const AckNews& news);
+    void after_progress(Instant now);
     void take_window(Environment& env, Instant now, const Segment& seg);
     void take_ecn_echo(Environment& env, Instant now, const Segment& seg);
     void on_fin_acked(Environment& env, Instant now);
+    // recovery.cpp
+    void read_sack(Environment& env, Instant arrived, const Segment& seg, AckNews& news);
+    void learn_delivery(Instant arrived, const Segment& seg, const Sent& record,
+                        std::uint64_t octets, AckNews& news);
+    void on_duplicate_report(Environment& env, const SeqRange& range);
+    void recover_with_sack(Environment& env, Instant now, Instant arrived, const AckNews& news);
+    bool detect_losses(Instant at);
+    void score_losses();
+    void enter_recovery(Environment& env, Instant now, std::uint64_t delivered);
+    void end_recovery(Environment& env, Instant now);
+    void leave_recovery();
+    event::Cause loss_cause() const;
+    Rack::Path rack_path() const;
+    void arm_early(Instant now);
+    void on_early_timer(Environment& env, Instant now);
+    bool plan_tail_probe(Environment& env, Instant now, const Room& room, Segment& out);
+    void end_tail_probe(Environment& env, Instant now, const AckNews& news);
+    // newreno.cpp
     bool is_duplicate_ack(const Segment& seg) const;
+    void recover_without_sack(Environment& env, Instant now, std::uint64_t newly_acked);
+    void on_duplicate_ack(Environment& env, Instant now);
+    void lose_first_segment();
+    // undo.cpp
+    void arm_undo();
+    bool echoes_before(const Segment& seg, Instant at) const;
+    bool undo_if_spurious(Environment& env, Instant now, const Segment& seg, const AckNews& news);
+    void advance_frto(const AckNews& news);
+    void undo_recovery(Environment& env, Instant now, const AckNews& news, event::Cause cause);
     // text.cpp
     void store(Environment& env, Instant now, Segment& seg);
     void owe_ack_for_text(Instant now, const Segment& seg, const RecvBuffer::Inserted& what);
@@ -234,13 +270,18 @@ private:
     void after_read(Environment& env, Instant now, std::size_t octets);
     // output.cpp
     bool plan_retransmission(Environment& env, Instant now, const Room& room, Segment& out);
-    bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out);
+    void retransmit(Environment& env, Instant now, Sent& record, std::uint32_t mss, Segment& out);
+    bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out,
+                       bool as_probe);
+    std::uint64_t sendable() const;
     bool plan_fin(Environment& env, Instant now, Segment& out);
     bool plan_ack(Environment& env, Instant now, Segment& out);
     bool plan_probe(Environment& env, Instant now, Segment& out);
     bool make_reset(Environment& env, Segment& out);
     void start_segment(Instant now, Seq seq, std::uint16_t flags, Segment& out);
     void finish_segment(Segment& out);
+    std::uint32_t payload_max(const Segment& started, const Room& room) const;
+    std::uint32_t segment_mss(const Segment& started, const Room& room) const;
     std::uint32_t new_data_allowance(Instant now, std::uint32_t mss, std::uint32_t payload_max);
     bool holds_small(Instant now) const;
     void send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss, Segment& out);
@@ -261,9 +302,13 @@ private:
     void finish(Environment& env, Instant now, std::optional<Error> error);
     void time_wait(Environment& env, Instant now);
     bool activate(Environment& env);
-    void deactivate_if_idle(Environment& env);
+    void deactivate_if_idle(Environment& env, Instant now, bool forget_path = false);
+    bool remembers_path() const;
     std::uint64_t in_flight() const;
-    std::uint64_t cwnd() const { return active_ ? active_->control.cwnd() : idle_cwnd_; }
+    std::uint64_t cwnd() const {     // what may be in flight now
+        if (active_ == nullptr) return idle_cwnd_;
+        return active_->with_prr ? active_->prr.window() : active_->control.cwnd();
+    }
     std::uint64_t ssthresh() const {
         return active_ ? active_->control.ssthresh() : idle_ssthresh_;
     }
@@ -316,7 +361,6 @@ private:
     bool persisting_ : 1 = false;        // retransmit_at_ is the persist timer
     bool nodelay_ : 1 = false;
     bool has_error_ : 1 = false;
-    bool announced_zero_ : 1 = false;    // we have offered a closed window
     bool write_blocked_ : 1 = false;     // tell the user when there is room
     bool sws_override_ : 1 = false;      // the sender's silly-window timer has run out
     bool syn_lost_ : 1 = false;          // our SYN or SYN-ACK had to be sent again
@@ -350,6 +394,7 @@ private:
     // because an application that keeps up leaves no Active behind.
     std::uint32_t round_start_us_ = 0;   // 0: none; wraps
     std::uint32_t copied_in_round_ = 0;
+    std::uint64_t delivered_ = 0;        // octets, selectively acknowledged ones included
     std::uint64_t idle_cwnd_ = 0;        // while no Active is borrowed
     std::uint64_t idle_ssthresh_ = congestion::infinite;
     RttEstimator rtt_;
@@ -357,7 +402,7 @@ private:
     Instant retransmit_at_ = never;      // or persist
     Instant ack_at_ = never;
     Instant keepalive_at_ = never;
-    Instant misc_at_ = never;            // FIN-WAIT-2, TIME-WAIT
+    Instant misc_at_ = never;            // FIN-WAIT-2, TIME-WAIT; else what is idle gives back
     Instant cork_until_ = Instant::min();
     Instant last_sent_{};                // data
     Instant last_received_{};            // anything acceptable

@@ -26,7 +26,9 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
     case State::time_wait: break;
     }
     if (active_ != nullptr && active_->send.size() != 0) {
-        if (plan_retransmission(env, now, room, out) || plan_new_data(env, now, room, out))
+        if (active_->tail_probe_due && plan_tail_probe(env, now, room, out)) return true;
+        if (plan_retransmission(env, now, room, out) ||
+            plan_new_data(env, now, room, out, false))
             return true;
     }
     return plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out);
@@ -66,6 +68,18 @@ void Connection::finish_segment(Segment& out) {
     ++stats_.segments_out;
 }
 
+// What one call may carry behind the options that `started` has, and one wire segment of it.
+std::uint32_t Connection::payload_max(const Segment& started, const Room& room) const {
+    return room.segment_max -
+           static_cast<std::uint32_t>(
+               wire::tcp_header_bytes(started.options, config_->option_order));
+}
+
+std::uint32_t Connection::segment_mss(const Segment& started, const Room& room) const {
+    const std::uint32_t most = payload_max(started, room);
+    return std::min(max_payload() + 20u - (room.segment_max - most), most);
+}
+
 // Fills in the text [from, from + octets) and what it means for the flags.
 void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss,
                            Segment& out) {
@@ -95,6 +109,7 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
     }
     stats_.data_out += out.segments;
     stats_.octets_sent += octets;
+    if (active_->with_prr) active_->prr.on_sent(octets);
     last_sent_ = now;
     if (retransmit_at_ == never || persisting_) arm_retransmit(now);  // RFC 6298 5.1
     finish_segment(out);
@@ -104,12 +119,10 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
                                      Segment& out) {
     Active& a = *active_;
     Sent* record = a.sent.first_lost();
-    if (record == nullptr || persisting_) return false;
+    if (record == nullptr || persisting_ || a.frto == Frto::new_data) return false;
     start_segment(now, record->begin, Flags::ack, out);
-    const std::uint32_t header = static_cast<std::uint32_t>(
-        wire::tcp_header_bytes(out.options, config_->option_order));
-    const std::uint32_t most = room.segment_max - header;
-    const std::uint32_t mss = std::min(max_payload() + 20u - header, most);
+    const std::uint32_t mss = segment_mss(out, room);
+    const std::uint32_t most = payload_max(out, room);
     std::uint64_t allowed = mss;  // the one that cwnd does not hold back
     if (!a.retransmit_now) {
         const std::uint64_t flight = in_flight();
@@ -121,38 +134,51 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     }
     allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
     const auto octets = static_cast<std::uint32_t>(std::min(allowed, record->size()));
-    const Seq from = record->begin;
-    if (octets < record->size()) a.sent.split(*record, from + octets);
-    a.sent.mark_retransmitted(*record, now);
+    if (octets < record->size()) a.sent.split(*record, record->begin + octets);
     a.retransmit_now = false;
-    send_data(now, from, octets, mss, out);
-    stats_.retransmits += out.segments;
-    stats_.octets_retransmitted += octets;
-    env.counters.Tcp_RetransSegs += out.segments;
-    const bool slow = a.recovery == Recovery::timeout;
-    if (slow) env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
-    const event::Cause cause = slow ? event::Cause::timeout
-                               : a.recovery == Recovery::fast
-                                   ? event::Cause::duplicate_acks
-                                   : event::Cause::none;  // path MTU, probe
-    note(env, now, event::Kind::retransmit, from.wire().raw, (from + octets).wire().raw,
-         static_cast<std::uint64_t>(cause),
-         record->retransmitted);
+    // The first one restarts the timer: with it lost again, RACK and not the timer should see it.
+    if (a.recovery == Recovery::fast && record == a.sent.first()) retransmit_at_ = never;
+    retransmit(env, now, *record, mss, out);
     return true;
 }
 
-bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, Segment& out) {
+// `record` goes out once more, whole, in segments of `mss`.
+void Connection::retransmit(Environment& env, Instant now, Sent& record, std::uint32_t mss,
+                            Segment& out) {
+    Active& a = *active_;
+    start_segment(now, record.begin, Flags::ack, out);
+    a.sent.mark_retransmitted(record, now);
+    const auto octets = static_cast<std::uint32_t>(record.size());
+    if (a.recovery != Recovery::open) {
+        a.undo.first_retransmit = std::min(a.undo.first_retransmit, now);
+        a.undo.unproven += octets;
+    }
+    send_data(now, record.begin, octets, mss, out);
+    stats_.retransmits += out.segments;
+    stats_.octets_retransmitted += octets;
+    env.counters.Tcp_RetransSegs += out.segments;
+    if (a.recovery == Recovery::timeout)
+        env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
+    const event::Cause cause = a.recovery != Recovery::open ? loss_cause()
+                               : a.tail_probe_due           ? event::Cause::tail_probe
+                                                            : event::Cause::none;  // path MTU
+    note(env, now, event::Kind::retransmit, record.begin.wire().raw, record.end.wire().raw,
+         static_cast<std::uint64_t>(cause), record.retransmitted);
+}
+
+bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, Segment& out,
+                               bool as_probe) {
     Active& a = *active_;
     Tcb::Send& snd = tcb_.snd;
     if (fin_sent_ || snd.nxt >= a.send.end() || persisting_) return false;
     start_segment(now, snd.nxt, Flags::ack, out);
-    const std::uint32_t header = static_cast<std::uint32_t>(
-        wire::tcp_header_bytes(out.options, config_->option_order));
-    const std::uint32_t most = room.segment_max - header;
-    const std::uint32_t mss = std::min(max_payload() + 20u - header, most);
+    const std::uint32_t mss = segment_mss(out, room);
+    const std::uint32_t most = payload_max(out, room);
     // The urgent pointer and CWR belong to one wire segment.
     const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_;
-    const std::uint32_t octets = new_data_allowance(now, mss, single ? mss : std::max(mss, most));
+    const std::uint32_t octets =
+        as_probe ? static_cast<std::uint32_t>(std::min<std::uint64_t>(sendable(), mss))
+                 : new_data_allowance(now, mss, single ? mss : std::max(mss, most));
     if (octets == 0) {
         arm_persist_if_stuck(now);
         return false;
@@ -174,7 +200,14 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         cwr_owed_ = false;
     }
     send_data(now, from, octets, mss, out);
+    if (sack_ && !as_probe) arm_early(now);
     return true;
+}
+
+// Written, not sent, and inside the window. SHLD-15: nothing new beyond it, even if it moved left.
+std::uint64_t Connection::sendable() const {
+    const Seq right = std::min(tcb_.snd.una + tcb_.snd.wnd, active_->send.end());
+    return right > tcb_.snd.nxt ? distance(tcb_.snd.nxt, right) : 0;
 }
 
 // How much new data may go now: window, cwnd, Nagle, cork and the sender's silly-window rule
@@ -185,9 +218,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
     Active& a = *active_;
     const Tcb::Send& snd = tcb_.snd;
     const std::uint64_t queued = distance(snd.nxt, a.send.end());
-    const Seq right = snd.una + snd.wnd;  // SHLD-15: nothing new beyond it, even if it moved left
-    const std::uint64_t usable = right > snd.nxt ? distance(snd.nxt, right) : 0;
-    const std::uint64_t sendable = std::min(queued, usable);
+    const std::uint64_t sendable = this->sendable();
     if (sendable == 0) return 0;
     const std::uint64_t flight = in_flight();
     const std::uint64_t window = cwnd();
@@ -262,7 +293,7 @@ bool Connection::plan_ack(Environment& env, Instant now, Segment& out) {
     }
     if (owed_.duplicate_acks != 0) --owed_.duplicate_acks;
     finish_segment(out);
-    if (state_ == State::time_wait) deactivate_if_idle(env);
+    if (state_ == State::time_wait) deactivate_if_idle(env, now);
     return true;
 }
 

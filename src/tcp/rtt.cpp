@@ -19,6 +19,11 @@ void RttEstimator::add(Duration rtt, std::uint32_t samples_per_rtt) {
     srtt_ns_ = std::max<std::int64_t>(srtt_ns_ + (r - srtt_ns_) / (8 * n), 1);
 }
 
+void RttEstimator::restore(Duration srtt, Duration rttvar, Duration sample) {
+    srtt_ns_ = std::max({srtt.count(), sample.count(), std::int64_t{1}});
+    rttvar_ns_ = std::max({rttvar.count(), sample.count() / 2, std::int64_t{0}});
+}
+
 Duration RttEstimator::rto(const Config& config) const {
     if (srtt_ns_ == 0) return std::clamp(config.rto_initial, config.rto_min, config.rto_max);
     const Duration variance = std::max(config.clock_granularity, Duration(4 * rttvar_ns_));

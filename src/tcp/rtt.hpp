@@ -13,6 +13,10 @@ public:
     // `samples_per_rtt`: how many to expect from one window of data, at least 1.
     void add(Duration rtt, std::uint32_t samples_per_rtt = 1);
 
+    // A time-out was spurious: what it was before, or what the late answer has shown (RFC 4015 3,
+    // steps 6 and 7). Negative `sample`: there is none.
+    void restore(Duration srtt, Duration rttvar, Duration sample);
+
     bool has_sample() const { return srtt_ns_ != 0; }
     Duration srtt() const { return Duration(srtt_ns_); }
     Duration rttvar() const { return Duration(rttvar_ns_); }

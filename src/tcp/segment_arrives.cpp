@@ -26,7 +26,7 @@ Connection::Verdict Connection::on_segment(Environment& env, Instant now, Instan
         seventh_text(env, now, seg);
         eighth_check_fin(env, now);
     }
-    deactivate_if_idle(env);
+    deactivate_if_idle(env, now);
     return step == Step::reset ? Verdict::reset : Verdict::done;
 }
 
@@ -225,11 +225,7 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
     take_ecn_echo(env, now, seg);
     // An old ACK says nothing new, but the segment's text may still be: ignore only the ACK.
     if (seg.ack >= snd.una) {
-        if (seg.ack > snd.una) {
-            on_new_ack(env, now, arrived, seg);
-        } else if (is_duplicate_ack(seg)) {
-            on_duplicate_ack(env, now, seg);
-        }
+        on_ack(env, now, arrived, seg);
         take_window(env, now, seg);
     }
     if (fin_sent_ && snd.una > fin_seq_) on_fin_acked(env, now);

@@ -1,5 +1,7 @@
 #include "tcp/sent.hpp"
 
+#include <algorithm>
+
 namespace estab::tcp {
 
 void SentQueue::push(Line& line, Sent& record) {
@@ -23,6 +25,7 @@ bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now,
         CHECK(last_->end == begin);
         last_->end = end;
         last_->sent_at = now;
+        last_->order = ++transmissions_;
         remove(flying_, *last_);
         push(flying_, *last_);
         return true;
@@ -31,6 +34,7 @@ bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now,
     record->end = end;
     record->mss = mss;
     record->sent_at = record->first_at = now;
+    record->order = ++transmissions_;
     record->rate = rate;
     record->prev = last_;
     (last_ != nullptr ? last_->next : first_) = record;
@@ -67,15 +71,28 @@ void SentQueue::mark_lost(Sent& record) {
     push(lost_, record);
 }
 
-void SentQueue::mark_all_lost() {
-    // Anew in sequence order, whatever was marked before.
+void SentQueue::mark_all_lost() { mark_lost_until(Instant::max()); }
+
+// Anew in sequence order, whatever was marked before.
+void SentQueue::mark_lost_until(Instant limit) {
     for (Sent* r = first_; r != nullptr; r = r->next) {
-        if (r->sacked) continue;
+        if (r->sacked || (r != first_ && !r->lost && r->sent_at > limit)) continue;
         remove(line_of(*r), *r);
         if (!r->lost) lost_bytes_ += r->size();
         r->lost = true;
         push(lost_, *r);
     }
+}
+
+void SentQueue::mark_none_lost() {
+    while (Sent* r = lost_.newest) {  // found lost in the order of sending, so older than the rest
+        remove(lost_, *r);
+        r->lost = false;
+        r->newer = flying_.oldest;
+        (flying_.oldest != nullptr ? flying_.oldest->older : flying_.newest) = r;
+        flying_.oldest = r;
+    }
+    lost_bytes_ = 0;
 }
 
 void SentQueue::mark_retransmitted(Sent& record, Instant now, const RateSnapshot& rate) {
@@ -84,6 +101,7 @@ void SentQueue::mark_retransmitted(Sent& record, Instant now, const RateSnapshot
     if (record.lost) lost_bytes_ -= record.size();
     record.lost = false;
     record.sent_at = now;
+    record.order = ++transmissions_;
     record.rate = rate;
     if (record.retransmitted != 255) ++record.retransmitted;
     push(flying_, record);
@@ -95,7 +113,7 @@ void SentQueue::forget_sacks() {
         r->sacked = false;
         push(flying_, *r);
     }
-    sacked_bytes_ = 0;
+    sacked_bytes_ = sacked_segments_ = 0;
     highest_sacked_ = Seq();
 }
 
@@ -124,19 +142,26 @@ Sent* SentQueue::mark_sacked(Sent& record) {
     record.lost = false;
     record.sacked = true;
     sacked_bytes_ += record.size();
+    const std::uint32_t mss = std::max<std::uint32_t>(record.mss, 1);
+    record.pieces = static_cast<std::uint32_t>((record.size() + mss - 1) / mss);
+    sacked_segments_ += record.pieces;
     if (record.end > highest_sacked_) highest_sacked_ = record.end;
     Sent* kept = &record;
     if (Sent* before = record.prev; before != nullptr && before->sacked) {
         before->end = record.end;
+        before->pieces += record.pieces;
         kept = before;
     }
     if (Sent* after = record.next; after != nullptr && after->sacked) {
         kept->end = after->end;
+        kept->pieces += after->pieces;
         sacked_bytes_ += after->size();  // forget() takes it off again
+        sacked_segments_ += after->pieces;
         forget(*after);
     }
     if (kept != &record) {
         sacked_bytes_ += record.size();
+        sacked_segments_ += record.pieces;
         forget(record);
     }
     return kept;
@@ -145,6 +170,7 @@ Sent* SentQueue::mark_sacked(Sent& record) {
 void SentQueue::forget(Sent& record) {
     if (record.sacked) {
         sacked_bytes_ -= record.size();
+        sacked_segments_ -= record.pieces;
     } else {
         remove(line_of(record), record);
         if (record.lost) lost_bytes_ -= record.size();

@@ -33,6 +33,8 @@ struct Sent {
     bool lost = false;               // waits to be retransmitted
     bool sacked = false;             // the peer has it (RFC 2018)
 
+    std::uint64_t order = 0;         // of its last transmission among all of them
+
     std::uint64_t size() const { return distance(begin, end); }
     bool in_flight() const { return !lost && !sacked; }
 
@@ -47,6 +49,7 @@ private:
     Sent* left = nullptr;
     Sent* right = nullptr;
     std::uint32_t priority = 0;
+    std::uint32_t pieces = 0;        // wire segments that a sacked record stands for
 };
 using SentPool = Pool<Sent>;
 
@@ -71,6 +74,10 @@ public:
 
     void mark_lost(Sent& record);    // not a sacked one
     void mark_all_lost();            // but what is sacked
+    // A time-out: the first, and what was sent at `limit` or before (RFC 8985 6.3).
+    void mark_lost_until(Instant limit);
+    // Nothing was lost after all: it is in flight, as it was.
+    void mark_none_lost();
     // It goes out again: in flight, and the youngest.
     void mark_retransmitted(Sent& record, Instant now, const RateSnapshot& rate = {});
     // The peer has dropped what it had acknowledged selectively (RFC 2018 8): all of it counts as
@@ -81,6 +88,7 @@ public:
     static Sent* next_in_flight(const Sent& record) { return record.newer; }
     std::uint64_t lost_bytes() const { return lost_bytes_; }
     std::uint64_t sacked_bytes() const { return sacked_bytes_; }
+    std::uint64_t sacked_segments() const { return sacked_segments_; }
     Seq highest_sacked() const { return highest_sacked_; }  // one past; Seq(): nothing is
 
     // What an acknowledgment took away, told record by record so that each algorithm takes what it
@@ -171,6 +179,8 @@ private:
     Seq highest_sacked_;
     std::uint64_t lost_bytes_ = 0;
     std::uint64_t sacked_bytes_ = 0;
+    std::uint64_t sacked_segments_ = 0;
+    std::uint64_t transmissions_ = 0;
 };
 
 }  // namespace estab::tcp

@@ -48,4 +48,8 @@ private:
 // b - a for a <= b, as a count.
 constexpr std::uint64_t distance(Seq a, Seq b) { return b.value() - a.value(); }
 
+struct SeqRange {                // [begin, end)
+    Seq begin, end;
+};
+
 }  // namespace estab::tcp

@@ -148,7 +148,6 @@ std::uint16_t Connection::window_to_offer() {
     std::uint64_t field = (distance(rcv.nxt, edge) + unit - 1) / unit;
     field = std::min<std::uint64_t>(field, 65'535);
     rcv.edge = std::max(rcv.edge, rcv.nxt + field * unit);
-    announced_zero_ = field == 0;
     return static_cast<std::uint16_t>(field);
 }
 
@@ -187,7 +186,7 @@ void Connection::after_read(Environment& env, Instant now, std::size_t octets) {
         owed_.ack = true;
         note(env, now, event::Kind::window_update, could);
     }
-    deactivate_if_idle(env);
+    deactivate_if_idle(env, now);
 }
 
 }  // namespace estab::tcp

@@ -7,6 +7,7 @@ namespace estab::tcp {
 
 Instant Connection::deadline() const {
     Instant at = std::min({retransmit_at_, ack_at_, keepalive_at_, misc_at_});
+    if (active_ != nullptr) at = std::min(at, active_->early_at);
     const bool corked = cork_until_ != Instant::min() && active_ != nullptr &&
                         active_->send.end() > tcb_.snd.nxt && !fin_sent_;
     return corked ? std::min(at, cork_until_) : at;
@@ -19,6 +20,7 @@ void Connection::on_deadline(Environment& env, Instant now) {
         ++env.counters.TcpExt_DelayedACKs;
     }
     if (cork_until_ <= now) cork_until_ = Instant::min();
+    if (active_ != nullptr && active_->early_at <= now) on_early_timer(env, now);
     if (retransmit_at_ <= now) {
         retransmit_at_ = never;
         persisting_ ? on_persist_timer(env, now) : on_retransmit_timer(env, now);
@@ -88,21 +90,38 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
     arm_retransmit(now);
 }
 
-// RFC 5681 3.1, RFC 6298 5.4: everything outstanding is taken for lost, the earliest goes out now.
+// RFC 5681 3.1, RFC 6298 5.4: what is outstanding is taken for lost, the earliest goes out now.
 void Connection::time_out_data(Environment& env, Instant now) {
     owed_.fin = fin_in_flight();
     if (active_ == nullptr || active_->sent.empty()) return;
     Active& a = *active_;
     const bool repeated = a.recovery == Recovery::timeout && a.sent.first()->retransmitted != 0;
+    const bool fresh = a.recovery == Recovery::open;
+    arm_undo();
+    if (a.undo.srtt == 0ns) {
+        a.undo.srtt = rtt_.srtt();
+        a.undo.rttvar = rtt_.rttvar();
+    }
     a.control.on(congestion::TimedOut{.now = now,
                                       .in_flight = distance(tcb_.snd.una, tcb_.snd.nxt),
                                       .mss = send_mss(),
                                       .repeated = repeated});
+    leave_recovery();
     a.recovery = Recovery::timeout;
     a.recover = tcb_.snd.nxt;
-    a.duplicate_acks = 0;
-    a.left_network = 0;
-    a.sent.mark_all_lost();
+    if (fresh && config_->frto) a.frto = Frto::first_ack;
+    a.tail.outstanding = a.tail_probe_due = false;
+    a.doubt_until = a.early_at = never;
+    if (a.sent.first()->sacked) {  // RFC 2018 8: the peer has dropped what it had
+        a.sent.forget_sacks();
+        ++env.counters.TcpExt_TCPSACKReneging;
+    }
+    if (sack_ && config_->rack) {  // RFC 8985 6.3
+        a.sent.mark_lost_until(now - a.rack.rtt() - a.rack.window(rack_path(), true));
+    } else {
+        a.sent.mark_all_lost();
+        a.judged_below = a.sent.last()->end;
+    }
     a.retransmit_now = true;
     note(env, now, event::Kind::recovery_start, static_cast<std::uint64_t>(event::Cause::timeout),
          a.recover.wire().raw, cwnd(), ssthresh());
@@ -167,7 +186,9 @@ void Connection::on_keepalive_timer(Environment& env, Instant now) {
 
 void Connection::on_misc_timer(Environment& env, Instant now) {
     misc_at_ = never;
-    if (state_ == State::time_wait || state_ == State::fin_wait_2) finish(env, now, std::nullopt);
+    if (state_ == State::time_wait || state_ == State::fin_wait_2)
+        return finish(env, now, std::nullopt);
+    if (state_ != State::closed) deactivate_if_idle(env, now, true);
 }
 
 }  // namespace estab::tcp

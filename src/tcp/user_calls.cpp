@@ -28,7 +28,7 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
         active_->send.append(octets.first(std::min<std::uint64_t>(octets.size(), room)));
     if (taken < octets.size()) write_blocked_ = true;
     if (taken == 0) {
-        deactivate_if_idle(env);
+        deactivate_if_idle(env, now);
         return fail(Error::no_memory);
     }
     return taken;
@@ -122,7 +122,7 @@ void Connection::close(Environment& env, Instant now) {
     (void)shutdown_write(env, now);
     if (state_ == State::fin_wait_2 && misc_at_ == never)
         misc_at_ = after(now, config_->fin_wait_2);
-    if (state_ == State::closed) deactivate_if_idle(env);
+    if (state_ == State::closed) deactivate_if_idle(env, now);
 }
 
 // RFC 9293 3.10.5 ABORT.

@@ -14,6 +14,7 @@ PairTerms textbook() {
     t.client.initial_ssthresh = 16'000;
     t.client.send_buffer = 200'000;
     t.client.slow_start_after_idle = false;
+    t.client.frto = false;  // the textbook goes back to one segment and sends all of it again
     t.server.quick_acks = 255;  // one ACK for each segment
     return t;
 }
