@@ -48,6 +48,7 @@ inline constexpr int usage = 2;
 inline constexpr int failed_with_command = 125;  // ours, when CMD's status is what one expects
 }  // namespace exit_status
 
+std::unique_ptr<Command> make_analyze();
 std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_demo();
 std::unique_ptr<Command> make_doctor();

@@ -46,6 +46,14 @@ constexpr CommandEntry entries[] = {
                  "tcpdump -w - -i eth0 tcp | estab dump -ttttt -",
      .takes_command = false,
      .make = make_dump},
+    {.name = "analyze",
+     .summary = "what happened in a capture: connections, losses, and what they cost",
+     .arguments = "[OPTIONS] FILE [EXPRESSION…]",
+     .examples = "estab analyze trace.pcap\n"
+                 "estab analyze --frames trace.pcap 'host 10.9.0.1'\n"
+                 "estab analyze --client a.pcap --server b.pcap",
+     .takes_command = false,
+     .make = make_analyze},
     {.name = "sim",
      .summary = "worlds in virtual time: measure a link, or search for broken rules",
      .arguments = "run|swarm|merge|list [OPTIONS] [FILE…]",

@@ -1,5 +1,6 @@
 """Capture files from outside: `estab dump` beside what tcpdump printed, ways in, damaged files."""
 import gzip
+import json
 import pathlib
 import re
 import shutil
@@ -140,6 +141,53 @@ class Damage(unittest.TestCase):
     def test_a_file_without_packets_is_no_failure(self):
         run = estab("dump", CAPTURES / "d-empty.pcap")
         self.assertEqual((run.returncode, run.stdout, run.stderr), (0, b"", b""))
+
+
+class Analyze(unittest.TestCase):
+    def text(self, name, *words):
+        run = estab("analyze", CAPTURES / f"{name}.pcap", *words)
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+        return run.stdout.decode()
+
+    def test_findings_are_sentences_with_time_and_frames(self):
+        self.assertIn("SYN lost twice: 2.0 s before the connection (frames 4, 5)", self.text("syn-lost-client"))
+        self.assertIn("the server's receive window was closed for 3.0 s (97 % of the time)",
+                      self.text("zero-window-client"))
+        self.assertIn("the server's receive window was full 55 % of the time (0.29 s): raise its buffer",
+                      self.text("slow-reader"))
+        self.assertIn("3 retransmission timeouts of the server: 1.6 s", self.text("loss-rto-server"))
+        self.assertIn("the server closed with unread data", self.text("rst-abort"))
+        self.assertIn("SYN flood or scan: 120 connections to 10.9.0.2:5005 never opened, from 1 address",
+                      self.text("syn-flood-cookies"))
+        self.assertIn("none: nothing was lost", self.text("http-64k-wget"))
+
+    def test_costs_rank_findings(self):
+        lines = self.text("zero-window-client").split("findings, by")[1].splitlines()[1:]
+        self.assertEqual([line.split()[0] for line in lines], ["3.0", "54", "21"])
+
+    def test_json(self):
+        out = json.loads(self.text("syn-lost-client", "--json"))
+        self.assertEqual((out["schema"], out["connections_total"]), ("estab.analyze/1", 1))
+        connection = out["connections"][0]
+        self.assertEqual(connection["state"], "closed")
+        self.assertEqual(connection["from_server"]["bytes"], 3000)
+        self.assertEqual(connection["findings"][0]["finding"], "syn-lost")
+        self.assertEqual(connection["findings"][0]["frames"], [4, 5])
+        lines = self.text("syn-lost-client", "--json", "--frames").splitlines()
+        self.assertEqual(len(lines), 14)
+        self.assertEqual(json.loads(lines[1])["labels"], ["retransmission", "timeout"])
+
+    def test_every_capture_can_be_analysed(self):
+        for capture in sorted(CAPTURES.glob("*.pcap*")):
+            run = estab("analyze", capture)
+            self.assertIn(run.returncode, (0, 1), capture)
+            self.assertEqual(run.stderr.count(b"\n"), run.returncode, (capture, run.stderr))
+            frames = estab("analyze", "--frames", capture)
+            self.assertEqual(frames.returncode, run.returncode)
+
+    def test_mistakes(self):
+        self.assertEqual(estab("analyze").returncode, 2)
+        self.assertEqual(estab("analyze", "--client", CAPTURES / "hello-welcome.pcap").returncode, 2)
 
 
 if __name__ == "__main__":
