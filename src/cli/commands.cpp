@@ -5,6 +5,15 @@ namespace estab::cli {
 namespace {
 
 constexpr CommandEntry entries[] = {
+    {.name = "run",
+     .summary = "run any program on the network that you describe",
+     .arguments = "[OPTIONS] -- CMD…",
+     .examples = "estab run --link 3g --loss 2% -- curl -sO https://example.com/\n"
+                 "estab run --rate 5mbit --delay 40ms --pcap out.pcapng -- git clone URL\n"
+                 "estab run --host-loopback --delay up:100ms -- curl http://host.estab:8000/\n"
+                 "estab run --link list",
+     .takes_command = true,
+     .make = make_run},
     {.name = "serve",
      .summary = "serve a folder over HTTP on estab's TCP",
      .arguments = "[OPTIONS] DIR [-- CMD…]",

@@ -87,7 +87,8 @@ public:
           stack_(runtime::Loop::now(), {.config = options.tcp.config(),
                                         .seed = seed_,
                                         .event_room = recorder_.event_room(),
-                                        .mac = chosen_.device.mac().value_or(wire::Mac{})}) {
+                                        .mac = chosen_.device.mac().value_or(wire::Mac{}),
+                                        .echo_for_accepted = options.echo_for_accepted}) {
         recorder_.attach(stack_);
         const bool is_plain =
             options.trace.empty() && options.pcap.empty() && options.events.empty();
@@ -207,7 +208,8 @@ void NetworkOptions::setup_records(Options& options) {
 link::PathSpec NetworkOptions::path() const {
     const auto spec = link::parse_path(impair);
     if (!spec) throw UsageError("--impair: " + spec.error().text());
-    return *spec;
+    if (!impair_is_commands) return *spec;
+    return {.up = spec->down, .down = spec->up, .seed = spec->seed};
 }
 
 void NetworkOptions::check() const {
@@ -237,8 +239,10 @@ std::unique_ptr<Network> Network::open(const NetworkOptions& options, std::strin
     return std::make_unique<Chain<Impaired>>(std::move(chosen), options, who);
 }
 
-int run_command(Network& network, const Words& command) {
-    drivers::Child child = network.private_network()->spawn(command);
+int run_command(Network& network, const Words& command,
+                std::vector<drivers::ReplacedFile> files) {
+    drivers::Child child =
+        network.private_network()->spawn(command, {-1, -1, -1}, std::move(files));
     runtime::Loop& loop = network.reactor().loop();
     const bool foreground = is_in_foreground();
     for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {

@@ -40,6 +40,8 @@ struct NetworkOptions {
     std::string impair, trace, pcap, events;
     std::optional<std::uint64_t> mtu, seed;
     bool quiet = false;
+    bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
+    bool echo_for_accepted = true;
 
     void setup(Options& options);         // all of them
     void setup_records(
@@ -66,7 +68,8 @@ public:
 
 // Runs CMD in the private network and the reactor until it has ended; CMD's exit status. The
 // terminal's signals are CMD's; those that are sent to us alone are passed on.
-int run_command(Network& network, const Words& command);
+int run_command(Network& network, const Words& command,
+                std::vector<drivers::ReplacedFile> files = {});
 // Runs the reactor until SIGINT, SIGTERM or SIGHUP. Always 0.
 int run_until_signal(Network& network);
 

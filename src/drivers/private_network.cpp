@@ -219,14 +219,17 @@ AnyDevice PrivateNetwork::take_device() {
 }
 
 Child PrivateNetwork::spawn(const std::vector<std::string>& argv,
-                            std::array<int, 3> standard) const {
+                            std::array<int, 3> standard,
+                            std::vector<ReplacedFile> files) const {
     return drivers::spawn(
         argv,
         {.user_namespace = *user_namespace_,
          .network_namespace = *network_namespace_,
          // Without a user namespace of its own CMD is the real root.
          .drop_capabilities = !keep_capabilities_ && static_cast<bool>(user_namespace_),
-         .standard = standard});
+         .standard = standard,
+         .keep = true,
+         .files = std::move(files)});
 }
 
 Fd PrivateNetwork::socket(int domain, int type, int protocol) const {

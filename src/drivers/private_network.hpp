@@ -56,7 +56,8 @@ public:
 
     // Runs CMD inside. `standard` replaces its stdin, stdout, stderr where >= 0. Throws SpawnError.
     Child spawn(const std::vector<std::string>& argv,
-                std::array<int, 3> standard = {-1, -1, -1}) const;
+                std::array<int, 3> standard = {-1, -1, -1},
+                std::vector<ReplacedFile> files = {}) const;
     // A kernel socket that lives inside. Throws SystemError.
     Fd socket(int domain, int type, int protocol = 0) const;
 

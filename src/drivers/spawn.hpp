@@ -16,9 +16,12 @@ namespace estab::drivers {
 class Child {
 public:
     Child() = default;
-    Child(pid_t pid, Fd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+    // `end_signal`: what ends it for certain.
+    Child(pid_t pid, Fd pidfd, int end_signal)
+        : pid_(pid), end_signal_(end_signal), pidfd_(std::move(pidfd)) {}
     Child(Child&& other) noexcept
         : pid_(std::exchange(other.pid_, -1)),
+          end_signal_(other.end_signal_),
           pidfd_(std::move(other.pidfd_)),
           status_(other.status_) {}
     Child& operator=(Child&& other) noexcept;
@@ -34,6 +37,7 @@ private:
     void abandon();
 
     pid_t pid_ = -1;
+    int end_signal_ = 0;
     Fd pidfd_;
     std::optional<int> status_;
 };
@@ -53,11 +57,20 @@ private:
     int exit_code_;
 };
 
+struct ReplacedFile {
+    std::string path, content;
+};
+
 struct SpawnOptions {
     int user_namespace = -1;  // descriptors of namespaces to enter first, -1: ours
     int network_namespace = -1;
     bool drop_capabilities = false;  // also what user 0 would have in the new user namespace
     std::array<int, 3> standard = {-1, -1, -1};  // stdin, stdout, stderr; -1: ours
+    // Whatever CMD leaves behind is killed when it ends or we do.
+    bool keep = false;
+    // Files that CMD sees in the place of existing ones, in a mount namespace of its own. Where
+    // that cannot be had, it sees the host's.
+    std::vector<ReplacedFile> files;
 };
 
 // argv[0] is looked up in PATH. Returns once exec() has succeeded; throws SpawnError.

@@ -21,6 +21,7 @@ Stack::Stack(Instant now, const StackOptions& options)
       rng_(options.seed),
       secrets_(rng_.next()),
       mac_(options.mac),
+      echo_for_accepted_(options.echo_for_accepted),
       chunks_(memory_),
       sents_(memory_),
       actives_(memory_),

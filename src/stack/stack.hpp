@@ -55,6 +55,7 @@ struct StackOptions {
     std::uint64_t seed = 0;                      // keys, ports, limits: the same seed, the same run
     std::span<event::Event> event_room{};        // where events are kept that somebody asks for
     wire::Mac mac{};                             // of an Ethernet device
+    bool echo_for_accepted = true;  // answer pings to addresses that are accepted but not our own
     std::size_t answers_bytes = 512u << 10;      // packets of those without a connection, waiting
 };
 
@@ -335,6 +336,7 @@ private:
     std::size_t frame_bytes_ = 1500;
     std::size_t link_bytes_ = 0;
     wire::Mac mac_;
+    bool echo_for_accepted_;
 
     tcp::ChunkPool chunks_;
     tcp::SentPool sents_;

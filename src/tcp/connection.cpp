@@ -62,7 +62,10 @@ void Connection::time_wait(Environment& env, Instant now) {
     retransmit_at_ = keepalive_at_ = never;
     persisting_ = false;
     misc_at_ = after(now, config_->time_wait);  // MUST-13
-    if (active_ != nullptr) active_->sent.clear();
+    if (active_ != nullptr) {
+        active_->sent.clear();
+        active_->early_at = never;
+    }
     deactivate_if_idle(env, now);
 }
 
@@ -269,6 +272,10 @@ Info Connection::info(Instant now) const {
     i.since_received = i.since_ack = now - last_received_;
     i.congestion_control = active_ != nullptr ? active_->control.name() : table().name;
     i.statistics = stats_;
+    LimitClock clock = limits_;
+    clock.set(now, clock.current());
+    for (std::size_t l = 0; l < limits; ++l) i.limited[l] = clock.spent(static_cast<Limit>(l));
+    i.limit = clock.current();
     return i;
 }
 

@@ -12,6 +12,7 @@
 #include "tcp/active.hpp"
 #include "tcp/config.hpp"
 #include "tcp/environment.hpp"
+#include "tcp/limits.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/segment.hpp"
 #include "tcp/state.hpp"
@@ -77,6 +78,8 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     Duration since_sent{}, since_received{}, since_ack{};
     std::string_view congestion_control;
     Statistics statistics;
+    std::array<Duration, limits> limited{};  // by tcp::Limit, since ESTABLISHED
+    Limit limit{};                           // now
 };
 
 // How much one call of next_segment() may produce.
@@ -270,7 +273,8 @@ private:
     void after_read(Environment& env, Instant now, std::size_t octets);
     // output.cpp
     bool plan_retransmission(Environment& env, Instant now, const Room& room, Segment& out);
-    void retransmit(Environment& env, Instant now, Sent& record, std::uint32_t mss, Segment& out);
+    void retransmit(Environment& env, Instant now, Sent& record, std::uint32_t octets,
+                    std::uint32_t mss, Segment& out);
     bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out,
                        bool as_probe);
     std::uint64_t sendable() const;
@@ -295,6 +299,7 @@ private:
     void give_up(Environment& env, Instant now);
     void time_out_data(Environment& env, Instant now);
     Duration current_rto() const;
+    Limit what_limits(Instant now) const;
     void arm_retransmit(Instant now);
     void rearm_keepalive(Instant now);
     // connection.cpp
@@ -409,6 +414,7 @@ private:
     Instant last_refused_ = Instant::min();  // ACK for an unacceptable segment (rate limit)
     Instant trouble_since_ = never;      // first retransmission of what is outstanding
     Statistics stats_;
+    LimitClock limits_;
 };
 
 }  // namespace estab::tcp

@@ -102,6 +102,7 @@ void Connection::learn_window_scale(const Segment& syn) {
 }
 
 void Connection::become_established(Environment& env, Instant now) {
+    limits_.begin(now);
     idle_cwnd_ = initial_window_bytes();
     syn_lost_ = retries_ != 0;
     if (syn_lost_) idle_cwnd_ = std::min<std::uint64_t>(idle_cwnd_, send_mss());  // RFC 5681 3.1

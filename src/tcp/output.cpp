@@ -31,7 +31,10 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
             plan_new_data(env, now, room, out, false))
             return true;
     }
-    return plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out);
+    if (plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out))
+        return true;
+    limits_.set(now, what_limits(now));
+    return false;
 }
 
 // Everything that segments of one connection have in common, options included.
@@ -134,21 +137,21 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     }
     allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
     const auto octets = static_cast<std::uint32_t>(std::min(allowed, record->size()));
+    // Without memory to cut it, all of it counts as sent again: the rest will be found lost later.
     if (octets < record->size()) a.sent.split(*record, record->begin + octets);
     a.retransmit_now = false;
     // The first one restarts the timer: with it lost again, RACK and not the timer should see it.
     if (a.recovery == Recovery::fast && record == a.sent.first()) retransmit_at_ = never;
-    retransmit(env, now, *record, mss, out);
+    retransmit(env, now, *record, octets, mss, out);
     return true;
 }
 
-// `record` goes out once more, whole, in segments of `mss`.
-void Connection::retransmit(Environment& env, Instant now, Sent& record, std::uint32_t mss,
-                            Segment& out) {
+// The first `octets` of `record` go out once more, in segments of `mss`.
+void Connection::retransmit(Environment& env, Instant now, Sent& record, std::uint32_t octets,
+                            std::uint32_t mss, Segment& out) {
     Active& a = *active_;
     start_segment(now, record.begin, Flags::ack, out);
     a.sent.mark_retransmitted(record, now);
-    const auto octets = static_cast<std::uint32_t>(record.size());
     if (a.recovery != Recovery::open) {
         a.undo.first_retransmit = std::min(a.undo.first_retransmit, now);
         a.undo.unproven += octets;
@@ -162,7 +165,8 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
     const event::Cause cause = a.recovery != Recovery::open ? loss_cause()
                                : a.tail_probe_due           ? event::Cause::tail_probe
                                                             : event::Cause::none;  // path MTU
-    note(env, now, event::Kind::retransmit, record.begin.wire().raw, record.end.wire().raw,
+    note(env, now, event::Kind::retransmit, record.begin.wire().raw,
+         (record.begin + octets).wire().raw,
          static_cast<std::uint64_t>(cause), record.retransmitted);
 }
 

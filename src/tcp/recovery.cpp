@@ -227,6 +227,7 @@ void Connection::arm_early(Instant now) {
 void Connection::on_early_timer(Environment& env, Instant now) {
     Active& a = *active_;
     a.early_at = never;
+    if (a.sent.empty()) return;
     if (a.early_is_probe) {
         a.tail_probe_due = true;
         arm_retransmit(now);  // the probe takes the place of the time-out: RFC 8985 7.3
@@ -253,7 +254,7 @@ bool Connection::plan_tail_probe(Environment& env, Instant now, const Room& room
         Sent* last = a.sent.last();
         if (last->size() > mss && a.sent.split(*last, last->end - mss)) last = a.sent.last();
         if (last->size() > mss) return false;  // no memory to cut it
-        retransmit(env, now, *last, mss, out);
+        retransmit(env, now, *last, static_cast<std::uint32_t>(last->size()), mss, out);
     }
     a.tail.outstanding = true;
     a.tail.end = tcb_.snd.nxt;

@@ -85,6 +85,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
         retransmit_at_ = after(now, current_rto());
         return;
     }
+    limits_.was(now, Limit::timeout);
     time_out_data(env, now);
     if (backoff_ < 32) ++backoff_;  // RFC 6298 5.5, MUST-19
     arm_retransmit(now);
@@ -148,6 +149,22 @@ void Connection::on_persist_timer(Environment& env, Instant now) {
     owed_.probe = true;
     if (backoff_ < 32) ++backoff_;  // SHLD-30
     retransmit_at_ = after(now, current_rto());
+}
+
+// Asked when everything that could be said has been said.
+Limit Connection::what_limits(Instant now) const {
+    if (active_ == nullptr || active_->send.size() == 0) return Limit::application;
+    const Active& a = *active_;
+    const bool unsent = a.send.end() > tcb_.snd.nxt && !fin_sent_;
+    if (!unsent && a.sent.lost_bytes() == 0)
+        return write_blocked_ ? Limit::send_buffer : Limit::application;
+    if (persisting_ || tcb_.snd.wnd == 0) return Limit::zero_window;
+    if (a.recovery == Recovery::timeout) return Limit::timeout;
+    if (a.recovery == Recovery::fast) return Limit::recovery;
+    if (sendable() == 0) return Limit::receive_window;
+    if (in_flight() + send_mss() > cwnd()) return Limit::cwnd;
+    if (holds_small(now)) return Limit::small_segment;
+    return sendable() < send_mss() ? Limit::receive_window : Limit::memory;
 }
 
 void Connection::rearm_keepalive(Instant now) {

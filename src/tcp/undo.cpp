@@ -80,7 +80,7 @@ void Connection::undo_recovery(Environment& env, Instant now, const AckNews& new
     if (a.recovery != Recovery::open) {
         a.sent.mark_none_lost();
         leave_recovery();
-        a.recover = tcb_.snd.una;
+        a.recover = a.judged_below = tcb_.snd.una;
     }
     a.control.on(congestion::Undone{now, was.cwnd, was.ssthresh});
     if (was.srtt != 0ns) {  // RFC 4015 3: the path is slower than the timer believed

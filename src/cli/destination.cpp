@@ -1,0 +1,74 @@
+#include "cli/destination.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace estab::cli {
+namespace {
+
+constexpr std::uint16_t dns = 53;
+
+std::string read_file(const char* path) {
+    const std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+}  // namespace
+
+Destinations::Destinations(std::vector<wire::Address> gateways, bool host_loopback)
+    : gateways_(std::move(gateways)),
+      host_loopback_(host_loopback),
+      resolver_(wire::Address::v4(127, 0, 0, 1)) {
+    std::istringstream lines(read_file("/etc/resolv.conf"));
+    bool found = false;
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string key, value;
+        words >> key >> value;
+        if (key == "nameserver") {
+            const auto address = wire::Address::parse(value.substr(0, value.find('%')));
+            if (address && !found) resolver_ = *address;
+            found = found || address.has_value();
+        } else if (key == "search" || key == "domain" || key == "options" || key == "sortlist") {
+            resolver_options_ += line + "\n";
+        }
+    }
+}
+
+bool Destinations::is_gateway(const wire::Address& address) const {
+    return std::ranges::find(gateways_, address) != gateways_.end();
+}
+
+std::optional<wire::Endpoint> Destinations::find(const wire::Endpoint& wanted) const {
+    if (is_gateway(wanted.address)) {
+        if (wanted.port == dns) return wire::Endpoint{resolver_, dns};
+        if (!host_loopback_) return std::nullopt;
+        const wire::Address v6 = *wire::Address::parse("::1");
+        return wire::Endpoint{
+            wanted.address.is_v4() ? wire::Address::v4(127, 0, 0, 1) : v6, wanted.port};
+    }
+    static const wire::Prefix local4 = *wire::Prefix::parse("169.254.0.0/16");
+    static const wire::Prefix local6 = *wire::Prefix::parse("fe80::/10");
+    static const wire::Prefix this_host = *wire::Prefix::parse("0.0.0.0/8");
+    const wire::Address& a = wanted.address;
+    const bool closed = a.is_loopback() || a.is_unspecified() || a.is_multicast() ||
+                        local4.contains(a) || local6.contains(a) || this_host.contains(a);
+    return closed ? std::nullopt : std::optional(wanted);
+}
+
+std::string Destinations::resolv_conf() const {
+    return "nameserver " + gateways_.front().text() + "\n" + resolver_options_;
+}
+
+std::string Destinations::hosts() const {
+    std::string text = read_file("/etc/hosts");
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    if (host_loopback_)
+        for (const wire::Address& gateway : gateways_) text += gateway.text() + " host.estab\n";
+    return text;
+}
+
+}  // namespace estab::cli

@@ -1,0 +1,32 @@
+// Where on the host what CMD asks for is to be found, and what it may not have.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "wire/address.hpp"
+
+namespace estab::cli {
+
+class Destinations {
+public:
+    // `gateways`: addresses that stand for the host itself. With `host_loopback` they are its
+    // 127.0.0.1 and ::1; without, only its resolver is there (port 53).
+    Destinations(std::vector<wire::Address> gateways, bool host_loopback);
+
+    // Where to connect to; nullopt: closed to CMD. Link-local and loopback addresses are.
+    std::optional<wire::Endpoint> find(const wire::Endpoint& wanted) const;
+    // What CMD's resolv.conf and hosts are to say.
+    std::string resolv_conf() const;
+    std::string hosts() const;
+
+private:
+    bool is_gateway(const wire::Address& address) const;
+
+    std::vector<wire::Address> gateways_;
+    bool host_loopback_;
+    wire::Address resolver_;
+    std::string resolver_options_;  // search, options, … lines of the host's
+};
+
+}  // namespace estab::cli

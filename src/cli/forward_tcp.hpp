@@ -1,0 +1,63 @@
+// Connections that CMD opens to anywhere, carried on to the host's network: estab's TCP ends them
+// here, a socket of the host's goes on. CMD's SYN is answered only when the host's connection
+// stands, so CMD sees what the host saw: refused, unreachable, or silence.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "cli/destination.hpp"
+#include "runtime/reactor.hpp"
+#include "socket/listener.hpp"
+
+namespace estab::cli {
+
+// One connection, when it is over (or CMD is).
+struct Forwarded {
+    wire::Endpoint from, wanted;
+    Instant began{}, ended{};
+    Duration host_connect{};         // how long the host's network took to connect
+    int refused = 0;                 // errno of the host's connect(); 0: it stood
+    std::uint64_t up = 0, down = 0;  // octets that went through; up: from CMD
+    Duration host_is_slow{};         // the host's socket took no more
+    tcp::Info info{};                // estab's end, the last time it was looked at
+};
+
+class TcpForwarder {
+public:
+    static constexpr std::size_t connections_max = 16'384;  // beyond: refused
+
+    TcpForwarder(runtime::Reactor& reactor, const Destinations& destinations)
+        : reactor_(reactor), destinations_(destinations) {}
+
+    // Until the reactor ends. `listener` holds SYNs for every address and port.
+    socket::Task<> open_all(socket::Listener& listener);    // what is held
+    socket::Task<> accept_all(socket::Listener& listener);  // what is accepted
+
+    // All that have ended, and those that are still open as they are now.
+    std::vector<Forwarded> take_report();
+
+private:
+    struct Flow;
+    struct Waiting {
+        drivers::Fd host;
+        Forwarded record;
+    };
+    using Key = std::pair<wire::Endpoint, wire::Endpoint>;
+
+    socket::Task<> open(socket::Listener& listener, socket::HeldSyn syn);
+    socket::Task<> from_host(std::shared_ptr<Flow> flow);
+    socket::Task<> to_host(std::shared_ptr<Flow> flow);
+    void finish(Flow& flow);
+    void keep(Forwarded record);
+
+    runtime::Reactor& reactor_;
+    const Destinations& destinations_;
+    std::map<Key, Waiting> waiting_;   // connected on the host's side, not yet accepted on ours
+    std::vector<std::weak_ptr<Flow>> flows_;
+    std::vector<Forwarded> ended_;     // the slowest, see keep()
+    std::size_t open_ = 0;
+};
+
+}  // namespace estab::cli

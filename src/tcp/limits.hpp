@@ -1,0 +1,62 @@
+// What held a connection's sending back, and for how long: the question behind "why was it slow?".
+// At any moment one thing does; what it was is known when the connection has said all it can.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "base/time.hpp"
+
+namespace estab::tcp {
+
+enum class Limit : std::uint8_t {
+    application,     // nothing to send
+    cwnd,            // congestion control
+    recovery,        // congestion control, while losses are repaired
+    timeout,         // waiting for the retransmission timer, or growing anew after it
+    receive_window,  // the peer's buffer
+    zero_window,     // the peer's buffer is full
+    send_buffer,     // all that fits into ours is on the way, and the application has more
+    small_segment,   // Nagle or a cork
+    memory,          // the stack's budget
+};
+inline constexpr std::size_t limits = static_cast<std::size_t>(Limit::memory) + 1;
+
+// Times are counted in ticks of 65.536 us; 78 hours of each, then it stays there.
+class LimitClock {
+public:
+    void begin(Instant now) { since_ = now; }
+    // From now on it is `limit`; what passed since the last call belongs to what it was.
+    void set(Instant now, Limit limit) {
+        close(now);
+        limit_ = limit;
+    }
+    // What has just passed was waiting for `limit`, whatever it seemed to be.
+    void was(Instant now, Limit limit) {
+        const Limit next = limit_;
+        limit_ = limit;
+        close(now);
+        limit_ = next;
+    }
+    Duration spent(Limit limit) const {
+        return Duration(std::int64_t{ticks_[static_cast<std::size_t>(limit)]} << tick_bits);
+    }
+    Limit current() const { return limit_; }
+
+private:
+    static constexpr int tick_bits = 16;
+    void close(Instant now) {
+        const std::int64_t passed = std::max<std::int64_t>((now - since_).count(), 0) >> tick_bits;
+        if (passed == 0) return;  // and what is left of a tick counts next time
+        since_ += Duration(passed << tick_bits);
+        std::uint32_t& ticks = ticks_[static_cast<std::size_t>(limit_)];
+        ticks = static_cast<std::uint32_t>(std::min<std::int64_t>(ticks + passed, UINT32_MAX));
+    }
+
+    Instant since_{};
+    Limit limit_ = Limit::application;
+    std::array<std::uint32_t, limits> ticks_{};
+};
+
+}  // namespace estab::tcp
