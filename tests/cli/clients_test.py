@@ -240,7 +240,7 @@ class Beside(Case):
                   "p, _ = socket.create_server(('10.77.0.100', 9000)).accept()\n"
                   "p.sendall(b'ready\\n')\n"
                   "while p.recv(1): pass")
-        words = [ESTAB, "nc", "-w", "1", "10.77.0.100", "9000", *self.python(silent)]
+        words = [ESTAB, "nc", "-w", "5", "10.77.0.100", "9000", *self.python(silent)]
         for signal, status in ((None, 0), (15, 143)):
             with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as talk:
                 self.assertEqual(talk.stdout.readline(), b"ready\n")
