@@ -8,7 +8,7 @@ foreach(module IN LISTS modules)
   file(GLOB_RECURSE module_headers RELATIVE "${source_dir}" "${source_dir}/src/${module}/*.hpp")
   list(APPEND headers ${module_headers})
 endforeach()
-list(FILTER headers EXCLUDE REGEX "_test(ing)?\\.hpp$")
+list(FILTER headers EXCLUDE REGEX "_test(ing)?\\.hpp$|/plant\\.hpp$")
 
 list(JOIN modules "|" any_module)
 foreach(header IN LISTS headers)

@@ -61,10 +61,10 @@ Shard to_shard(const std::string& text) {
 
 // A CHECK that fails ends the program: the seed is said before.
 char last_words[128];
-void on_abort(int) {
+void on_abort(int number) {
     [[maybe_unused]] const auto written =
         ::write(STDERR_FILENO, last_words, std::strlen(last_words));
-    std::signal(SIGABRT, SIG_DFL);
+    std::signal(number, SIG_DFL);
 }
 
 Json empty_result() {
@@ -128,6 +128,7 @@ public:
         options.value({"--seeds", "FIRST..LAST", "which worlds, or one (default 1..100)"}, seeds_);
         options.value({"--shard", "I/N", "every N-th of them, from the I-th on: for N machines"},
                       shard_);
+        options.flag({"--first", "", "stop at the first one that fails"}, first_only_);
     }
     int run(const Words&) override {
         if (what_ != "merge" && !files_.empty()) throw UsageError("only `sim merge` takes files");
@@ -146,6 +147,7 @@ private:
         const bool has_bar = ::isatty(STDERR_FILENO) != 0;
         Json all = empty_result();
         std::signal(SIGABRT, on_abort);
+        std::signal(SIGSEGV, on_abort);
         auto shown = std::chrono::steady_clock::now();
         for (std::uint64_t seed = range.first + shard.index; seed <= range.last;
              seed += shard.count) {
@@ -154,6 +156,7 @@ private:
             const sim::SwarmResult result = sim::run_seed(seed);
             add(all, to_json(result));
             if (!result.ok) note("estab sim", fmt::format("seed {}: {}", seed, result.reason));
+            if (!result.ok && first_only_) break;
             const auto now = std::chrono::steady_clock::now();
             if (has_bar && now - shown > std::chrono::milliseconds(200)) {
                 shown = now;
@@ -205,7 +208,7 @@ private:
 
     std::string what_, seeds_ = "1..100", shard_;
     std::vector<std::string> files_;
-    bool json_ = false;
+    bool json_ = false, first_only_ = false;
     SimRun run_;
 };
 

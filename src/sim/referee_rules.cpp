@@ -50,10 +50,21 @@ void Side::judge_ack(const Seen& seen, Report& report) {
               "moves the right edge of its window back from " + relative(*edge_, irs_) + " to " +
                   relative(edge, irs_));
     }
+    judge_delay(report);
     judge_sack(seen, ack, report);
     ack_ = std::max(ack_.value_or(0), ack);
     // In the middle of a stream the scale is not known.
     if (!partial_) edge_ = std::max(edge_.value_or(0), edge);
+}
+
+// MUST-40. One that leaves for another reason will do.
+void Side::judge_delay(Report& report) {
+    if (owes_ack_since_ && beyond_syn_ && !partial_ && now_ - *owes_ack_since_ >= 500ms) {
+        blame(report, "RFC 9293 3.8.6.3",
+              "acknowledges what arrived " +
+                  std::to_string(to_us(now_ - *owes_ack_since_) / 1000) + " ms ago");
+    }
+    owes_ack_since_.reset();
 }
 
 void Side::judge_sack(const Seen& seen, std::uint64_t ack, Report& report) const {
@@ -77,6 +88,11 @@ void Side::judge_sack(const Seen& seen, std::uint64_t ack, Report& report) const
         if (begin > ack) continue;
         const bool is_dsack =
             i == 0 && end <= ack;  // RFC 2883 4: the first block may say what came twice
+        if (is_dsack && !has_arrived_twice(begin, end)) {
+            blame(report, "RFC 2883 4",
+                  "reports " + relative(begin, irs_) + ":" + relative(end, irs_) +
+                      " as a duplicate, but it arrived only once");
+        }
         if (!is_dsack) {
             blame(report, "RFC 2018 4",
                   "reports " + relative(begin, irs_) + ":" + relative(end, irs_) +

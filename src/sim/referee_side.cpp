@@ -131,6 +131,8 @@ void Side::adopt(const PeerSyn& syn) {
     rcv_ = irs_ + 1;
     beyond_.clear();
     beyond_lost_ = false;
+    twice_count_ = 0;
+    owes_ack_since_.reset();
     peer_shift_ = syn.shift;
     peer_ts_offered_ = syn.timestamps;
     peer_sack_offered_ = syn.sack;
@@ -158,7 +160,9 @@ void Side::on_arriving(const Seen& seen) {
     }
     const std::uint64_t seq = extend(seen.tcp.seq().raw, rcv_) + (flags.has(Flags::syn) ? 1 : 0);
     const std::uint64_t end = seq + seen.tcp.payload().size() + (flags.has(Flags::fin) ? 1 : 0);
+    const std::uint64_t before = rcv_;
     if (end > seq) hear_text(seq, end);
+    if (rcv_ != before && !owes_ack_since_) owes_ack_since_ = seen.at;
 }
 
 void Side::hear_syn(const Seen& seen) {
@@ -200,6 +204,7 @@ void Side::hear_ack(const Seen& seen) {
 }
 
 void Side::hear_text(std::uint64_t begin, std::uint64_t end) {
+    note_twice(begin, end);
     if (end <= rcv_) return;
     if (begin <= rcv_) {
         rcv_ = end;
@@ -227,6 +232,31 @@ void Side::hear_text(std::uint64_t begin, std::uint64_t end) {
         ++gone;
     }
     beyond_.erase(beyond_.begin(), beyond_.begin() + static_cast<std::ptrdiff_t>(gone));
+}
+
+// [begin, end) arrives: which of it was here before?
+void Side::note_twice(std::uint64_t begin, std::uint64_t end) {
+    const auto note = [&](std::uint64_t from, std::uint64_t to) {
+        if (from >= to) return;
+        Interval& last = twice_[(twice_count_ + twice_.size() - 1) % twice_.size()];
+        if (twice_count_ != 0 && from <= last.end && last.begin <= to) {
+            last = {std::min(from, last.begin), std::max(to, last.end)};
+        } else {
+            twice_[twice_count_++ % twice_.size()] = {from, to};
+        }
+    };
+    note(begin, std::min(end, rcv_));
+    auto i = std::lower_bound(beyond_.begin(), beyond_.end(), begin,
+                              [](const Interval& r, std::uint64_t b) { return r.end <= b; });
+    for (; i != beyond_.end() && i->begin < end; ++i)
+        note(std::max(begin, i->begin), std::min(end, i->end));
+}
+
+bool Side::has_arrived_twice(std::uint64_t begin, std::uint64_t end) const {
+    if (beyond_lost_) return true;
+    const auto count = std::min<std::uint64_t>(twice_count_, twice_.size());
+    return std::any_of(twice_.begin(), twice_.begin() + static_cast<std::ptrdiff_t>(count),
+                       [&](const Interval& i) { return i.begin <= begin && end <= i.end; });
 }
 
 bool Side::has_arrived(std::uint64_t begin, std::uint64_t end) const {

@@ -94,6 +94,7 @@ private:
     void hear_syn(const Seen& seen);
     void hear_ack(const Seen& seen);
     void hear_text(std::uint64_t begin, std::uint64_t end);
+    void note_twice(std::uint64_t begin, std::uint64_t end);
     void judge_syn(const Seen& seen, Report& report);
     void judge_syn_answer(const Seen& seen, Report& report);
     void judge_options(const Seen& seen, Report& report) const;
@@ -103,8 +104,10 @@ private:
     void judge_numbers(const Seen& seen, std::uint64_t seq, Report& report);
     void judge_text(std::uint64_t seq, Bytes text, Report& report);
     void judge_ack(const Seen& seen, Report& report);
+    void judge_delay(Report& report);
     void judge_sack(const Seen& seen, std::uint64_t ack, Report& report) const;
     bool has_arrived(std::uint64_t begin, std::uint64_t end) const;
+    bool has_arrived_twice(std::uint64_t begin, std::uint64_t end) const;
     bool is_scaling() const { return shift_ && peer_shift_; }
     bool has_timestamps() const { return ts_offered_ && peer_ts_offered_; }
 
@@ -137,6 +140,9 @@ private:
     std::uint64_t rcv_ = 0;           // one past what has arrived in order
     std::vector<Interval> beyond_;    // arrived out of order, ascending; at most beyond_max
     bool beyond_lost_ = false;        // there were more
+    std::array<Interval, 64> twice_{};  // what arrived again, the latest; touching ones are one
+    std::uint64_t twice_count_ = 0;
+    std::optional<Instant> owes_ack_since_;  // text or a FIN has arrived in order
     static constexpr std::size_t beyond_max = 16'384;
     std::optional<std::uint8_t> peer_shift_;
     bool peer_ts_offered_ = false, peer_sack_offered_ = false, peer_ecn_offered_ = false;

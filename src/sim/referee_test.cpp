@@ -97,6 +97,7 @@ public:
         say({.seq = 1, .ack = 1, .options = third});
     }
     void open() { open({}); }
+    void wait(Duration time) { now_ += time; }
     std::string verdict() const {
         std::string all;
         for (const Violation& v : referee.violations())
@@ -315,11 +316,38 @@ TEST(Referee, AllowsSackBelowTheAckOnlyFirst) {
     Play p;
     p.open(with_sack);
     p.say({.seq = 1, .ack = 1, .payload = "hello"});
+    p.say({.seq = 1, .ack = 1, .payload = "hello"});
     p.say({.server = true, .seq = 1, .ack = 6, .options = sack({{1, 6}})});
     EXPECT_CONTENT(p);
     p.say({.seq = 7, .ack = 1, .payload = "hello", .seq_offset = 0xffff'ffff});
     p.say({.server = true, .seq = 1, .ack = 6, .options = sack({{6, 11}, {1, 6}})});
     EXPECT_EQ(p.referee.counters().violations, 2u) << p.verdict();  // both are no DSACKs
+}
+
+TEST(Referee, FindsAReportOfADuplicateThatWasNone) {
+    Play p;
+    p.open(with_sack);
+    p.say({.seq = 1, .ack = 1, .payload = "hello"});
+    p.say({.seq = 3, .ack = 1, .payload = "llo you"});
+    p.say({.server = true, .seq = 1, .ack = 10, .options = sack({{3, 6}})});
+    EXPECT_CONTENT(p);
+    p.say({.server = true, .seq = 1, .ack = 10, .options = sack({{3, 7}})});
+    EXPECT_BLAMED(p, "reports 3:7 as a duplicate, but it arrived only once");
+}
+
+TEST(Referee, FindsAnAckThatIsHalfASecondLate) {
+    Play p, q;
+    p.open();
+    p.say({.seq = 1, .ack = 1, .payload = "hello"});
+    p.wait(498ms);
+    p.say({.server = true, .seq = 1, .ack = 6});
+    EXPECT_CONTENT(p);
+    q.open();
+    q.say({.server = true, .seq = 1, .ack = 1});  // more than its SYN: somebody is there
+    q.say({.seq = 1, .ack = 1, .payload = "hello"});
+    q.wait(499ms);
+    q.say({.server = true, .seq = 1, .ack = 6});
+    EXPECT_BLAMED(q, "acknowledges what arrived 500 ms ago");
 }
 
 TEST(Referee, FindsSackWithoutAgreement) {

@@ -11,7 +11,7 @@ namespace estab::sim {
 
 class SwarmWorld {
 public:
-    explicit SwarmWorld(std::uint64_t seed);
+    explicit SwarmWorld(std::uint64_t seed) : SwarmWorld(seed, wrap_shift(seed)) {}
 
     World& world() { return *world_; }
     Ledger& ledger() { return ledger_; }
@@ -22,6 +22,9 @@ public:
     void change(Instant now);
 
 private:
+    // The same world, but it begins so much later.
+    SwarmWorld(std::uint64_t seed, Duration later);
+    static Duration wrap_shift(std::uint64_t seed);
     struct Change {
         Instant at{};
         Wire* wire = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -76,7 +77,7 @@ void Connection::after_progress(Instant now) {
     // RFC 6298 5.2, 5.3.
     retransmit_at_ = never;
     persisting_ = false;
-    if (tcb_.snd.una < tcb_.snd.nxt) arm_retransmit(now);
+    if (tcb_.snd.una < tcb_.snd.nxt && !planted(Bug::timer_rto)) arm_retransmit(now);
     // Room for as much as a window of data behind the one in flight.
     if (config_->send_autotune && cwnd() * 2 > send_buffer_) {
         send_buffer_ = static_cast<std::uint32_t>(

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -149,7 +150,8 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
     tcb_.rcv.nxt = seg.seq + 1;
     tcb_.snd.wl1 = seg.seq;
     tcb_.snd.wl2 = ack ? seg.ack : tcb_.snd.iss;
-    tcb_.snd.wnd = tcb_.snd.wnd_max = seg.wnd;  // a SYN's window is never scaled
+    tcb_.snd.wnd = tcb_.snd.wnd_max =
+        seg.wnd << (planted(Bug::window_scale) ? 7 : 0);  // a SYN's window is never scaled
     negotiate(seg);
     ts_recent_at_ = now;
     // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT, whatever the other

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -86,7 +87,8 @@ std::uint32_t Connection::segment_mss(const Segment& started, const Room& room) 
 // Fills in the text [from, from + octets) and what it means for the flags.
 void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss,
                            Segment& out) {
-    const std::uint32_t got = active_->send.gather(from, octets, out.payload);
+    const bool moved = planted(Bug::recovery_octets) && from < active_->sent.last()->begin;
+    const std::uint32_t got = active_->send.gather(from + (moved ? 1 : 0), octets, out.payload);
     CHECK(got == octets);
     const Seq end = from + octets;
     if (octets > mss) {
@@ -210,7 +212,8 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
 
 // Written, not sent, and inside the window. SHLD-15: nothing new beyond it, even if it moved left.
 std::uint64_t Connection::sendable() const {
-    const Seq right = std::min(tcb_.snd.una + tcb_.snd.wnd, active_->send.end());
+    const Seq right = std::min(tcb_.snd.una + tcb_.snd.wnd + planted(Bug::window_exceeded),
+                               active_->send.end());
     return right > tcb_.snd.nxt ? distance(tcb_.snd.nxt, right) : 0;
 }
 
@@ -265,7 +268,8 @@ bool Connection::holds_small(Instant now) const {
 
 bool Connection::plan_fin(Environment& env, Instant now, Segment& out) {
     if (!fin_queued_) return false;
-    const bool first = !fin_sent_ && tcb_.snd.nxt >= data_end();
+    const std::uint32_t left = planted(Bug::close_fin_early) ? send_mss() : 0;
+    const bool first = !fin_sent_ && tcb_.snd.nxt + left >= data_end();
     if (!first && !(owed_.fin && fin_in_flight())) return false;
     if (!first && active_ != nullptr && active_->sent.first_lost() != nullptr) return false;
     const Seq at = first ? tcb_.snd.nxt : fin_seq_;
@@ -343,7 +347,9 @@ bool Connection::make_reset(Environment& env, Segment& out) {
 // Data waits, nothing is outstanding and the window is why: nobody but a timer can break the
 // silence (S2-17, MUST-36). The first probe goes after one RTO (SHLD-29).
 void Connection::arm_persist_if_stuck(Instant now) {
-    if (persisting_ || retransmit_at_ != never || tcb_.snd.una != tcb_.snd.nxt) return;
+    if (persisting_ || retransmit_at_ != never || tcb_.snd.una != tcb_.snd.nxt ||
+        planted(Bug::timer_persist))
+        return;
     if (holds_small(now) && tcb_.snd.wnd != 0) return;  // the cork has a timer of its own
     persisting_ = true;
     const Duration wait =

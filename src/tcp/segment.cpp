@@ -1,10 +1,20 @@
 #include "tcp/segment.hpp"
 
+#include "tcp/plant.hpp"
 #include "tcp/tcb.hpp"
 
 namespace estab::tcp {
 
 using wire::Flags;
+
+namespace {
+
+Seq extend_seq(wire::SeqNum seq, Seq nxt) {
+    if (planted(Bug::sequence_wrap)) return Seq((nxt.value() >> 32 << 32) + seq.raw);
+    return Seq::extend(seq, nxt);
+}
+
+}  // namespace
 
 // RFC 9293 3.10.7.1: to one that carries an ACK, a RST that looks acceptable; to one that does not,
 // a RST that acknowledges it.
@@ -27,7 +37,7 @@ bool answer_reset(const Segment& in, Segment& out) {
 void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
     const bool syn = view.flags().has(Flags::syn);
     // Before the peer's SYN nothing is near: its number starts a new space.
-    out.seq = rcv.irs == Seq() ? Seq::initial(view.seq()) : Seq::extend(view.seq(), rcv.nxt);
+    out.seq = rcv.irs == Seq() ? Seq::initial(view.seq()) : extend_seq(view.seq(), rcv.nxt);
     out.ack = Seq::extend(view.ack(), snd.nxt);
     out.flags = view.flags();
     out.wnd = std::uint32_t{view.window()} << (syn ? 0 : snd.shift);  // RFC 7323 2.2
@@ -43,7 +53,7 @@ void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
 
 void Tcb::adopt(Segment& seg) const {
     seg.seq =
-        rcv.irs == Seq() ? Seq::initial(seg.seq.wire()) : Seq::extend(seg.seq.wire(), rcv.nxt);
+        rcv.irs == Seq() ? Seq::initial(seg.seq.wire()) : extend_seq(seg.seq.wire(), rcv.nxt);
     seg.ack = Seq::extend(seg.ack.wire(), snd.nxt);
     seg.wnd = std::uint32_t{seg.raw_window} << (seg.has(Flags::syn) ? 0 : snd.shift);
 }

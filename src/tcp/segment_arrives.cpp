@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -228,7 +229,8 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
         on_ack(env, now, arrived, seg);
         take_window(env, now, seg);
     }
-    if (fin_sent_ && snd.una > fin_seq_) on_fin_acked(env, now);
+    const bool counts = !planted(Bug::close_fin_ack) || stats_.retransmits == 0;
+    if (fin_sent_ && snd.una > fin_seq_ && counts) on_fin_acked(env, now);
     return state_ == State::closed ? Step::stop : Step::next;
 }
 
@@ -279,7 +281,8 @@ void Connection::seventh_text(Environment& env, Instant now, Segment& seg) {
 
 // A FIN counts when everything before it has arrived.
 void Connection::eighth_check_fin(Environment& env, Instant now) {
-    if (!fin_waiting_ || fin_wait_seq_ > tcb_.rcv.nxt || !can_receive(state_)) {
+    const bool hole = fin_wait_seq_ > tcb_.rcv.nxt && !planted(Bug::close_fin_hole);
+    if (!fin_waiting_ || hole || !can_receive(state_)) {
         if (fin_waiting_ && can_receive(state_))
             owed_.ack = true;  // behind a hole: a duplicate ACK
         return;

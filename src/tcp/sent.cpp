@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tcp/plant.hpp"
+
 namespace estab::tcp {
 
 void SentQueue::push(Line& line, Sent& record) {
@@ -98,7 +100,7 @@ void SentQueue::mark_none_lost() {
 void SentQueue::mark_retransmitted(Sent& record, Instant now, const RateSnapshot& rate) {
     CHECK(!record.sacked);
     remove(line_of(record), record);
-    if (record.lost) lost_bytes_ -= record.size();
+    if (record.lost && !planted(Bug::recovery_lost_mark)) lost_bytes_ -= record.size();
     record.lost = false;
     record.sent_at = now;
     record.order = ++transmissions_;

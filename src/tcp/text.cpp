@@ -4,6 +4,7 @@
 
 #include "base/math.hpp"
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 namespace {
@@ -82,7 +83,9 @@ void Connection::owe_ack_for_text(Instant now, const Segment& seg,
         return;
     }
     ack_pending_ = 1;
-    ack_at_ = std::min(ack_at_, after(now, config_->delayed_ack));
+    ack_at_ = planted(Bug::timer_delayed_ack)
+                  ? never
+                  : std::min(ack_at_, after(now, config_->delayed_ack));
 }
 
 // RFC 2018 4: the block with the newest segment first, then the ones reported last.
@@ -125,8 +128,11 @@ void Connection::fill_sack(Segment& out) {
         const auto range =
             std::upper_bound(ranges.begin(), ranges.end(), at,
                              [](std::uint64_t v, const Interval& r) { return v < r.end; });
-        if (range == ranges.end() || range->begin > at)
-            continue;  // it has become part of the stream
+        if (range == ranges.end() || range->begin > at) {  // it has become part of the stream
+            if (planted(Bug::recovery_sack) && o.sack_count < most)
+                o.sack[o.sack_count++] = {Seq(at).wire(), tcb_.rcv.nxt.wire()};
+            continue;
+        }
         a.sack_recent[kept++] = a.sack_recent[i];
         if (o.sack_count < most)
             o.sack[o.sack_count++] = {Seq(range->begin).wire(), Seq(range->end).wire()};
@@ -148,6 +154,7 @@ std::uint16_t Connection::window_to_offer() {
     std::uint64_t field = (distance(rcv.nxt, edge) + unit - 1) / unit;
     field = std::min<std::uint64_t>(field, 65'535);
     rcv.edge = std::max(rcv.edge, rcv.nxt + field * unit);
+    if (planted(Bug::window_retreats) && field != 0 && unread() != 0) --field;
     return static_cast<std::uint16_t>(field);
 }
 
