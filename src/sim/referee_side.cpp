@@ -297,9 +297,7 @@ void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
     }
     // One octet beyond a closed window asks whether it has opened: 3.8.6.1.
     const bool is_probe = end - seq == 1 && peer_edge_ && end == *peer_edge_ + 1;
-    // A FIN takes a number, but no room: it may stand at the edge itself.
-    const std::uint64_t filled = flags.has(Flags::fin) ? end - 1 : end;
-    if (end > nxt_ && !partial_ && !is_probe && filled > peer_edge_.value_or(iss_ + 1)) {
+    if (end > nxt_ && !partial_ && !is_probe && end > peer_edge_.value_or(iss_ + 1)) {
         blame(report, "RFC 9293 3.8.6",
               "sends up to " + relative(end, iss_) + ", beyond the window, which ends at " +
                   relative(peer_edge_.value_or(iss_ + 1), iss_));

@@ -97,7 +97,8 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
     }
     if (end == active_->send.end()) {
         out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once, at the end
-        if (fin_queued_ && (!fin_sent_ || owed_.fin || tcb_.snd.una <= fin_seq_)) {
+        const bool fits = end < tcb_.snd.una + tcb_.snd.wnd;
+        if (fin_queued_ && (fin_sent_ ? owed_.fin || tcb_.snd.una <= fin_seq_ : fits)) {
             out.flags.bits |= Flags::fin;
             if (!fin_sent_) {
                 fin_sent_ = true;
@@ -272,9 +273,18 @@ bool Connection::plan_fin(Environment& env, Instant now, Segment& out) {
     const bool first = !fin_sent_ && tcb_.snd.nxt + left >= data_end();
     if (!first && !(owed_.fin && fin_in_flight())) return false;
     if (!first && active_ != nullptr && active_->sent.first_lost() != nullptr) return false;
+    // A FIN fills no buffer but takes a number, and the peer accepts none beyond its window (RFC
+    // 9293 3.4, 3.8.6): it waits for room, as in Linux. Only the question whether there is some may
+    // be the FIN itself (3.8.6.1), so a peer that never opens its window again learns of the end.
+    const bool asks = owed_.probe && tcb_.snd.una == tcb_.snd.nxt;
+    if (first && tcb_.snd.nxt >= tcb_.snd.una + tcb_.snd.wnd && !asks) {
+        arm_persist_if_stuck(now);
+        return false;
+    }
     const Seq at = first ? tcb_.snd.nxt : fin_seq_;
     start_segment(now, at, Flags::fin | Flags::ack, out);
     if (first) {
+        owed_.probe = false;
         fin_sent_ = true;
         fin_seq_ = at;
         tcb_.snd.nxt = at + 1;  // S3-5: the FIN continues the stream and is one number

@@ -93,6 +93,41 @@ TEST(S2_17, AProbeOfOneOctetMayBeTaken) {  // S4-17b
     )");
 }
 
+TEST(S2_17, AFinNeedsRoomInTheWindowToo) {  // RFC 9293 3.4, 3.8.6: it is a number
+    Conversation{established({.mss = 1000, .cwnd = 10'000, .rtt = 100ms})}.run(R"(
+        +0    app write 1000
+        +0    -> P. 1:1001
+        +100  <- . ack 1001 win 0
+        +0    app write 500
+        +0    app shutdown
+        +100  <- . ack 1001 win 500
+        +0    -> P. 1001:1501
+        +0    quiet
+        +100  <- . ack 1501 win 0
+        +0    timer persist
+        +200  <- . ack 1501 win 1
+        +0    -> F. 1501:1501
+        +100  <- . ack 1502 win 1
+        +0    state FIN-WAIT-2
+    )");
+}
+
+TEST(S2_17, AFinIsItsOwnProbe) {  // 3.8.6.1: a closed window may be asked with what is next
+    Conversation{established({.mss = 1000, .cwnd = 10'000, .rtt = 100ms})}.run(R"(
+        +0    app write 1000
+        +0    -> P. 1:1001
+        +100  <- . ack 1001 win 0
+        +0    app shutdown
+        +0    quiet
+        +299  quiet
+        +1    -> F. 1001:1001
+        +600  -> F. 1001:1001
+        +100  <- . ack 1002 win 0
+        +0    state FIN-WAIT-2
+        +9s   quiet
+    )");
+}
+
 TEST(S2_17, TheWindowClosesUnderWhatIsInFlight) {  // RFC 9293 3.8.6, MUST-34, MUST-35
     Conversation{established({.mss = 1000, .cwnd = 10'000, .rtt = 100ms})}.run(R"(
         +0    app write 3000
