@@ -91,7 +91,10 @@ void Connection::after_progress(Instant now) {
 }
 
 // One sample for each acknowledgment: from the record of what was sent once (Karn: MUST-18), or
-// from the echoed timestamp (RFC 7323 4.1) when something was sent again.
+// from the echoed timestamp (RFC 7323 4.1) when something was sent again. An echo from before that
+// does not say which copy is answered: the first may be late, or its ACK was lost, and then the
+// sample would be the time-out, and make the next one longer without end. Only where the answer is
+// faster than the path is it one to the first copy.
 Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
                               const Segment& seg, const AckNews& news) {
     const SentQueue::Acked& acked = news.acked;
@@ -99,7 +102,9 @@ Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
     if (acked.has_sample && !acked.any_retransmitted) {
         rtt = arrived - acked.sent_at;
     } else if (news.advanced && timestamps_ && seg.options.timestamps &&
-               seg.options.timestamps->ecr != 0) {
+               seg.options.timestamps->ecr != 0 &&
+               (!echoes_before(seg, news.resent_at) ||
+                arrived - news.resent_at < rtt_.rtt_min())) {
         const std::uint32_t ticks = ts_now(arrived) - seg.options.timestamps->ecr;
         if (ticks < 0x8000'0000) rtt = ticks * config_->timestamp_tick;
     }

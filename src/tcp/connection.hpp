@@ -201,6 +201,7 @@ private:
         bool advanced = false;       // SND.UNA moved
         bool duplicate = false;      // RFC 5681 2
         bool original = false;       // it delivered what was never sent again (RFC 5682)
+        Instant resent_at{};         // the latest retransmission among what it delivered
     };
 
     // handshake.cpp

@@ -64,6 +64,7 @@ void Connection::learn_delivery(Instant arrived, const Segment& seg, const Sent&
     Active& a = *active_;
     const Seq end = record.begin + octets;
     if (record.retransmitted == 0 && end <= a.recover) news.original = true;
+    if (record.retransmitted != 0) news.resent_at = std::max(news.resent_at, record.sent_at);
     if (!sack_) return;
     const bool reordered = a.rack.has_seen_reordering();
     a.rack.on_delivered(record, end, arrived, rtt_.rtt_min(),

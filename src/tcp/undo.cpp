@@ -84,7 +84,7 @@ void Connection::undo_recovery(Environment& env, Instant now, const AckNews& new
     }
     a.control.on(congestion::Undone{now, was.cwnd, was.ssthresh});
     if (was.srtt != 0ns) {  // RFC 4015 3: the path is slower than the timer believed
-        backoff_ = 0;
+        if (news.rtt >= 0s) backoff_ = 0;
         rtt_.restore(was.srtt, was.rttvar, news.rtt);
     }
     ++stats_.undos;

@@ -132,6 +132,22 @@ TEST(Rfc4015, TheTimerAdaptsToTheLateAnswer) {
     EXPECT_EQ(c.info().backoff, 0u);
 }
 
+// The ACK of the first copy was lost. That of the second still echoes the first (RFC 7323 4.3): no
+// round trip took a second.
+TEST(Rfc7323, TheAnswerToASecondCopyIsNoSample) {
+    Terms s = terms(4048);
+    s.mss = 1012;
+    s.timestamps = true;
+    Conversation{established(s)}.run(R"(
+        +0    app write 1000
+        +0    drain
+        +300  -> P. 1:1001 ts 1300 5000
+        +600  -> P. 1:1001 ts 1900 5000
+        +100  <- . ack 1001 ts 6000 1300
+        +0    srtt 100
+    )");
+}
+
 TEST(Rfc3522, AFastRetransmitIsUndoneAsWell) {
     Terms s = terms(10'120);
     s.mss = 1012;
