@@ -35,6 +35,13 @@ Duration time_of(const std::string& text, const char* option) {
 double seconds(Duration d) { return static_cast<double>(to_ns(d)) / 1e9; }
 double part(Ppm p) { return static_cast<double>(p) / 1e6; }
 
+void fix_buffers(tcp::Config& config, std::uint64_t octets) {
+    if (octets < 1000 || octets > 1u << 30) throw UsageError("--buffer: 1000 to 1073741824");
+    config.send_autotune = config.recv_autotune = false;
+    config.send_buffer = config.recv_buffer = static_cast<std::uint32_t>(octets);
+    config.fixed_window = config.send_buffer / 536 + 1;  // only the buffers bound `fixed`
+}
+
 class File final : public observe::ByteSink {
 public:
     explicit File(const std::filesystem::path& path)
@@ -106,9 +113,14 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
     for (const sim::FlowReport& f : r.flows) {
         flows.push_back({{"congestion_control", f.congestion_control},
                          {"goodput_bps", f.goodput_bits},
+                         {"octets", f.octets},
+                         {"segments", f.segments},
                          {"retransmits", f.retransmits},
+                         {"spurious", f.spurious},
                          {"timeouts", f.timeouts},
                          {"fast_retransmits", f.fast_retransmits},
+                         {"tail_probes", f.tail_probes},
+                         {"undos", f.undos},
                          {"rtt_p50_s", seconds(f.rtt_p50)},
                          {"rtt_p99_s", seconds(f.rtt_p99)}});
     }
@@ -132,13 +144,14 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
 
 void show(const sim::DumbbellReport& r) {
     std::string out =
-        fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>10} {:>10}\n", "flow", "cc",
-                    "goodput Mbit/s", "retransmits", "timeouts", "RTT p50 ms", "RTT p99 ms");
+        fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>8} {:>10} {:>10}\n", "flow", "cc",
+                    "goodput Mbit/s", "retransmits", "spurious", "timeouts", "RTT p50 ms",
+                    "RTT p99 ms");
     for (std::size_t i = 0; i < r.flows.size(); ++i) {
         const sim::FlowReport& f = r.flows[i];
-        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>10.1f} {:>10.1f}\n", i + 1,
+        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>8} {:>10.1f} {:>10.1f}\n", i + 1,
                            f.congestion_control, static_cast<double>(f.goodput_bits) / 1e6,
-                           f.retransmits, f.timeouts, seconds(f.rtt_p50) * 1e3,
+                           f.retransmits, f.spurious, f.timeouts, seconds(f.rtt_p50) * 1e3,
                            seconds(f.rtt_p99) * 1e3);
     }
     out += fmt::format(
@@ -157,16 +170,24 @@ void show(const sim::DumbbellReport& r) {
 void SimRun::setup(Options& options) {
     options.value({"--flows", "N", "connections, each with hosts of its own (default 1)"}, flows_);
     options.value(
-        {"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default reno)"}, cc_);
+        {"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default cubic)"}, cc_);
     options.value({"--rate", "RATE", "of the shared link (default 100mbit)"}, rate_);
     options.value({"--rtt", "TIME", "without queues (default 40ms)"}, rtt_);
     options.value({"--queue", "SIZE", "before the shared link: 1bdp, 64k, 100p (default 1bdp)"},
                   queue_);
     options.value({"--loss", "PART", "of the packets towards the receivers: 0.1%"}, loss_);
+    options.value({"--loss-back", "PART", "of the packets towards the senders"}, loss_back_);
     options.value({"--jitter", "TIME", "of the delay towards the receivers"}, jitter_);
     options.value({"--reorder", "PART", "of the packets towards the receivers"}, reorder_);
     options.value({"--mtu", "BYTES", "of every link (default 1500)"}, mtu_);
-    options.value({"--duration", "TIME", "virtual (default 60s)"}, duration_);
+    options.value({"--bytes", "N", "that each flow sends; then it closes (default: no end)"},
+                  octets_);
+    options.value({"--buffer", "BYTES", "of each end for either direction (default: they grow)"},
+                  buffer_);
+    options.value({"--spread", "TIME", "each flow begins somewhere within it (default 0s)"},
+                  spread_);
+    options.value({"--clock", "TIME", "how often the hosts' clocks tick (default: exact)"}, clock_);
+    options.value({"--duration", "TIME", "virtual, at most (default 60s)"}, duration_);
     options.value({"--warm-up", "TIME", "at the beginning, that is not measured (default 0s)"},
                   warm_up_);
     options.value({"--seed", "N", "of everything that is random (default 1)"}, seed_);
@@ -186,11 +207,15 @@ sim::DumbbellSettings SimRun::settings() const {
     s.there.rate_bits = item("rate", rate_, "--rate").rate_bits;
     s.there.queue = item("queue", queue_, "--queue").queue;
     if (!loss_.empty()) s.there.loss = item("loss", loss_, "--loss").loss;
+    if (!loss_back_.empty()) s.loss_back = item("loss", loss_back_, "--loss-back").loss;
     if (!jitter_.empty()) s.there.jitter = item("jitter", jitter_, "--jitter").jitter;
     if (!reorder_.empty()) s.there.reorder = item("reorder", reorder_, "--reorder").reorder;
     s.rtt = time_of(rtt_, "--rtt");
     s.duration = time_of(duration_, "--duration");
     s.warm_up = time_of(warm_up_, "--warm-up");
+    if (!clock_.empty()) s.clock = time_of(clock_, "--clock");
+    if (!spread_.empty()) s.spread = time_of(spread_, "--spread");
+    if (octets_) s.octets = *octets_;
     s.referee = !no_referee_;
     s.big_segments = big_segments_;
     std::vector<const congestion::Table*> controls;
@@ -210,6 +235,7 @@ sim::DumbbellSettings SimRun::settings() const {
     for (std::size_t i = 0; i < flows; ++i) {
         s.flows[i].congestion_control = controls[i % controls.size()];
         if (ecn_) s.flows[i].ecn = tcp::EcnMode::on;
+        if (buffer_) fix_buffers(s.flows[i], *buffer_);
     }
     return s;
 }
@@ -226,7 +252,7 @@ int SimRun::run(bool json) {
     const bool has_bar = ::isatty(STDERR_FILENO) != 0;
     const Instant begin = dumbbell.world().now();
     constexpr int pieces = 100;
-    for (int i = 1; i <= pieces; ++i) {
+    for (int i = 1; i <= pieces && !dumbbell.is_over(); ++i) {
         dumbbell.run_to(after(begin, wanted.duration * i / pieces));
         if (has_bar)
             std::fprintf(stderr, "\r%3d %%  %.1f s", i, seconds(dumbbell.world().now() - begin));

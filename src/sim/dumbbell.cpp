@@ -46,6 +46,7 @@ Dumbbell::Dumbbell(const DumbbellSettings& settings)
     shared.there = settings.there;
     shared.there.delay = shared.back.delay = settings.rtt / 2;
     shared.back.rate_bits = settings.there.rate_bits;
+    shared.back.loss = settings.loss_back;
     shared.round_trip = settings.rtt;
     shared.mtu = settings.mtu;
     shared_ = world_.connect(left, right, shared);
@@ -61,6 +62,7 @@ void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
     host.config = settings_.flows[index];
     host.mtu = settings_.mtu;
     host.big_segments = settings_.big_segments;
+    host.clock = settings_.clock;
     Host& sender = world_.add_host(host);
     Host& receiver = world_.add_host(host);
     World::LinkSettings access;
@@ -71,8 +73,10 @@ void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
     stack::ListenOptions options;
     options.port = port;
     servers_.push_back(std::make_unique<Server>(ledger_, receiver, options));
-    const Duration begin = index < settings_.begins.size() ? settings_.begins[index] : Duration{};
-    const std::uint32_t number = ledger_.add({.up = std::uint64_t{1} << 60});
+    Rng rng(settings_.seed * settings_.flows.size() + index);
+    const Duration begin{
+        static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(to_ns(settings_.spread))))};
+    const std::uint32_t number = ledger_.add({.up = settings_.octets});
     talks_.push_back(std::make_unique<Talk>(ledger_, Talk::Client{.host = sender,
                                                                   .server = {receiver.v4(), port},
                                                                   .number = number,
@@ -100,21 +104,28 @@ FlowReport Dumbbell::flow_report(std::size_t index) const {
     FlowReport flow;
     const tcp::Config& config = settings_.flows[index];
     flow.congestion_control =
-        config.congestion_control != nullptr ? config.congestion_control->name : "reno";
+        config.congestion_control != nullptr ? config.congestion_control->name : "cubic";
     flow.octets = ledger_.entries()[index].server.in - octets_before_[index];
-    const Duration time = world_.now() - measure_from_;
+    const Outcome& outcome = ledger_.entries()[index].client;
+    const Instant until = outcome.is_over() ? outcome.ended : world_.now();
+    const Duration time = until - std::max(outcome.began, measure_from_);
     if (time > Duration{}) {
         flow.goodput_bits =
             mul_div(flow.octets * 8, 1'000'000'000, static_cast<std::uint64_t>(to_ns(time)));
     }
-    const tcp::Connection* c = talks_[index]->host().stack().find(talks_[index]->id());
-    if (c != nullptr) {
-        const tcp::Info info = c->info(world_.now());
-        flow.congestion_control = info.congestion_control;
-        flow.retransmits = info.statistics.retransmits;
-        flow.timeouts = info.statistics.timeouts;
-        flow.fast_retransmits = info.statistics.fast_retransmits;
-    }
+    // Each has a host of its own, whose counters outlive the connection.
+    stack::Stack& sender = talks_[index]->host().stack();
+    if (const tcp::Connection* connection = sender.find(talks_[index]->id()))
+        flow.congestion_control = connection->info(world_.now()).congestion_control;
+    const event::Counters& n = sender.counters();
+    flow.segments = n.Tcp_OutSegs;
+    flow.retransmits = n.Tcp_RetransSegs;
+    flow.timeouts = n.TcpExt_TCPTimeouts;
+    flow.fast_retransmits = n.TcpExt_TCPFastRetrans;
+    flow.tail_probes = n.TcpExt_TCPLossProbes;
+    flow.undos = n.TcpExt_TCPFullUndo + n.TcpExt_TCPDSACKUndo + n.TcpExt_TCPLossUndo;
+    Host& receiver = *world_.hosts()[2 * index + 1];
+    flow.spurious = receiver.stack().log().counted(event::Kind::duplicate);
     auto samples = meter_->samples[talks_[index]->host().number()];
     flow.rtt_p50 = std::chrono::microseconds(percentile(samples, 500));
     flow.rtt_p99 = std::chrono::microseconds(percentile(samples, 990));

@@ -14,8 +14,10 @@ namespace estab::sim {
 struct DumbbellSettings {
     std::uint64_t seed = 1;
     std::vector<tcp::Config> flows{tcp::Config{}};  // one sender, receiver and connection each
-    std::vector<Duration> begins{};                 // of each flow; where missing: at once
+    Duration spread{};                              // each flow begins somewhere within it
+    std::uint64_t octets = std::uint64_t{1} << 60;  // that each flow sends, and closes
     link::Direction there{};  // the shared link, left to right; queue in BDPs of `rtt`
+    Ppm loss_back = 0;                              // of what comes back
     Duration rtt = 40ms;                            // half of it each way, instead of there.delay
     std::uint32_t mtu = 1500;
     bool big_segments = false;
@@ -23,13 +25,16 @@ struct DumbbellSettings {
     Duration duration = 60s;
     Duration warm_up = 0s;                          // is not measured
     bool measure_rtt = true;
+    Duration clock{};                               // of the hosts: how often it ticks; 0: exact
 };
 
 struct FlowReport {
     std::string congestion_control;
     std::uint64_t goodput_bits = 0;                 // a second, of what the application got
     std::uint64_t octets = 0;
-    std::uint32_t retransmits = 0, timeouts = 0, fast_retransmits = 0;
+    // Since the beginning. `spurious`: segments that the receiver already had.
+    std::uint64_t segments = 0, retransmits = 0, timeouts = 0, fast_retransmits = 0;
+    std::uint64_t tail_probes = 0, undos = 0, spurious = 0;
     Duration rtt_p50{}, rtt_p99{};
 };
 
@@ -53,6 +58,7 @@ public:
     World& world() { return world_; }
     Instant end() const { return after(begin_, settings_.duration); }
     void run_to(Instant at);       // a piece of the way, for progress bars
+    bool is_over() const { return ledger_.is_over(); }  // all have sent everything
     DumbbellReport report() const; // after run_to(end())
 
 private:

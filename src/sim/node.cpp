@@ -53,13 +53,15 @@ Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std
       Actor(world),
       event_room_(settings.events_max),
       v4_(v4_address(hosts_net, number)),
-      v6_(v6_address(hosts_net, number)) {
+      v6_(v6_address(hosts_net, number)),
+      clock_(settings.clock) {
     stack::StackOptions options;
     options.config = settings.config;
+    options.config.clock_granularity = std::max(options.config.clock_granularity, clock_);
     options.memory_bytes = settings.memory_bytes;
     options.seed = seed;
     options.event_room = event_room_;
-    stack_ = std::make_unique<stack::Stack>(world.now(), options);
+    stack_ = std::make_unique<stack::Stack>(clock(world.now()), options);
     caps_ = {.link = device::LinkType::ip, .mtu = settings.mtu, .frame_max = settings.mtu};
     if (settings.big_segments) {
         caps_.frame_max = link::big_frame_bytes(device::LinkType::ip);
@@ -91,22 +93,38 @@ void Host::own(stack::ListenerId id, Owner* owner) {
     listeners_[id.index] = {id.generation, owner};
 }
 
+Instant Host::clock(Instant now) const {
+    return clock_ == Duration::zero() ? now : now - now.time_since_epoch() % clock_;
+}
+
+Instant Host::when_clock_reads(Instant at) const {
+    if (clock_ == Duration::zero() || at == never || at == Instant::min()) return at;
+    const Instant before = clock(at);
+    return before == at ? at : after(before, clock_);
+}
+
 void Host::act(Instant now) {
-    stack_->advance(now);
+    stack_->advance(clock(now));
     pump(now);
 }
 
 void Host::arrive(Instant now, std::span<const device::Frame> frames) {
     for (const device::Frame& frame : frames)
         home().see(*this, Observer::Way::received, frame.bytes);
-    stack_->advance(now);
-    stack_->receive(now, frames);
+    stack_->advance(clock(now));
+    if (clock_ != Duration::zero()) {
+        restamped_.assign(frames.begin(), frames.end());
+        for (device::Frame& frame : restamped_) frame.arrived = clock(frame.arrived);
+        frames = restamped_;
+    }
+    stack_->receive(clock(now), frames);
     pump(now);
 }
 
 void Host::pump(Instant now) {
     if (is_pumping_) return;  // an owner who is being told: the loop below goes on
     is_pumping_ = true;
+    now = clock(now);
     do {
         notify(now);
         send(now);
@@ -151,7 +169,7 @@ void Host::send(Instant now) {
 
 void Host::emit(Instant now, Bytes packet) {
     home().see(*this, Observer::Way::sent, packet);
-    if (!wires().empty()) wires().front()->send(now, packet);
+    if (!wires().empty()) wires().front()->send(std::max(now, home().now()), packet);
 }
 
 // --- Routers

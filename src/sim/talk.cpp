@@ -42,15 +42,16 @@ void Talk::on_notice(Instant now, const stack::Notification& what) {
 }
 
 Instant Talk::deadline() const {
-    if (outcome_.state == Outcome::State::not_begun) return begin_;
+    if (outcome_.state == Outcome::State::not_begun) return host_.when_clock_reads(begin_);
     if (outcome_.is_over()) return never;
     Instant at = after(outcome_.last_progress, number_ ? order().patience : Duration(3600s));
     if (read_next_ != Instant{}) at = std::min(at, read_next_);
     if (write_next_ != Instant{}) at = std::min(at, write_next_);
-    return at;
+    return host_.when_clock_reads(at);
 }
 
 void Talk::act(Instant now) {
+    now = host_.clock(now);
     if (outcome_.state == Outcome::State::not_begun) {
         connect(now);
     } else if (now >= after(outcome_.last_progress, number_ ? order().patience : Duration(3600s))) {

@@ -116,6 +116,7 @@ struct HostSettings {
     std::uint32_t mtu = 1500;
     bool big_segments = false;       // the device cuts frames of up to 64 KB and sums them
     std::size_t events_max = 4096;   // in one turn; more are counted as lost
+    Duration clock{};                // how often the host's clock ticks; 0: it is exact
 };
 
 class Host final : public Node, public Actor {
@@ -126,13 +127,16 @@ public:
     const stack::Stack& stack() const { return *stack_; }
     wire::Address v4() const { return v4_; }
     wire::Address v6() const { return v6_; }
+    // What the host's clock reads at a time of the world, and when it will first read `at`.
+    Instant clock(Instant now) const;
+    Instant when_clock_reads(Instant at) const;
 
     void own(stack::ConnectionId id, Owner* owner);   // nullptr: nobody
     void own(stack::ListenerId id, Owner* owner);
     // After calls to the stack: what it has to say goes out.
     void pump(Instant now);
 
-    Instant deadline() const override { return stack_->deadline(); }
+    Instant deadline() const override { return when_clock_reads(stack_->deadline()); }
     void act(Instant now) override;
     void arrive(Instant now, std::span<const device::Frame> frames) override;
 
@@ -153,6 +157,8 @@ private:
     wire::Address v4_, v6_;
     std::vector<Owned> connections_, listeners_;
     std::vector<std::uint8_t> room_, piece_;
+    std::vector<device::Frame> restamped_;
+    Duration clock_{};
     bool is_pumping_ = false;
 };
 
