@@ -56,7 +56,7 @@ foreach(kind conversation conformance simulation long)
   endif()
 endforeach()
 
-foreach(extra fuzz interop install cli)
+foreach(extra fuzz interop install cli packetdrill)
   if(EXISTS "${PROJECT_SOURCE_DIR}/tests/${extra}/CMakeLists.txt")
     add_subdirectory("${PROJECT_SOURCE_DIR}/tests/${extra}" "tests/${extra}")
     get_property(programs DIRECTORY "${PROJECT_SOURCE_DIR}/tests/${extra}" PROPERTY BUILDSYSTEM_TARGETS)
@@ -68,6 +68,9 @@ endforeach()
 
 # What is checked by a program rather than by a C++ test: the source tree, and the checkers themselves.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+# A mark in the table of RFC 9293 that points to nothing fails the build.
+add_custom_target(rfc_marks ALL COMMAND Python3::Interpreter -B
+  "${PROJECT_SOURCE_DIR}/tools/rfc-table" --marks VERBATIM)
 add_test(NAME tidy COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/tidy"
   --root "${PROJECT_SOURCE_DIR}")
 file(GLOB tool_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/*_test.py")

@@ -6,6 +6,7 @@
 #include "estab/event.hpp"
 #include "estab/listener.hpp"
 #include "estab/memory_world.hpp"
+#include "estab/posix.hpp"
 #include "estab/runtime.hpp"
 #include "estab/stack.hpp"
 #include "estab/stream.hpp"

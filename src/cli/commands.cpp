@@ -72,6 +72,14 @@ constexpr CommandEntry entries[] = {
                  "estab sim merge 0.json 1.json",
      .takes_command = false,
      .make = make_sim},
+    {.name = "packetdrill",
+     .summary = "run scripts of packetdrill against estab's stack, in virtual time",
+     .arguments = "[OPTIONS] FILE…|DIR…",
+     .examples = "estab packetdrill tests/packetdrill\n"
+                 "estab packetdrill --json --profile rfc handshake.pkt\n"
+                 "estab packetdrill --option ip_version=ipv6 tests/packetdrill/rfc9293",
+     .takes_command = false,
+     .make = make_packetdrill},
     {.name = "demo",
      .summary = "copy a file between two of estab's stacks, in memory",
      .arguments = "[OPTIONS] FILE --out COPY",

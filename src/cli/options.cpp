@@ -121,7 +121,10 @@ void Options::value(const OptionText& text, std::optional<std::uint64_t>& into) 
 
 void Options::list(const OptionText& text, std::vector<std::string>& into) {
     parser_->show(text, " ");
-    parser_->app.add_option(std::string(text.name), into)->expected(1)->take_all();
+    parser_->app.add_option(std::string(text.name), into)
+        ->expected(1)
+        ->allow_extra_args(false)  // the next word is not its own
+        ->take_all();
 }
 
 void Options::optional_value(const OptionText& text, std::string& into) {

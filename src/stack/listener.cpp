@@ -67,6 +67,13 @@ std::size_t Stack::accept_queue(ListenerId id) const {
     return l != nullptr ? l->queue_length : 0;
 }
 
+Result<void> Stack::configure(ListenerId id, const tcp::Config& config) {
+    Listener* const l = find_listener(id);
+    if (l == nullptr) return fail(Error::not_found);
+    l->config = keep_config(&config);
+    return {};
+}
+
 Stack::Listener* Stack::find_listener(ListenerId id) {
     if (id.index >= listeners_.size()) return nullptr;
     Listener& l = listeners_[id.index];
@@ -240,6 +247,8 @@ void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::Fou
     out.seq = h.iss;
     out.ack = h.irs + 1;
     out.flags = {static_cast<std::uint16_t>(Flags::syn | Flags::ack | (h.ecn ? Flags::ece : 0))};
+    out.hop_limit = config.hop_limit;  // MUST-49
+    out.dscp = config.dscp;            // MUST-48
     out.options.mss = tcp::advertised_mss(config, caps_.mtu, tuple.remote.address.is_v4());
     out.options.sack_permitted = h.sack;
     if (h.scaling) out.options.window_scale = h.rcv_shift;

@@ -196,8 +196,8 @@ void Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
     wire::write_ip(room, {.source = tuple.local.address,
                           .destination = tuple.remote.address,
                           .protocol = wire::protocol_tcp,
-                          .hop_limit = config_.hop_limit,
-                          .dscp = config_.dscp,
+                          .hop_limit = seg.hop_limit,  // MUST-49
+                          .dscp = seg.dscp,            // MUST-48
                           .ecn = wire::Ecn::not_ect,
                           .dont_fragment = true,
                           .id = 0,
@@ -209,6 +209,8 @@ void Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
 
 void Stack::answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in) {
     tcp::Segment out;
+    out.hop_limit = config_.hop_limit;
+    out.dscp = config_.dscp;
     if (!tcp::answer_reset(in, out)) return;
     ++counters_.Tcp_OutRsts;
     log_.count(event::Kind::reset_sent);

@@ -130,6 +130,7 @@ public:
     Result<ListenerId> listen(const ListenOptions& options);
     Result<ConnectionId> accept(ListenerId listener);           // would_block: none waits
     Result<void> close_listener(Instant now, ListenerId listener);  // queued connections are reset
+    Result<void> configure(ListenerId listener, const tcp::Config& config);  // of SYNs to come
     Result<ConnectionId> connect(Instant now, const wire::Endpoint& remote,
                                  const ConnectOptions& options);
 

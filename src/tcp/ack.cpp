@@ -14,6 +14,7 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     AckNews news{.advanced = seg.ack > tcb_.snd.una, .duplicate = is_duplicate_ack(seg)};
     const std::uint64_t newly = distance(tcb_.snd.una, seg.ack);
     const std::uint64_t flight = in_flight();
+    const std::uint64_t vouched = active_ != nullptr ? active_->left_network : 0;
     if (news.advanced) {
         tcb_.snd.una = seg.ack;
         stats_.octets_acked += newly;
@@ -46,29 +47,34 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     } else if (!undone) {
         on_duplicate_ack(env, now);
     }
-    tell_congestion_control(env, now, flight, news);
+    tell_congestion_control(env, now, {.flight = flight, .vouched = vouched}, news);
     if (news.advanced) after_progress(now);
     if (sack_) arm_early(now);
 }
 
-void Connection::tell_congestion_control(Environment& env, Instant now, std::uint64_t flight,
+void Connection::tell_congestion_control(Environment& env, Instant now, const Before& before,
                                          const AckNews& news) {
     Active& a = *active_;
     if (news.acked.delivered == 0) return;
     // What arrives behind a hole may mean a loss: no reason to grow, but where paths reorder.
     const bool in_doubt = !news.advanced && !a.rack.has_seen_reordering();
+    // In slow start a window that is half used may go on growing (RFC 5681 4.1, as Linux).
+    const bool is_limited =
+        a.cwnd_limited || (cwnd() < ssthresh() && cwnd() < 2 * a.flight_max);
     delivered_ += news.acked.delivered;
+    // Without SACK, what duplicate ACKs have vouched for has grown no window and does not now.
+    const std::uint64_t fresh = std::max<std::uint64_t>(
+        news.acked.delivered - std::min(news.acked.delivered, before.vouched), 1);
     a.control.on(congestion::Acked{.now = now,
-                                   .bytes = news.acked.delivered,
-                                   .in_flight = flight,
+                                   .bytes = fresh,
+                                   .in_flight = before.flight,
                                    .rtt = news.rtt,
                                    .srtt = rtt_.srtt(),
                                    .rtt_min = rtt_.rtt_min(),
                                    .delivered = delivered_,
                                    .mss = send_mss(),
-                                   .cwnd_limited = a.cwnd_limited,
+                                   .cwnd_limited = is_limited,
                                    .in_recovery = a.recovery == Recovery::fast || in_doubt});
-    a.cwnd_limited = false;
     note_window(env, now, cwnd() < ssthresh() ? event::Cause::slow_start : event::Cause::avoidance);
 }
 
@@ -142,6 +148,7 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
         backoff_ = 0;
         retries_ = 0;
         owed_.probe = false;
+        if (active_ != nullptr) restart_after_idle(env, now);
         if (active_ != nullptr && !active_->sent.empty()) {  // a probe's octet that nobody took
             active_->sent.mark_all_lost();
             active_->retransmit_now = true;

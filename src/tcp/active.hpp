@@ -60,7 +60,9 @@ struct Active {
     Frto frto = Frto::off;
     Seq recover;                        // RFC 6582, 6675: SND.NXT when the episode began
     bool retransmit_now = false;        // the one retransmission that cwnd does not hold back
-    bool cwnd_limited = false;          // cwnd stopped us since the last acknowledgment
+    bool cwnd_limited = false;          // cwnd was used up, and ...
+    Seq use_until;                      // ... what was sent until then is not acknowledged yet
+    std::uint64_t flight_max = 0;       // the most octets in flight in that time
     Undo undo;
 
     // With SACK.

@@ -23,8 +23,8 @@ std::uint8_t wanted_shift(const Config& config) {
 std::uint32_t first_window(const Config& config, std::uint32_t mss) {
     const std::uint32_t wanted =
         config.recv_window_initial != 0 ? config.recv_window_initial : config.recv_buffer;
-    const std::uint32_t most = std::min<std::uint32_t>(wanted, 65'535);
-    return most > mss ? most - most % mss : most;
+    const std::uint32_t whole = wanted > mss ? wanted - wanted % mss : wanted;
+    return std::min<std::uint32_t>(whole, 65'535);
 }
 
 }  // namespace estab::tcp

@@ -76,6 +76,8 @@ struct Config {
     bool nagle_minshall = true;          // hold only behind an unacknowledged small segment
     Duration cork_max = 200ms;           // MUST-60
     Duration sws_override = 500ms;       // RFC 9293 3.8.6.2.1: 0.1 to 1 s
+    bool push_bursts = true;             // PSH where a burst of several segments ends, as Linux
+    std::uint8_t burst_min = 2;          // segments in one burst, however slow the path is
 
     // Acknowledging.
     Duration delayed_ack = 40ms;         // MUST-40: below 0.5 s

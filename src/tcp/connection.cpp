@@ -246,6 +246,12 @@ Info Connection::info(Instant now) const {
     i.unread = unread();
     i.in_flight = in_flight();
     i.lost = active_ != nullptr ? active_->sent.lost_bytes() : 0;
+    i.delivered = delivered_;
+    if (active_ != nullptr) {
+        i.sacked_segments = active_->sent.sacked_segments();
+        i.in_disorder = active_->recovery == Recovery::open &&
+                        (i.sacked_segments != 0 || active_->duplicate_acks != 0);
+    }
     i.snd_wnd = tcb_.snd.wnd;
     i.rcv_wnd = static_cast<std::uint32_t>(tcb_.rcv.wnd());
     i.rcv_space = recv_buffer_;

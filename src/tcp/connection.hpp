@@ -70,6 +70,8 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     bool sack = false, timestamps = false, ecn = false, scaling = false;
     std::uint64_t cwnd = 0, ssthresh = 0;
     std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
+    std::uint64_t sacked_segments = 0, delivered = 0;
+    bool in_disorder = false;        // duplicate ACKs or SACK blocks, and no episode yet
     std::uint32_t snd_wnd = 0, rcv_wnd = 0, rcv_space = 0, snd_buffer = 0;
     std::uint8_t backoff = 0, retries = 0, probes = 0;
     Recovery recovery{};
@@ -203,6 +205,10 @@ private:
         bool original = false;       // it delivered what was never sent again (RFC 5682)
         Instant resent_at{};         // the latest retransmission among what it delivered
     };
+    struct Before {                  // what was so when it came; octets
+        std::uint64_t flight = 0;
+        std::uint64_t vouched = 0;   // by duplicate ACKs, without SACK
+    };
 
     // handshake.cpp
     Verdict on_syn_sent(Environment& env, Instant now, Segment& seg);
@@ -229,7 +235,7 @@ private:
     void on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
     Duration take_rtt(Environment& env, Instant now, Instant arrived, const Segment& seg,
                       const AckNews& news);
-    void tell_congestion_control(Environment& env, Instant now, std::uint64_t flight,
+    void tell_congestion_control(Environment& env, Instant now, const Before& before,
                                  const AckNews& news);
     void after_progress(Instant now);
     void take_window(Environment& env, Instant now, const Segment& seg);
@@ -279,6 +285,9 @@ private:
     bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out,
                        bool as_probe);
     std::uint64_t sendable() const;
+    std::uint32_t burst_max(std::uint32_t mss, std::uint32_t most) const;
+    void note_window_use(bool used_up);
+    void restart_after_idle(Environment& env, Instant now);
     bool plan_fin(Environment& env, Instant now, Segment& out);
     bool plan_ack(Environment& env, Instant now, Segment& out);
     bool plan_probe(Environment& env, Instant now, Segment& out);

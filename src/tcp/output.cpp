@@ -95,6 +95,8 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
         out.gso_size = static_cast<std::uint16_t>(mss);
         out.segments = static_cast<std::uint16_t>((octets + mss - 1) / mss);
     }
+    const bool is_new = end == tcb_.snd.nxt;
+    if (is_new && out.segments > 1 && config_->push_bursts) out.flags.bits |= Flags::psh;
     if (end == active_->send.end()) {
         out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once, at the end
         const bool fits = end < tcb_.snd.una + tcb_.snd.wnd;
@@ -133,7 +135,7 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     if (!a.retransmit_now) {
         const std::uint64_t flight = in_flight();
         if (flight + std::min<std::uint64_t>(mss, record->size()) > cwnd()) {
-            a.cwnd_limited = true;
+            note_window_use(true);
             return false;
         }
         if (room.gso) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
@@ -185,7 +187,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_;
     const std::uint32_t octets =
         as_probe ? static_cast<std::uint32_t>(std::min<std::uint64_t>(sendable(), mss))
-                 : new_data_allowance(now, mss, single ? mss : std::max(mss, most));
+                 : new_data_allowance(now, mss, single ? mss : burst_max(mss, most));
     if (octets == 0) {
         arm_persist_if_stuck(now);
         return false;
@@ -197,8 +199,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         return false;
     }
     snd.nxt += octets;
-    a.cwnd_limited =
-        a.cwnd_limited || in_flight() + mss > cwnd();  // used up, even if nothing waits
+    note_window_use(in_flight() + mss > cwnd());  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
     if (ecn_) {
@@ -209,6 +210,38 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     send_data(now, from, octets, mss, out);
     if (sack_ && !as_probe) arm_early(now);
     return true;
+}
+
+// One burst is at most half the window, so that ACKs come evenly, and what goes in a millisecond at
+// twice the window a round trip.
+std::uint32_t Connection::burst_max(std::uint32_t mss, std::uint32_t most) const {
+    const std::uint64_t half = std::max<std::uint64_t>(cwnd() / 2 / mss * mss, mss);
+    std::uint64_t burst = std::min<std::uint64_t>(std::max(mss, most), half);
+    if (const std::int64_t srtt_us = to_us(rtt_.srtt()); srtt_us > 0) {
+        const std::uint64_t in_a_ms = cwnd() * 2'000 / static_cast<std::uint64_t>(srtt_us);
+        burst = std::min(burst, std::max<std::uint64_t>(in_a_ms, config_->burst_min * mss));
+    }
+    return static_cast<std::uint32_t>(burst);
+}
+
+// How much of cwnd is used counts for a whole window of data, as in Linux: all ACKs of a flight
+// that filled it let it grow.
+void Connection::note_window_use(bool used_up) {
+    Active& a = *active_;
+    const std::uint64_t flight = in_flight();
+    const bool more = !a.cwnd_limited && flight > a.flight_max;
+    if (tcb_.snd.una < a.use_until && !used_up && !more) return;
+    a.cwnd_limited = used_up;
+    a.flight_max = flight;
+    a.use_until = tcb_.snd.nxt;
+}
+
+// RFC 5681 4.1: a long silence makes cwnd stale, whoever kept it: the user or the peer's window.
+void Connection::restart_after_idle(Environment& env, Instant now) {
+    if (!config_->slow_start_after_idle || tcb_.snd.una != tcb_.snd.nxt) return;
+    if (last_sent_ == Instant{} || now - last_sent_ <= current_rto()) return;
+    active_->control.on(congestion::Restarted{now, initial_window_bytes()});
+    note_window(env, now, event::Cause::idle);
 }
 
 // Written, not sent, and inside the window. SHLD-15: nothing new beyond it, even if it moved left.
@@ -239,7 +272,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
         const std::uint64_t take =
             std::min({whole, std::uint64_t{payload_max} / mss * mss, open / mss * mss});
         if (take == 0) {
-            a.cwnd_limited = true;
+            note_window_use(true);
             return 0;
         }
         const bool with_tail = take == whole && tail != 0 && take + tail <= payload_max &&
@@ -252,7 +285,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
     }
     if (holds_small(now)) return 0;
     if (tail > open && flight != 0) {
-        a.cwnd_limited = true;
+        note_window_use(true);
         return 0;
     }
     return static_cast<std::uint32_t>(tail);

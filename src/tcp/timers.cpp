@@ -175,6 +175,8 @@ void Connection::rearm_keepalive(Instant now) {
 
 void Connection::apply_config(Instant now) {
     nodelay_ = !config_->nagle;
+    if (!config_->send_autotune) send_buffer_ = config_->send_buffer;
+    if (!config_->recv_autotune) recv_buffer_ = config_->recv_buffer;
     rearm_keepalive(now);
 }
 

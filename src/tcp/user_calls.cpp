@@ -18,12 +18,7 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
         return fail(Error::would_block);
     }
     if (!activate(env)) return fail(Error::no_memory);
-    // RFC 5681 4.1: a long silence makes cwnd stale.
-    if (config_->slow_start_after_idle && tcb_.snd.una == tcb_.snd.nxt &&
-        active_->send.size() == 0 && last_sent_ != Instant{} && now - last_sent_ > current_rto()) {
-        active_->control.on(congestion::Restarted{now, initial_window_bytes()});
-        note_window(env, now, event::Cause::idle);
-    }
+    if (active_->send.size() == 0) restart_after_idle(env, now);
     const std::size_t taken =
         active_->send.append(octets.first(std::min<std::uint64_t>(octets.size(), room)));
     if (taken < octets.size()) write_blocked_ = true;

@@ -1,0 +1,254 @@
+#include "packetdrill/calls.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace estab::packetdrill {
+
+// Names to functions; those without one are what estab does not have.
+struct CallTable {
+    struct Entry {
+        std::string_view name;
+        StartedCall (Calls::*start)();
+    };
+    static constexpr auto entries = std::to_array<Entry>({
+        {"socket", &Calls::socket},
+        {"bind", &Calls::bind},
+        {"listen", &Calls::listen},
+        {"accept", &Calls::accept},
+        {"accept4", &Calls::accept},
+        {"connect", &Calls::connect},
+        {"close", &Calls::close},
+        {"shutdown", &Calls::shutdown},
+        {"fcntl", &Calls::fcntl},
+        {"ioctl", &Calls::ioctl},
+        {"read", &Calls::read},
+        {"recv", &Calls::recv},
+        {"recvfrom", &Calls::recv},
+        {"recvmsg", &Calls::recvmsg},
+        {"write", &Calls::write},
+        {"send", &Calls::send},
+        {"sendto", &Calls::send},
+        {"sendmsg", &Calls::sendmsg},
+        {"readv", &Calls::vectors},
+        {"writev", &Calls::vectors},
+        {"setsockopt", &Calls::setsockopt},
+        {"getsockopt", &Calls::getsockopt},
+        {"poll", &Calls::poll},
+        {"epoll_create", &Calls::epoll_create},
+        {"epoll_create1", &Calls::epoll_create},
+        {"epoll_ctl", &Calls::epoll_ctl},
+        {"epoll_wait", &Calls::epoll_wait},
+        {"getsockname", &Calls::name},
+        {"getpeername", &Calls::name},
+        {"open", nullptr},
+        {"pipe", nullptr},
+        {"splice", nullptr},
+        {"sendfile", nullptr},
+        {"cap_set", nullptr},
+        {"psp_rx_assoc", nullptr},
+        {"psp_tx_assoc", nullptr},
+        {"sctp_sendmsg", nullptr},
+        {"sctp_recvmsg", nullptr},
+    });
+};
+
+StartedCall Calls::start(const CallLine& line, Position at) {
+    line_ = &line;
+    at_ = at;
+    const auto found = std::ranges::find(CallTable::entries, line.name, &CallTable::Entry::name);
+    if (found == CallTable::entries.end())
+        throw ScriptError(at, "unknown system call '" + line.name + "'");
+    if (found->start == nullptr) throw Skip(line.name + "()");
+    return (this->*found->start)();
+}
+
+// --- Arguments
+
+const Value& Calls::argument(std::size_t i) const {
+    if (i >= line_->arguments.size())
+        throw ScriptError(at_, fmt::format("{}() wants more than {} arguments", line_->name,
+                                           line_->arguments.size()));
+    return line_->arguments[i];
+}
+
+int Calls::integer(std::size_t i) const {
+    const Value& v = argument(i);
+    if (!v.is_integer())
+        throw ScriptError(v.at, fmt::format("a number expected as argument {} of {}()", i + 1,
+                                            line_->name));
+    return static_cast<int>(v.number);
+}
+
+int Calls::fd_of(const Value& v) const {
+    if (!v.is_integer()) throw ScriptError(v.at, "a descriptor expected");
+    const auto found = fds_.find(static_cast<int>(v.number));
+    return found != fds_.end() ? found->second : -1;
+}
+
+int Calls::fd(std::size_t i) const { return fd_of(argument(i)); }
+
+std::vector<std::uint8_t> Calls::octets(const Value& v, std::size_t size) const {
+    if (v.kind == Value::Kind::text) {
+        std::vector<std::uint8_t> out(v.text.begin(), v.text.end());
+        out.resize(size);
+        return out;
+    }
+    return std::vector<std::uint8_t>(size);
+}
+
+// A sockaddr, written out or filled in.
+std::vector<std::uint8_t> Calls::address(const Value& v, std::uint16_t port, bool local) const {
+    wire::Endpoint at{local ? settings_.here() : settings_.there(), port};
+    bool v6 = settings_.version != IpVersion::v4;
+    if (v.kind == Value::Kind::structure) {
+        const Value* family = v.field("sa_family");
+        v6 = family != nullptr && family->number == AF_INET6;
+        for (const char* name : {"sin_port", "sin6_port"}) {
+            if (const Value* p = v.field(name)) at.port = static_cast<std::uint16_t>(p->number);
+        }
+        for (const char* name : {"sin_addr", "sin6_addr"}) {
+            const Value* a = v.field(name);
+            if (a == nullptr) continue;
+            at.address = a->kind == Value::Kind::function
+                             ? *wire::Address::parse(a->items[0].text)
+                             : wire::Address();
+        }
+    }
+    std::vector<std::uint8_t> out(sizeof(sockaddr_in6));
+    socklen_t length = sizeof(sockaddr_in6);
+    posix::fill_address(at, v6 ? AF_INET6 : AF_INET, reinterpret_cast<sockaddr*>(out.data()),
+                        &length);
+    out.resize(length);
+    return out;
+}
+
+// --- Results
+
+std::optional<std::string> Calls::check_result(const CallLine& line, std::int64_t result) const {
+    const Value& wanted = *line.result;
+    if (wanted.is_ellipsis()) return {};
+    const auto shown = [](std::int64_t r) {
+        if (r >= 0) return std::to_string(r);
+        const std::string_view name = errno_name(static_cast<int>(-r));
+        return "-1 " + (name.empty() ? fmt::format("errno {}", -r) : std::string(name));
+    };
+    const std::string expected =
+        std::to_string(wanted.number) + (line.error.empty() ? "" : " " + line.error);
+    const std::int64_t value = result < 0 ? -1 : result;
+    bool same = value == wanted.number;
+    if (same && result < 0 && !line.error.empty()) same = -result == *find_symbol(line.error);
+    if (same) return {};
+    return fmt::format("{}() = {} expected, {} came", line.name, expected, shown(result));
+}
+
+StartedCall Calls::finish(posix::Call call, std::shared_ptr<void> storage, Check more) {
+    const CallLine line = *line_;
+    return {.call = std::move(call),
+            .check = [this, line, more = std::move(more)](
+                         std::int64_t result) -> std::optional<std::string> {
+                if (auto wrong = check_result(line, result)) return wrong;
+                return more ? more(result) : std::nullopt;
+            },
+            .storage = std::move(storage)};
+}
+
+posix::Call Calls::immediate(int result) const {
+    return posix::Call(result < 0 ? -os_.last_error() : result);
+}
+
+// A script's numbers of descriptors are names: whatever comes is it.
+StartedCall Calls::map_new_fd(posix::Call call, std::shared_ptr<void> storage) {
+    const CallLine line = *line_;
+    return {.call = std::move(call),
+            .check = [this, line](std::int64_t result) -> std::optional<std::string> {
+                if (!line.result->is_integer() || line.result->number < 0 || result < 0)
+                    return check_result(line, result);
+                fds_[static_cast<int>(line.result->number)] = static_cast<int>(result);
+                return {};
+            },
+            .storage = std::move(storage)};
+}
+
+// --- Beginning and ending
+
+StartedCall Calls::socket() {
+    const bool v6 = settings_.version != IpVersion::v4;
+    const int domain = argument(0).is_ellipsis() ? (v6 ? AF_INET6 : AF_INET) : integer(0);
+    if ((integer(1) & 0xf) == SOCK_DGRAM) throw Skip("UDP sockets");
+    const int made = os_.socket(domain, integer(1), integer(2));
+    if (made >= 0) under_test_ = made;
+    return map_new_fd(immediate(made));
+}
+
+StartedCall Calls::bind() {
+    const int socket = fd(0);
+    const auto at = address(argument(1), settings_.bind_port, true);
+    return finish(immediate(os_.bind(socket, reinterpret_cast<const sockaddr*>(at.data()),
+                                     static_cast<socklen_t>(at.size()))));
+}
+
+StartedCall Calls::listen() {
+    const int result = os_.listen(fd(0), integer(1));
+    if (result == 0) under_test_ = fd(0);
+    return finish(immediate(result));
+}
+
+StartedCall Calls::accept() {
+    const int flags = line_->name == "accept4" ? integer(3) : 0;
+    return map_new_fd(os_.start_accept(fd(0), nullptr, nullptr, flags));
+}
+
+StartedCall Calls::connect() {
+    const int socket = fd(0);
+    auto to = address(argument(1), settings_.connect_port, false);
+    if (argument(1).is_integer()) {  // AF_UNSPEC, or a pointer to nothing
+        to.assign(sizeof(sockaddr_in), 0);
+        if (argument(1).text != "AF_UNSPEC")
+            return finish(os_.start_connect(socket, nullptr, sizeof(sockaddr_in)));
+    }
+    if (os_.find(socket) != nullptr) under_test_ = socket;
+    return finish(os_.start_connect(socket, reinterpret_cast<const sockaddr*>(to.data()),
+                                    static_cast<socklen_t>(to.size())));
+}
+
+StartedCall Calls::close() { return finish(os_.start_close(fd(0))); }
+
+StartedCall Calls::shutdown() { return finish(immediate(os_.shutdown(fd(0), integer(1)))); }
+
+StartedCall Calls::fcntl() {
+    const long argument_3 = line_->arguments.size() > 2 ? integer(2) : 0;
+    return finish(immediate(os_.fcntl(fd(0), integer(1), argument_3)));
+}
+
+StartedCall Calls::ioctl() {
+    auto value = std::make_shared<int>(0);
+    const Value* wanted = nullptr;
+    if (line_->arguments.size() > 2 && argument(2).kind == Value::Kind::list &&
+        !argument(2).items.empty() && argument(2).items[0].is_integer()) {
+        wanted = &argument(2).items[0];
+        *value = static_cast<int>(wanted->number);
+    }
+    const std::int64_t expected = wanted != nullptr ? wanted->number : 0;
+    const int result =
+        os_.ioctl(fd(0), static_cast<unsigned long>(argument(1).number), value.get());
+    return finish(immediate(result), value,
+                  [=](std::int64_t) -> std::optional<std::string> {
+                      if (wanted == nullptr || *value == expected) return {};
+                      return fmt::format("ioctl() tells {} expected, {} came", expected, *value);
+                  });
+}
+
+StartedCall Calls::name() {
+    auto storage = std::make_shared<sockaddr_in6>();
+    socklen_t length = sizeof *storage;
+    auto* to = reinterpret_cast<sockaddr*>(storage.get());
+    const int result = line_->name == "getsockname" ? os_.getsockname(fd(0), to, &length)
+                                                    : os_.getpeername(fd(0), to, &length);
+    return finish(immediate(result), storage);
+}
+
+}  // namespace estab::packetdrill

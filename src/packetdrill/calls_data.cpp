@@ -1,0 +1,157 @@
+// System calls that carry octets.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "packetdrill/calls.hpp"
+
+namespace estab::packetdrill {
+namespace {
+
+struct Buffers {
+    std::vector<std::vector<std::uint8_t>> parts{};
+    std::vector<iovec> list{};
+    std::vector<std::uint8_t> address{};
+    alignas(16) std::array<std::uint8_t, 512> control{};
+    msghdr message{};
+
+    void add(std::vector<std::uint8_t> part, bool null) {
+        const std::size_t size = part.size();
+        parts.push_back(std::move(part));
+        list.push_back({null ? nullptr : parts.back().data(), size});
+    }
+};
+
+bool is_null(const Value& v) {
+    return v.is_integer() && v.number == 0;
+}
+
+std::size_t size_of(const Value& v) {
+    if (!v.is_integer() || v.number < 0) throw ScriptError(v.at, "a length expected");
+    if (v.number > 100'000'000) throw ScriptError(v.at, "this length is too large");
+    return static_cast<std::size_t>(v.number);
+}
+
+// {..., 1000} or a bare list of them.
+void add_vectors(const Value& list,
+                 const std::function<std::vector<std::uint8_t>(const Value&, std::size_t)>& fill,
+                 Buffers& to) {
+    if (list.is_ellipsis() || is_null(list)) return;
+    if (list.kind != Value::Kind::list)
+        throw ScriptError(list.at, "a list of {…, length} expected");
+    for (const Value& part : list.items) {
+        if (part.items.size() != 2) throw ScriptError(part.at, "{…, length} expected");
+        const std::size_t size = size_of(part.items[1]);
+        to.add(fill(part.items[0], size), is_null(part.items[0]) && size != 0);
+    }
+}
+
+const Value* first_control(const Value& message) {
+    const Value* control = message.field("msg_control");
+    const bool some =
+        control != nullptr && control->kind == Value::Kind::list && !control->items.empty();
+    return some ? &control->items[0] : nullptr;
+}
+
+// One control message with a number in it: what TCP_INQ tells.
+std::optional<std::string> check_control(const Value& wanted, msghdr& message) {
+    const cmsghdr* head = CMSG_FIRSTHDR(&message);
+    const Value *level = wanted.field("cmsg_level"), *type = wanted.field("cmsg_type"),
+                *data = wanted.field("cmsg_data");
+    if (level == nullptr || type == nullptr || data == nullptr) return {};
+    if (head == nullptr) return "a control message expected, none came";
+    if (head->cmsg_level != level->number || head->cmsg_type != type->number)
+        return fmt::format("control message {}/{} expected, {}/{} came", level->number,
+                           type->number, head->cmsg_level, head->cmsg_type);
+    int value = 0;
+    std::memcpy(&value, CMSG_DATA(head), sizeof value);
+    if (data->is_integer() && value != data->number)
+        return fmt::format("cmsg_data={} expected, {} came", data->number, value);
+    return {};
+}
+
+}  // namespace
+
+StartedCall Calls::read() {
+    auto buffers = std::make_shared<Buffers>();
+    const std::size_t size = size_of(argument(2));
+    buffers->add(std::vector<std::uint8_t>(size), is_null(argument(1)) && size != 0);
+    return finish(os_.start_recv(fd(0), buffers->list, 0), buffers);
+}
+
+StartedCall Calls::recv() {
+    auto buffers = std::make_shared<Buffers>();
+    const std::size_t size = size_of(argument(2));
+    buffers->add(std::vector<std::uint8_t>(size), is_null(argument(1)) && size != 0);
+    return finish(os_.start_recv(fd(0), buffers->list, integer(3)), buffers);
+}
+
+StartedCall Calls::write() {
+    auto buffers = std::make_shared<Buffers>();
+    const std::size_t size = size_of(argument(2));
+    buffers->add(octets(argument(1), size), is_null(argument(1)) && size != 0);
+    return finish(os_.start_send(fd(0), buffers->list, 0), buffers);
+}
+
+StartedCall Calls::send() {
+    auto buffers = std::make_shared<Buffers>();
+    const std::size_t size = size_of(argument(2));
+    buffers->add(octets(argument(1), size), is_null(argument(1)) && size != 0);
+    const int flags = integer(3);
+    if ((flags & MSG_FASTOPEN) != 0) throw Skip("TCP Fast Open (RFC 7413)");
+    const bool has_address =
+        line_->name == "sendto" && line_->arguments.size() > 4 && !is_null(argument(4));
+    if (has_address) buffers->address = address(argument(4), settings_.connect_port, false);
+    const auto* to =
+        has_address ? reinterpret_cast<const sockaddr*>(buffers->address.data()) : nullptr;
+    return finish(os_.start_send(fd(0), buffers->list, flags, to,
+                                 static_cast<socklen_t>(buffers->address.size())),
+                  buffers);
+}
+
+StartedCall Calls::sendmsg() {
+    auto buffers = std::make_shared<Buffers>();
+    const Value& message = argument(1);
+    if (message.kind != Value::Kind::structure) throw ScriptError(message.at, "a msghdr expected");
+    if (const Value* list = message.field("msg_iov"))
+        add_vectors(
+            *list, [this](const Value& v, std::size_t n) { return octets(v, n); }, *buffers);
+    const int flags = integer(2);
+    if ((flags & MSG_FASTOPEN) != 0) throw Skip("TCP Fast Open (RFC 7413)");
+    return finish(os_.start_send(fd(0), buffers->list, flags), buffers);
+}
+
+StartedCall Calls::recvmsg() {
+    auto buffers = std::make_shared<Buffers>();
+    const Value& message = argument(1);
+    if (message.kind != Value::Kind::structure) throw ScriptError(message.at, "a msghdr expected");
+    if ((integer(2) & MSG_ERRQUEUE) != 0) throw Skip("the error queue");
+    if (const Value* list = message.field("msg_iov"))
+        add_vectors(
+            *list, [](const Value&, std::size_t n) { return std::vector<std::uint8_t>(n); },
+            *buffers);
+    buffers->message.msg_control = buffers->control.data();
+    buffers->message.msg_controllen = buffers->control.size();
+    const Value* control = first_control(message);
+    const Value wanted = control != nullptr ? *control : Value{};
+    const bool checks = control != nullptr;
+    return finish(os_.start_recv(fd(0), buffers->list, integer(2), &buffers->message), buffers,
+                  [buffers, wanted, checks](std::int64_t result) -> std::optional<std::string> {
+                      if (!checks || result < 0) return {};
+                      return check_control(wanted, buffers->message);
+                  });
+}
+
+StartedCall Calls::vectors() {
+    auto buffers = std::make_shared<Buffers>();
+    add_vectors(
+        argument(1), [this](const Value& v, std::size_t n) { return octets(v, n); }, *buffers);
+    const int count = integer(2);
+    if (count < 0 || count > 1024) return finish(posix::Call(-EINVAL));
+    return finish(line_->name == "readv" ? os_.start_recv(fd(0), buffers->list, 0)
+                                         : os_.start_send(fd(0), buffers->list, 0),
+                  buffers);
+}
+
+}  // namespace estab::packetdrill

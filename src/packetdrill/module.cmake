@@ -1,0 +1,2 @@
+find_package(fmt REQUIRED)
+estab_uses(packetdrill fmt fmt::fmt fmt)

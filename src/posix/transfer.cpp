@@ -1,0 +1,242 @@
+// Octets in and out: recv and send in all their forms.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "posix/sockets.hpp"
+
+namespace estab::posix {
+namespace {
+
+constexpr int tcp_inq = 36;  // TCP_INQ, TCP_CM_INQ of <linux/tcp.h>
+
+std::size_t size_of(std::span<const iovec> parts) {
+    std::size_t size = 0;
+    for (const iovec& part : parts) size += part.iov_len;
+    return size;
+}
+
+bool has_bad_pointer(std::span<const iovec> parts) {
+    return std::ranges::any_of(parts, [](const iovec& p) {
+        return p.iov_base == nullptr && p.iov_len != 0;
+    });
+}
+
+// What is left of `parts` behind `offset`, as one run.
+std::span<std::uint8_t> run_at(std::span<const iovec> parts, std::size_t offset) {
+    for (const iovec& part : parts) {
+        if (offset < part.iov_len) {
+            return {static_cast<std::uint8_t*>(part.iov_base) + offset, part.iov_len - offset};
+        }
+        offset -= part.iov_len;
+    }
+    return {};
+}
+
+}  // namespace
+
+// The reason why the connection ended, told once; afterwards it is just closed.
+int Sockets::take_error(Socket& s) {
+    if (s.pending_error != 0) return std::exchange(s.pending_error, 0);
+    if (s.error_taken) return 0;
+    const int why = ending_of(s);
+    if (why != 0) s.error_taken = true;
+    return why;
+}
+
+int Sockets::ending_of(const Socket& s) const {
+    const tcp::Connection* c = live(s);
+    if (c == nullptr || !c->has_failed() || c->error() == Error::aborted) return 0;
+    // A RST behind the peer's FIN: whoever writes hears of a broken pipe (as Linux).
+    if (c->error() == Error::reset && c->peer_finished()) return EPIPE;
+    return to_errno(c->error());
+}
+
+// --- In
+
+Call Sockets::start_recv(int fd, std::span<const iovec> parts, int flags, msghdr* message) {
+    Socket* s = socket_of(fd);
+    if (s == nullptr) return Call(why_no_socket(fd));
+    auto copied = std::make_shared<std::size_t>(0);
+    std::vector<iovec> kept(parts.begin(), parts.end());
+    const auto attempt = [=, this](Instant) -> std::optional<std::int64_t> {
+        Socket* now = socket_of(fd);
+        if (now == nullptr) return *copied != 0 ? static_cast<std::int64_t>(*copied) : -EBADF;
+        auto result = try_recv(*now, kept, flags, *copied, message);
+        if (result && *result >= 0) tell_inq(*now, message);
+        return result;
+    };
+    return Call(attempt, s->recv_timeout > 0s ? after(world_.now(), s->recv_timeout) : never,
+                -EAGAIN, copied);
+}
+
+std::optional<std::int64_t> Sockets::try_recv(Socket& s, std::span<const iovec> parts, int flags,
+                                              std::size_t& copied, msghdr* message) {
+    if ((flags & MSG_ERRQUEUE) != 0) return -EAGAIN;
+    if ((flags & MSG_OOB) != 0) return -EINVAL;
+    if (s.state == Socket::State::fresh || s.state == Socket::State::listening) {
+        const int why = take_error(s);
+        return why != 0 ? -why : -ENOTCONN;
+    }
+    if (has_bad_pointer(parts)) return -EFAULT;
+    const std::size_t size = size_of(parts);
+    tcp::Connection* c = live(s);
+    const bool is_peek = (flags & MSG_PEEK) != 0;
+    const bool discards = (flags & MSG_TRUNC) != 0 && !is_peek;
+    bool has_read = false;
+    if (is_peek) copied = 0;
+    while (c != nullptr && copied < size && c->unread() > (is_peek ? copied : 0)) {
+        const std::span<std::uint8_t> into = run_at(parts, copied);
+        if (is_peek) {
+            copied += c->peek(copied, into).value_or(0);
+        } else if (discards) {
+            const std::uint64_t octets = std::min<std::uint64_t>(size - copied, c->unread());
+            world_.stack().consume(world_.now(), s.connection, octets);
+            copied += octets;
+        } else {
+            copied += world_.stack().read(world_.now(), s.connection, into).value_or(0);
+        }
+        has_read = !is_peek;
+    }
+    if (has_read) world_.speak();
+    const std::size_t wanted =
+        (flags & MSG_WAITALL) != 0 ? size : std::min<std::size_t>(std::max(s.recv_low, 1u), size);
+    if (copied >= std::max<std::size_t>(wanted, 1)) return static_cast<std::int64_t>(copied);
+    if (message != nullptr) message->msg_flags = 0;
+    const bool opening = c != nullptr && (c->state() == tcp::State::syn_sent ||
+                                          c->state() == tcp::State::syn_received);
+    const bool over = c == nullptr || s.shut_read || c->peer_finished() ||
+                      (c->state() == tcp::State::closed && !opening);
+    if (copied != 0 && (over || s.nonblocking || (flags & MSG_DONTWAIT) != 0))
+        return static_cast<std::int64_t>(copied);
+    if (const int why = take_error(s)) return -why;
+    if (over) return 0;
+    if (s.nonblocking || (flags & MSG_DONTWAIT) != 0) return -EAGAIN;
+    return std::nullopt;
+}
+
+// TCP_INQ: how much more there is, and 1 when it is the end.
+void Sockets::tell_inq(const Socket& s, msghdr* message) {
+    if (message == nullptr) return;
+    message->msg_flags = 0;
+    const std::size_t room = message->msg_controllen;
+    message->msg_controllen = 0;
+    if (!s.inq || message->msg_control == nullptr || room < CMSG_SPACE(sizeof(int))) return;
+    message->msg_controllen = room;
+    cmsghdr* head = CMSG_FIRSTHDR(message);
+    head->cmsg_level = IPPROTO_TCP;
+    head->cmsg_type = tcp_inq;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    const tcp::Connection* c = live(s);
+    int left = c != nullptr ? static_cast<int>(c->unread()) : 0;
+    if (left == 0 && c != nullptr && c->peer_finished()) left = 1;
+    std::memcpy(CMSG_DATA(head), &left, sizeof left);
+    message->msg_controllen = CMSG_SPACE(sizeof(int));
+}
+
+ssize_t Sockets::recv(int fd, void* into, std::size_t size, int flags) {
+    const iovec part{into, size};
+    Call call = start_recv(fd, {&part, 1}, flags);
+    return wait(call);
+}
+
+ssize_t Sockets::recvfrom(int fd, void* into, std::size_t size, int flags, sockaddr*,
+                          socklen_t* length) {
+    if (length != nullptr) *length = 0;  // a stream's octets come from its peer
+    return recv(fd, into, size, flags);
+}
+
+ssize_t Sockets::readv(int fd, const iovec* parts, int count) {
+    if (count < 0 || count > 1024) return done(-EINVAL);
+    Call call = start_recv(fd, {parts, static_cast<std::size_t>(count)}, 0);
+    return wait(call);
+}
+
+ssize_t Sockets::recvmsg(int fd, msghdr* message, int flags) {
+    if (message == nullptr) return done(-EFAULT);
+    Call call = start_recv(fd, {message->msg_iov, message->msg_iovlen}, flags, message);
+    return wait(call);
+}
+
+// --- Out
+
+Call Sockets::start_send(int fd, std::span<const iovec> parts, int flags, const sockaddr* to,
+                         socklen_t length) {
+    Socket* s = socket_of(fd);
+    if (s == nullptr) return Call(why_no_socket(fd));
+    if ((flags & MSG_FASTOPEN) != 0) return Call(-EOPNOTSUPP);
+    if (to != nullptr && length != 0 && s->state == Socket::State::fresh) return Call(-EPIPE);
+    auto sent = std::make_shared<std::size_t>(0);
+    std::vector<iovec> kept(parts.begin(), parts.end());
+    const auto attempt = [=, this](Instant) -> std::optional<std::int64_t> {
+        Socket* now = socket_of(fd);
+        if (now == nullptr) return *sent != 0 ? static_cast<std::int64_t>(*sent) : -EBADF;
+        return try_send(*now, kept, flags, *sent);
+    };
+    return Call(attempt, s->send_timeout > 0s ? after(world_.now(), s->send_timeout) : never,
+                -EAGAIN, sent);
+}
+
+std::optional<std::int64_t> Sockets::try_send(Socket& s, std::span<const iovec> parts, int flags,
+                                              std::size_t& sent) {
+    const bool waits = !s.nonblocking && (flags & MSG_DONTWAIT) == 0;
+    const auto so_far = [&](int why) {
+        return sent != 0 ? static_cast<std::int64_t>(sent) : -why;
+    };
+    tcp::Connection* c = live(s);
+    const std::size_t size = size_of(parts);
+    if (c != nullptr && (c->state() == tcp::State::syn_sent ||
+                         c->state() == tcp::State::syn_received)) {
+        return waits ? std::nullopt : std::optional(so_far(EAGAIN));
+    }
+    if (s.state == Socket::State::connecting) (void)see_connect(s);
+    if (const int why = take_error(s)) return so_far(why);
+    const bool can = c != nullptr && s.state == Socket::State::connected && !s.shut_write &&
+                     tcp::can_send(c->state());
+    if (!can) return so_far(EPIPE);
+    if (has_bad_pointer(parts)) return so_far(EFAULT);
+    // MSG_MORE is a cork for this one call.
+    const bool corked = s.cork || (flags & MSG_MORE) != 0;
+    if (corked != s.corked) c->set_cork(corked, world_.now());
+    s.corked = corked;
+    const bool urgent = (flags & MSG_OOB) != 0;
+    while (sent < size) {
+        const std::span<std::uint8_t> run = run_at(parts, sent);
+        const auto taken = urgent ? world_.stack().write_urgent(world_.now(), s.connection, run)
+                                  : world_.stack().write(world_.now(), s.connection, run);
+        if (!taken) break;
+        sent += *taken;
+    }
+    touch(s);
+    if (sent == size) return static_cast<std::int64_t>(sent);
+    if (const int why = take_error(s)) return so_far(why);
+    if (!waits) return so_far(EAGAIN);
+    return std::nullopt;
+}
+
+ssize_t Sockets::send(int fd, const void* octets, std::size_t size, int flags) {
+    return sendto(fd, octets, size, flags, nullptr, 0);
+}
+
+ssize_t Sockets::sendto(int fd, const void* octets, std::size_t size, int flags,
+                        const sockaddr* to, socklen_t length) {
+    const iovec part{const_cast<void*>(octets), size};
+    Call call = start_send(fd, {&part, 1}, flags, to, length);
+    return wait(call);
+}
+
+ssize_t Sockets::writev(int fd, const iovec* parts, int count) {
+    if (count < 0 || count > 1024) return done(-EINVAL);
+    Call call = start_send(fd, {parts, static_cast<std::size_t>(count)}, 0);
+    return wait(call);
+}
+
+ssize_t Sockets::sendmsg(int fd, const msghdr* message, int flags) {
+    if (message == nullptr) return done(-EFAULT);
+    Call call = start_send(fd, {message->msg_iov, message->msg_iovlen}, flags,
+                           static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
+    return wait(call);
+}
+
+}  // namespace estab::posix
