@@ -52,7 +52,7 @@ foreach(kind conversation conformance simulation)
   endif()
 endforeach()
 
-foreach(extra fuzz interop install cli)
+foreach(extra fuzz interop install cli report)
   if(EXISTS "${PROJECT_SOURCE_DIR}/tests/${extra}/CMakeLists.txt")
     add_subdirectory("${PROJECT_SOURCE_DIR}/tests/${extra}" "tests/${extra}")
     get_property(programs DIRECTORY "${PROJECT_SOURCE_DIR}/tests/${extra}" PROPERTY BUILDSYSTEM_TARGETS)

@@ -243,10 +243,14 @@ void Judge::note_cause(Cause cause, std::int64_t end) {
     const bool goes_on = from_.recovery == cause && end <= from_.recovery_end;
     const std::int64_t waited = now_ - std::max(from_.progress_ns, from_.last_text_ns);
     switch (cause) {
-        case Cause::none: return;
+        case Cause::none: c_.notes.add(Finding::unexplained, v_.side, s_.frame); return;
         case Cause::fast:
             v_.labels.add(Label::fast);
-            if (!goes_on) c_.notes.add(Finding::fast_recovery, v_.side, s_.frame, to_.srtt_ns);
+            // A round trip, at least, in which what was sent is not what would have been.
+            if (!goes_on) {
+                const std::int64_t cost = std::max(from_.srtt_ns, to_.srtt_ns);
+                c_.notes.add(Finding::fast_recovery, v_.side, s_.frame, cost);
+            }
             break;
         case Cause::timeout: {
             v_.labels.add(Label::timeout);
