@@ -56,7 +56,7 @@ foreach(kind conversation conformance simulation long)
   endif()
 endforeach()
 
-foreach(extra fuzz interop install cli packetdrill)
+foreach(extra fuzz interop install cli packetdrill report)
   if(EXISTS "${PROJECT_SOURCE_DIR}/tests/${extra}/CMakeLists.txt")
     add_subdirectory("${PROJECT_SOURCE_DIR}/tests/${extra}" "tests/${extra}")
     get_property(programs DIRECTORY "${PROJECT_SOURCE_DIR}/tests/${extra}" PROPERTY BUILDSYSTEM_TARGETS)

@@ -24,18 +24,19 @@ struct Line {
     std::uint32_t length = 0;
     std::uint16_t window = 0xffff;
     std::vector<SackBlock> sack{};
-    std::uint16_t id = 0;  // 0: the next of its side
+    std::uint32_t id = 0;  // 0: the next of its side
 };
 
 // Feeds IPv4 packets made of lines; numbers are relative to 1000 (client) and 5000 (server).
 class Talk {
 public:
+    static constexpr std::uint32_t no_id = 0x10000;
     Talk() : analyzer_({}, [this](const Connection& c) { ended_.push_back(summarize(c)); }) {}
 
     std::string say(const Line& line) {
         const bool client = line.from == 'c';
         std::uint16_t& next = client ? client_id_ : server_id_;
-        const std::uint16_t id = line.id != 0 ? line.id : ++next;
+        const auto id = static_cast<std::uint16_t>(line.id != 0 ? line.id : ++next);
         std::vector<std::uint8_t> p(20);
         const auto be16 = [&p](std::uint32_t v) {
             p.push_back(static_cast<std::uint8_t>(v >> 8));
@@ -206,6 +207,15 @@ TEST(Analyzer, TheSamePacketTwiceIsACopy) {  // RFC 6864 4: an ID is not used ag
     EXPECT_EQ(t.say({31, 's', flag::ack, 1, 1, 1000, 0xffff, {}, 300}), "network-copy");
     t.say({32, 'c', flag::ack, 1, 1001, 0, 0xffff, {}, 150});
     EXPECT_EQ(t.say({33, 'c', flag::ack, 1, 1001, 0, 0xffff, {}, 150}), "network-copy");
+}
+
+TEST(Analyzer, WithoutIdsACopyIsWhatCameTooSoonToBeSentAgain) {
+    Talk t;
+    t.open_near_client();
+    t.say({30, 's', flag::ack, 1, 1, 1000, 0xffff, {}, Talk::no_id});
+    EXPECT_EQ(t.say({45, 's', flag::ack, 1, 1, 1000, 0xffff, {}, Talk::no_id}), "network-copy");
+    EXPECT_EQ(t.say({65, 's', flag::ack, 1, 1, 1000, 0xffff, {}, Talk::no_id}).substr(0, 14),
+              "retransmission");
 }
 
 TEST(Analyzer, KeepalivesAndWindowProbesDifferByTheWindow) {

@@ -26,6 +26,7 @@ const char* to_string(Finding finding) {
         case Finding::congestion_marks: return "congestion-marks";
         case Finding::beyond_window: return "beyond-window";
         case Finding::half_open: return "half-open";
+        case Finding::unexplained: return "unexplained-retransmission";
     }
     return "?";
 }

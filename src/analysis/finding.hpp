@@ -30,8 +30,9 @@ enum class Finding : std::uint8_t {
     congestion_marks,
     beyond_window,
     half_open,
+    unexplained,
 };
-inline constexpr std::size_t finding_count = static_cast<std::size_t>(Finding::half_open) + 1;
+inline constexpr std::size_t finding_count = static_cast<std::size_t>(Finding::unexplained) + 1;
 const char* to_string(Finding finding);
 
 struct Note {

@@ -35,6 +35,8 @@ private:
     void judge_old(std::int64_t begin, std::int64_t end);
     void judge_filling(std::size_t hole, std::int64_t begin, std::int64_t end);
     void judge_repeated(std::int64_t begin, std::int64_t end);
+    std::int64_t soonest_answer_ns() const;
+    bool is_copy_of(const Sent& run, std::int64_t begin, std::int64_t end) const;
     bool was_sent_later(const Hole& hole) const;
     Cause cause_of(std::int64_t begin, std::int64_t end, const Sent* copy) const;
     void note_retransmission(std::int64_t begin, std::int64_t end, const Sent* copy);

@@ -122,14 +122,13 @@ bool Judge::was_sent_later(const Hole& hole) const {
     if (s_.has_timestamps && hole.has_tsval && s_.tsval != hole.tsval_above) {
         return distance(s_.tsval, hole.tsval_above) > 0;
     }
-    const std::int64_t round_trip = to_.rtt_min_ns;
-    const std::int64_t soonest = round_trip == 0 ? 3 * ms : round_trip - round_trip / 5;
-    return now_ - hole.time_ns >= soonest;
+    return now_ - hole.time_ns >= soonest_answer_ns();
 }
 
 void Judge::judge_filling(std::size_t index, std::int64_t begin, std::int64_t end) {
     const Hole hole = from_.holes[index];
-    if (was_sent_later(hole)) {
+    const bool later = was_sent_later(hole);
+    if (later) {
         if (hole.begin >= 0) c_.notes.add(Finding::loss_before_capture, v_.side, s_.frame);
         note_retransmission(begin, end, nullptr);
     } else {
@@ -145,8 +144,8 @@ void Judge::judge_filling(std::size_t index, std::int64_t begin, std::int64_t en
                            .length = static_cast<std::uint32_t>(to - from),
                            .tsval = s_.tsval,
                            .ip_id = s_.ip_id,
-                           .copies = v_.labels.has(Label::retransmission) ? std::uint8_t{2}
-                                                                          : std::uint8_t{1}});
+                           .copies = later ? std::uint8_t{2} : std::uint8_t{1},
+                           .late = !later});
     }
     from_.holes.erase(from_.holes.begin() + static_cast<std::ptrdiff_t>(index));
     if (to < hole.end) {
@@ -164,15 +163,30 @@ void Judge::judge_filling(std::size_t index, std::int64_t begin, std::int64_t en
     if (end > from_.high) store(from_.high, end);
 }
 
+// Where the time between a hole and what fills it is too short for the sender to have learned of
+// the hole.
+std::int64_t Judge::soonest_answer_ns() const {
+    const std::int64_t round_trip = to_.rtt_min_ns;
+    return round_trip == 0 ? 3 * ms : round_trip - round_trip / 5;
+}
+
+// The same packet once more. Without IDs (IPv6 has none): the same timestamp too, or nothing that
+// would make a sender repeat itself, and sooner than it could.
+bool Judge::is_copy_of(const Sent& run, std::int64_t begin, std::int64_t end) const {
+    if (run.begin != begin || run.tsval != s_.tsval || run.ip_id != s_.ip_id) return false;
+    if (s_.ip_id != 0) return true;
+    const bool asked_for = run.late || from_.duplicate_acks > 0 || from_.sack_high > end;
+    return run.end() == end && (s_.has_timestamps || !asked_for) &&
+           now_ - run.time_ns < soonest_answer_ns();
+}
+
 void Judge::judge_repeated(std::int64_t begin, std::int64_t end) {
     const std::size_t at = from_.sent.find(begin);
     Sent* copy = nullptr;
     if (at < from_.sent.size() && from_.sent[at].begin < end) copy = &from_.sent[at];
     if (copy != nullptr) {
         v_.earlier_frame = copy->frame;
-        const bool same_packet = s_.ip_id != 0 && copy->ip_id == s_.ip_id &&
-                                 copy->begin == begin && copy->tsval == s_.tsval;
-        if (same_packet) {
+        if (is_copy_of(*copy, begin, end)) {
             v_.labels.add(Label::network_copy);
             c_.notes.add(Finding::network_copies, v_.side, s_.frame);
             return;
@@ -243,10 +257,14 @@ void Judge::note_cause(Cause cause, std::int64_t end) {
     const bool goes_on = from_.recovery == cause && end <= from_.recovery_end;
     const std::int64_t waited = now_ - std::max(from_.progress_ns, from_.last_text_ns);
     switch (cause) {
-        case Cause::none: return;
+        case Cause::none: c_.notes.add(Finding::unexplained, v_.side, s_.frame); return;
         case Cause::fast:
             v_.labels.add(Label::fast);
-            if (!goes_on) c_.notes.add(Finding::fast_recovery, v_.side, s_.frame, to_.srtt_ns);
+            // A round trip, at least, in which what was sent is not what would have been.
+            if (!goes_on) {
+                const std::int64_t cost = std::max(from_.srtt_ns, to_.srtt_ns);
+                c_.notes.add(Finding::fast_recovery, v_.side, s_.frame, cost);
+            }
             break;
         case Cause::timeout: {
             v_.labels.add(Label::timeout);

@@ -16,6 +16,7 @@ struct Sent {
     std::uint16_t ip_id = 0;
     std::uint8_t copies = 1;  // at most 255
     bool sacked = false;
+    bool late = false;  // came behind what was sent after it
 
     std::int64_t end() const { return begin + length; }
 };

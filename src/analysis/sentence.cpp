@@ -119,6 +119,9 @@ std::string of_segments(const Note& note) {
     if (what == Finding::loss_before_capture) {
         return plural(n, "segment") + " of the " + from + " lost between it and the capture";
     }
+    if (what == Finding::unexplained) {
+        return plural(n, "retransmission") + " of the " + from + " for no reason that shows here";
+    }
     if (what == Finding::capture_incomplete) {
         return "the capture lacks packets of the " + from + " that were acknowledged, " + times(n);
     }
@@ -186,6 +189,7 @@ std::string sentence(const Summary& s, const Note& note) {
         case Finding::network_copies:
         case Finding::loss_before_capture:
         case Finding::capture_incomplete:
+        case Finding::unexplained:
         case Finding::congestion_marks: return of_segments(note);
         case Finding::keepalive_unanswered:
         case Finding::reset_unread:

@@ -63,6 +63,13 @@ constexpr CommandEntry entries[] = {
                  "estab analyze --client a.pcap --server b.pcap",
      .takes_command = false,
      .make = make_analyze},
+    {.name = "report",
+     .summary = "a capture as a page of plots, findings and connections",
+     .arguments = "[OPTIONS] FILE [EXPRESSION…] -o PAGE",
+     .examples = "estab report trace.pcap -o report.html\n"
+                 "estab report big.pcap.zst 'host 10.9.0.1' -o report.html",
+     .takes_command = false,
+     .make = make_report},
     {.name = "sim",
      .summary = "worlds in virtual time: measure a link, or search for broken rules",
      .arguments = "run|swarm|merge|list [OPTIONS] [FILE…]",
