@@ -76,7 +76,8 @@ void Stack::advance(Instant now) {
         const auto packet = wire::IpPacket::parse(*first);
         if (packet) answer_error(now, *packet, wire::IcmpReason::reassembly_timed_out);
     }
-    expire_held(now);
+    if (!held_.empty()) expire_held(now);
+    if (caps_.link != device::LinkType::ethernet) return;
     while (const auto lost = neighbours_.take_unreachable()) {
         // Nobody has this address: every opening towards it learns so (RFC 1122 2.4).
         records_.for_each([&](std::uint32_t index, Record& r) {
