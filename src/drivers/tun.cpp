@@ -21,6 +21,9 @@ using device::LinkType;
 constexpr std::size_t ip_max = 65'535;
 constexpr std::size_t ethernet_header = 14;
 constexpr std::size_t slot_size = 65'536 + 128;
+// When so much has been read it is the stack's turn: more would have left the processor's cache
+// before anyone copies it.
+constexpr std::size_t batch_bytes = 128 * 1024;
 
 // Where a read begins, so that the IP header lands on a multiple of 16 (with Ethernet: 14 before
 // one).
@@ -124,9 +127,9 @@ std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
     const std::size_t count_max = std::min(batch.size(), batch_);
     const std::size_t header_size = vnet_ ? vnet_header_size : 0;
     const std::size_t start = lead(vnet_, caps_.link);
-    std::size_t count = 0;
+    std::size_t count = 0, octets = 0;
     // Unusable frames count towards the work of one call, so that it stays bounded.
-    for (std::size_t tries = 0; tries < count_max; ++tries) {
+    for (std::size_t tries = 0; tries < count_max && octets < batch_bytes; ++tries) {
         std::uint8_t* const slot = slots_.get() + count * slot_size + start;
         const ssize_t n = ::read(*fd_, slot, slot_size - start);
         if (n < 0 && errno == EINTR) continue;
@@ -135,6 +138,7 @@ std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
             break;
         }
         const auto size = static_cast<std::size_t>(n);
+        octets += size;
         // Filled to the last byte means perhaps cut off.
         if (size <= header_size || size == slot_size - start) {
             ++send_.counters.rx_unusable;

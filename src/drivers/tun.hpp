@@ -20,7 +20,7 @@ struct TunOptions {
     std::string name;  // empty or "tun%d": the kernel chooses
     bool tap = false;
     bool offloads = true;    // false: frames of at most the MTU, checksums complete
-    std::size_t batch = 32;  // frames lent at a time; 64 KiB of address space each
+    std::size_t batch = 32;  // small frames lent at a time; 64 KiB of address space each
 };
 
 class TunDevice {

@@ -15,7 +15,7 @@ constexpr std::uint32_t capacity_max = std::uint32_t{1} << 30;
 }  // namespace
 
 FlowTable::FlowTable(Memory& memory, SipKey key, std::uint32_t cells_min)
-    : memory_(memory), key_(key), cells_min_(cells_min) {
+    : memory_(memory), key_(key), cells_min_(cells_min), hash_(make_hash(hashed_)) {
     CHECK(std::has_single_bit(cells_min) && cells_min >= 16 && cells_min <= capacity_max);
 }
 
@@ -56,7 +56,7 @@ void FlowTable::erase(const wire::FourTuple& tuple, std::uint32_t ref) {
     if (capacity_ > cells_min_ && size_ < capacity_ / 8) resize(capacity_ / 2);
 }
 
-std::uint32_t FlowTable::hash_of(const wire::FourTuple& tuple) const {
+std::uint32_t FlowTable::make_hash(const wire::FourTuple& tuple) const {
     static_assert(sizeof tuple == 36 && std::has_unique_object_representations_v<wire::FourTuple>);
     const auto* octets = reinterpret_cast<const std::uint8_t*>(&tuple);
     return static_cast<std::uint32_t>(siphash_1_3(key_, {octets, sizeof tuple}));

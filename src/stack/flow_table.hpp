@@ -51,7 +51,15 @@ private:
         std::uint32_t ref;
     };
 
-    std::uint32_t hash_of(const wire::FourTuple& tuple) const;
+    // A tuple is often asked for several times in a row: looked for, added, handed over.
+    std::uint32_t hash_of(const wire::FourTuple& tuple) const {
+        if (tuple != hashed_) {
+            hashed_ = tuple;
+            hash_ = make_hash(tuple);
+        }
+        return hash_;
+    }
+    std::uint32_t make_hash(const wire::FourTuple& tuple) const;
     // The upper bits say where an entry belongs, so a table of another size has the same order.
     std::uint32_t home(std::uint32_t hash) const {
         return static_cast<std::uint32_t>(std::uint64_t{hash} * capacity_ >> 32);
@@ -67,6 +75,8 @@ private:
     std::uint32_t mask_ = 0;
     std::uint32_t size_ = 0;
     std::uint32_t cells_min_;
+    mutable wire::FourTuple hashed_{};  // the last one, and
+    mutable std::uint32_t hash_;        // its hash
 };
 
 }  // namespace estab::stack

@@ -6,6 +6,11 @@
 #include "wire/ethernet.hpp"
 
 namespace estab::stack {
+namespace {
+
+constexpr std::uint64_t quantum = 64 * 1024;  // octets that a connection may send in its turn
+
+}  // namespace
 
 bool Stack::has_output() const {
     if (speak_.head != none || !answers_.empty()) return true;
@@ -55,8 +60,11 @@ std::size_t Stack::write_answer(Instant now, MutableBytes room, device::Offload&
 
 // Round robin by octets: whoever has said its share goes to the end of the line.
 std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offload& offload) {
-    constexpr std::uint64_t quantum = 64 * 1024;
-    while (speak_.head != none) {
+    while (!burst_.is_done() || speak_.head != none) {
+        if (!burst_.is_done()) {
+            if (const std::size_t octets = write_burst(now, room); octets != 0) return octets;
+            continue;
+        }
         const std::uint32_t index = speak_.head;
         Record& r = records_[index];
         const wire::FourTuple& tuple = r.connection.tuple();
@@ -65,31 +73,61 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
         // What goes to ourselves waits for the next receive(); when that queue is full, so do we.
         if (home && loop_.reserve(caps_.mtu).empty()) return 0;
         const bool gso = !home && (v4 ? caps_.tso4 : caps_.tso6);
-        const std::size_t ip_max =
-            gso ? std::min<std::size_t>(room.size() - link_bytes_, 65'535) : caps_.mtu;
+        // Many wire segments at once also for a device that cannot cut: Burst does it.
+        const bool cut = !gso && !home && r.connection.path_mtu() <= caps_.mtu;
+        const std::size_t ip_max = gso   ? std::min<std::size_t>(room.size() - link_bytes_, 65'535)
+                                   : cut ? 65'535
+                                         : caps_.mtu;
         const tcp::Room space{
             .segment_max = static_cast<std::uint32_t>(ip_max - wire::ip_header_bytes(v4)),
-            .gso = gso};
-        tcp::Segment seg;
+            .gso = gso || cut};
+        tcp::Segment& seg = burst_.segment();
         if (!r.connection.next_segment(environment_, now, space, seg)) {
             remove(speak_, &Record::speak, index);
             quantum_left_ = quantum;
             settle(now, index);
             continue;
         }
-        const std::size_t octets = write_segment(now, room, tuple, seg, offload);
-        if (octets >= quantum_left_) {
-            quantum_left_ = quantum;
-            if (speak_.head != speak_.tail) {
-                remove(speak_, &Record::speak, index);
-                push(speak_, &Record::speak, index);
-            }
-        } else {
-            quantum_left_ -= octets;
+        if (cut && seg.gso_size != 0) {
+            burst_.begin({.tuple = tuple, .owner = index, .order = config_.option_order});
+            counters_.Tcp_OutSegs += seg.segments;
+            take_turn(index, seg.payload.size());
+            continue;
         }
+        const std::size_t octets = write_segment(now, room, tuple, seg, offload);
+        take_turn(index, octets);
         if (octets != 0) return octets;
     }
     return 0;
+}
+
+void Stack::take_turn(std::uint32_t index, std::size_t octets) {
+    if (octets < quantum_left_) {
+        quantum_left_ -= octets;
+        return;
+    }
+    quantum_left_ = quantum;
+    if (speak_.head == speak_.tail) return;
+    remove(speak_, &Record::speak, index);
+    push(speak_, &Record::speak, index);
+}
+
+// The next frame of the burst. 0: it went another way, or what was left need not go any more.
+std::size_t Stack::write_burst(Instant now, MutableBytes room) {
+    // Since its last frame an acknowledgment may have come, or the end of the connection.
+    const tcp::Connection& c = records_[burst_.owner()].connection;
+    if (c.state() == tcp::State::closed) burst_.cancel();
+    burst_.skip_to(c.tcb().snd.una);
+    if (burst_.is_done()) return 0;
+    const wire::Address &from = c.tuple().local.address, &to = c.tuple().remote.address;
+    const std::uint16_t id = identification_.next(from, to, wire::protocol_tcp,
+                                                  burst_.segment().dont_fragment);
+    const std::size_t octets = burst_.write(room.subspan(link_bytes_), id);
+    if (caps_.link == device::LinkType::ip) {
+        ++counters_.Ip_OutRequests;
+        return octets;
+    }
+    return finish_frame(now, room, octets, from, to, {});
 }
 
 std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,

@@ -1,6 +1,7 @@
 // Frames on their way in: link, IP, then whoever the packet is for. Segments of one connection that
 // follow each other are merged before TCP sees them, within one call of receive().
 #include <algorithm>
+#include <cstring>
 
 #include "stack/stack.hpp"
 #include "wire/arp.hpp"
@@ -12,6 +13,24 @@ namespace estab::stack {
 using wire::Flags;
 
 namespace {
+
+constexpr std::uint32_t run_max = 64 * 1024;  // octets of text that are merged
+
+// But for length, identification and checksum, which must be right, both headers are the same.
+// Neither has options or extensions.
+bool has_same_ip_header(const std::uint8_t* p, const std::uint8_t* was, std::size_t ip_bytes) {
+    if (was[0] >> 4 == 6) {
+        return ip_bytes == 40 && load_be32(p) == load_be32(was) &&
+               load_be16(p + 6) == load_be16(was + 6) && std::memcmp(p + 8, was + 8, 32) == 0;
+    }
+    if (ip_bytes != 20 || load_be16(p) != load_be16(was) ||
+        load_be32(p + 6) != load_be32(was + 6) || load_be64(p + 12) != load_be64(was + 12)) {
+        return false;
+    }
+    wire::Sum sum;
+    sum.add_words(p, ip_bytes);
+    return sum.is_valid();
+}
 
 struct WireSegments {
     std::uint16_t count;
@@ -64,6 +83,7 @@ void Stack::receive_frame(Instant now, const device::Frame& frame) {
 void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
                            bool link_broadcast, const wire::Mac* from) {
     ++counters_.Ip_InReceives;
+    if (merged_ref_ != none && !link_broadcast && goes_on(frame.offload, bytes)) return;
     const auto packet = wire::IpPacket::parse(bytes);
     if (!packet) {
         ++counters_.Ip_InHdrErrors;
@@ -223,6 +243,7 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
         const tcp::Connection& c = records_[Ref::index(ref)].connection;
         c.tcb().read(*view, packet.ecn, merged_);
         merged_options_ = view->option_bytes();
+        merged_ip_ = packet.header;
         const WireSegments wire = wire_segments(frame.offload, merged_.payload.size());
         merged_.segments = wire.count;
         merged_.segment_size = wire.size;
@@ -249,7 +270,6 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
 bool Stack::merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
                   const device::Offload& offload) {
     const Bytes text = view.payload();
-    constexpr std::uint32_t most = 64 * 1024;
     if (merged_ref_ != last_ref_ || tuple != last_tuple_ || text.empty() || merged_.payload.full())
         return false;
     if ((view.flags().bits & ~Flags::psh) != (merged_.flags.bits & ~Flags::psh) ||
@@ -258,15 +278,58 @@ bool Stack::merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire:
     if (view.seq() != (merged_.seq + merged_.payload.size()).wire() ||
         view.ack() != merged_.ack.wire())
         return false;
-    if (merged_.payload.size() + text.size() > most || view.window() != merged_.raw_window)
+    if (merged_.payload.size() + text.size() > run_max || view.window() != merged_.raw_window)
         return false;
     if (!std::ranges::equal(view.option_bytes(), merged_options_)) return false;
+    extend(text, view.flags(), offload);
+    return true;
+}
+
+void Stack::extend(Bytes text, wire::Flags flags, const device::Offload& offload) {
     merged_.payload.add(text);
-    merged_.flags.bits |= view.flags().bits;
+    merged_.flags.bits |= flags.bits;
     const WireSegments more = wire_segments(offload, text.size());
     merged_.segment_size = std::max(merged_.segment_size, more.size);
     merged_.segments = static_cast<std::uint16_t>(merged_.segments + more.count);
     counters_.Tcp_InSegs += more.count - 1u;
+}
+
+// What the way through parse(), is_martian(), deliver() and merge() comes to when a packet's
+// headers are, octet by octet, those of the run but for lengths, numbers, checksums and PSH. Most
+// packets of a transfer are like that. False, and nothing done: it has to go that way.
+bool Stack::goes_on(const device::Offload& offload, Bytes bytes) {
+    const std::size_t ip_bytes = merged_ip_.size();
+    const std::size_t headers = ip_bytes + 20 + merged_options_.size();
+    if (merged_ref_ != last_ref_ || merged_.payload.full() || bytes.size() <= headers) return false;
+    const std::uint8_t *p = bytes.data(), *was = merged_ip_.data();
+    const std::size_t total =
+        p[0] == 0x45 ? std::size_t{load_be16(p + 2)} : 40 + std::size_t{load_be16(p + 4)};
+    if (total > bytes.size() || total <= headers || !has_same_ip_header(p, was, ip_bytes))
+        return false;
+    const Bytes tcp = bytes.subspan(ip_bytes, total - ip_bytes);
+    const Bytes text = bytes.subspan(headers, total - headers);
+    const std::uint8_t *t = tcp.data(), *t_was = was + ip_bytes;
+    constexpr std::uint16_t but_psh = static_cast<std::uint16_t>(~Flags::psh);
+    if (load_be32(t) != load_be32(t_was) ||  // ports
+        load_be32(t + 4) != (merged_.seq + merged_.payload.size()).wire().raw ||
+        load_be32(t + 8) != load_be32(t_was + 8) ||
+        ((load_be16(t + 12) ^ load_be16(t_was + 12)) & but_psh) != 0 ||
+        load_be16(t + 14) != merged_.raw_window || merged_.payload.size() + text.size() > run_max ||
+        std::memcmp(t + 20, merged_options_.data(), merged_options_.size()) != 0) {
+        return false;
+    }
+    if (offload.checksum == device::Checksum::complete) {
+        wire::Sum sum;
+        const std::size_t addresses = ip_bytes == 20 ? 8 : 32;
+        sum.add_words(p + ip_bytes - addresses, addresses);
+        sum.add_be16(wire::protocol_tcp);
+        sum.add_be32(static_cast<std::uint32_t>(tcp.size()));
+        sum.add(tcp);
+        if (!sum.is_valid()) return false;
+    }
+    ++counters_.Ip_InDelivers;
+    ++counters_.Tcp_InSegs;
+    extend(text, {static_cast<std::uint16_t>(load_be16(t + 12) & 0x1ff)}, offload);
     return true;
 }
 

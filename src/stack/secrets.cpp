@@ -59,10 +59,17 @@ wire::SeqNum Secrets::initial_sequence(Instant now, const wire::FourTuple& tuple
 }
 
 std::uint32_t Secrets::timestamp_offset(const wire::FourTuple& tuple) const {
-    Packed p;
-    p.add(tuple.local.address);
-    p.add(tuple.remote.address);
-    return static_cast<std::uint32_t>(siphash_2_4(timestamp_, p.bytes()));
+    const wire::Address &local = tuple.local.address, &remote = tuple.remote.address;
+    if (!has_offset_ || local != offset_local_ || remote != offset_remote_) {
+        Packed p;
+        p.add(local);
+        p.add(remote);
+        offset_local_ = local;
+        offset_remote_ = remote;
+        offset_ = static_cast<std::uint32_t>(siphash_2_4(timestamp_, p.bytes()));
+        has_offset_ = true;
+    }
+    return offset_;
 }
 
 std::uint32_t Secrets::cookie_hash(const wire::FourTuple& tuple, wire::SeqNum irs,

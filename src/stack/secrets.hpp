@@ -52,6 +52,10 @@ private:
                               std::uint32_t mss_index) const;
 
     SipKey isn_, timestamp_, cookie_, table_;
+    // Connections come in rows between the same two hosts, and each asks more than once.
+    mutable wire::Address offset_local_{}, offset_remote_{};
+    mutable std::uint32_t offset_ = 0;
+    mutable bool has_offset_ = false;
 };
 
 }  // namespace estab::stack

@@ -54,6 +54,7 @@ void Stack::attach(const device::Caps& caps) {
     caps_ = caps;
     link_bytes_ = caps.link == device::LinkType::ethernet ? 14 : 0;
     frame_bytes_ = std::min<std::size_t>(caps.frame_max, 65'535 + link_bytes_);
+    burst_.cancel();  // its frames may be too large now; what is missing is sent again
 }
 
 Instant Stack::deadline() const {
@@ -75,7 +76,8 @@ void Stack::advance(Instant now) {
         const auto packet = wire::IpPacket::parse(*first);
         if (packet) answer_error(now, *packet, wire::IcmpReason::reassembly_timed_out);
     }
-    expire_held(now);
+    if (!held_.empty()) expire_held(now);
+    if (caps_.link != device::LinkType::ethernet) return;
     while (const auto lost = neighbours_.take_unreachable()) {
         // Nobody has this address: every opening towards it learns so (RFC 1122 2.4).
         records_.for_each([&](std::uint32_t index, Record& r) {
@@ -187,6 +189,7 @@ void Stack::free_record(std::uint32_t index) {
     remove(news_, &Record::news, index);
     wheel_.disarm(ref);
     if (r.linked) unlink_flow(r.connection.tuple(), ref);
+    if (burst_.owner() == index) burst_.cancel();
     if (r.orphan) --orphans_;
     r.connection.release(environment_);
     records_.free(index);

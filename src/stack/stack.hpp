@@ -21,6 +21,7 @@
 #include "ip/path_mtu.hpp"
 #include "ip/reassembler.hpp"
 #include "ip/routes.hpp"
+#include "stack/burst.hpp"
 #include "stack/flow_table.hpp"
 #include "stack/packet_queue.hpp"
 #include "stack/records.hpp"
@@ -247,6 +248,8 @@ private:
     void receive_tcp(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
     bool merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
                const device::Offload& offload);
+    bool goes_on(const device::Offload& offload, Bytes packet);
+    void extend(Bytes text, wire::Flags flags, const device::Offload& offload);
     bool is_martian(const wire::IpPacket& packet) const;
     void flush_merged(Instant now);
     void receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from);
@@ -318,6 +321,8 @@ private:
     void hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before, std::uint32_t after);
     // output.cpp
     std::size_t write_connection(Instant now, MutableBytes room, device::Offload& offload);
+    std::size_t write_burst(Instant now, MutableBytes room);
+    void take_turn(std::uint32_t index, std::size_t octets);
     std::size_t write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
                               const tcp::Segment& seg, device::Offload& offload);
     std::size_t write_answer(Instant now, MutableBytes room, device::Offload& offload);
@@ -375,12 +380,14 @@ private:
     List speak_;
     List news_;
     std::uint64_t quantum_left_ = 0;
+    Burst burst_;                            // under way to a device that does not cut
 
     // The run of segments that are being merged before TCP sees them (receive offload).
     tcp::Segment merged_;
     std::uint32_t merged_ref_ = none;        // none: no run
     Instant merged_arrived_{};
     Bytes merged_options_;                   // of its first segment, as on the wire
+    Bytes merged_ip_;                        // and its IP header
     wire::FourTuple last_tuple_{};
     std::uint32_t last_ref_ = none;
 

@@ -138,7 +138,8 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
             note_window_use(true);
             return false;
         }
-        if (room.gso) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
+        const bool many = room.gso && !owed_.dsack;
+        if (many) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
     }
     allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
     const auto octets = static_cast<std::uint32_t>(std::min(allowed, record->size()));
@@ -183,8 +184,8 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     start_segment(now, snd.nxt, Flags::ack, out);
     const std::uint32_t mss = segment_mss(out, room);
     const std::uint32_t most = payload_max(out, room);
-    // The urgent pointer and CWR belong to one wire segment.
-    const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_;
+    // The urgent pointer, CWR and a DSACK belong to one wire segment.
+    const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_ || owed_.dsack;
     const std::uint32_t octets =
         as_probe ? static_cast<std::uint32_t>(std::min<std::uint64_t>(sendable(), mss))
                  : new_data_allowance(now, mss, single ? mss : burst_max(mss, most));

@@ -279,12 +279,12 @@ void RecvBuffer::become_empty() {
 }
 
 bool RecvBuffer::grow(std::uint64_t places) {
-    std::uint32_t wanted = places_in_chunk;
+    std::uint32_t wanted = places_at_first;
     while (wanted < places && wanted < (1u << 30) / Chunk::size * 2) wanted *= 2;
     if (wanted < places) return false;
     const std::size_t bytes = wanted * sizeof(Chunk*);
     void* raw = nullptr;
-    if (wanted == places_in_chunk) {
+    if (wanted <= places_in_chunk) {
         raw = chunks_.make();
     } else if (chunks_.memory().take(bytes)) {
         raw = ::operator new(bytes, std::nothrow);
@@ -303,11 +303,11 @@ bool RecvBuffer::grow(std::uint64_t places) {
 
 // The caller has taken the chunks out of them.
 void RecvBuffer::give_places() {
-    if (capacity_ == places_in_chunk) {
-        chunks_.free(reinterpret_cast<Chunk*>(places_));
-    } else if (capacity_ > places_in_chunk) {
+    if (capacity_ > places_in_chunk) {
         ::operator delete(places_);
         chunks_.memory().give(capacity_ * sizeof(Chunk*));
+    } else if (capacity_ != places_here) {
+        chunks_.free(reinterpret_cast<Chunk*>(places_));
     }
     places_ = here_.data();
     capacity_ = places_here;

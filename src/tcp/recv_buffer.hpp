@@ -56,8 +56,10 @@ public:
 
 private:
     // Chunk k holds [origin_ + k * Chunk::size, ...) in place (first_ + k) modulo the capacity, or
-    // it is absent. Four places fit in here, then 512 in a chunk, more on the heap, accounted for.
+    // it is absent. Four places fit in here, then up to 512 in a chunk (few at first: they have to
+    // be cleared), more on the heap, accounted for.
     static constexpr std::uint32_t places_here = 4;
+    static constexpr std::uint32_t places_at_first = 64;
     static constexpr std::uint32_t places_in_chunk = Chunk::size / sizeof(Chunk*);
 
     Chunk*& place(std::uint64_t k) const { return places_[(first_ + k) & (capacity_ - 1)]; }

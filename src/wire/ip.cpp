@@ -34,23 +34,23 @@ void set_traffic_class(IpPacket& packet, std::uint8_t octet) {
     packet.ecn = static_cast<Ecn>(octet & 3);
 }
 
-Result<IpPacket> parse_v4(Bytes bytes) {
-    if (bytes.size() < v4_fixed) return fail(Error::malformed);
+// False: malformed.
+bool read_v4(Bytes bytes, IpPacket& packet) {
+    if (bytes.size() < v4_fixed) return false;
     const std::uint8_t* p = bytes.data();
     const std::size_t header_bytes = std::size_t{p[0]} % 16 * 4;
     const std::size_t total = load_be16(p + 2);
     if (header_bytes < v4_fixed || header_bytes > total || total > bytes.size())
-        return fail(Error::malformed);
+        return false;
 
-    IpPacket packet;
     packet.header = bytes.first(header_bytes);
     packet.payload = bytes.subspan(header_bytes, total - header_bytes);
     Sum sum;
     sum.add_words(p, header_bytes);
-    if (!sum.is_valid()) return fail(Error::malformed);
+    if (!sum.is_valid()) return false;
     if (header_bytes != v4_fixed &&
         !scan_v4_options(packet.header.subspan(v4_fixed), packet.source_routed)) {
-        return fail(Error::malformed);
+        return false;
     }
 
     set_traffic_class(packet, p[1]);
@@ -60,13 +60,13 @@ Result<IpPacket> parse_v4(Bytes bytes) {
         packet.fragment = Fragment{.id = load_be16(p + 4),
                                    .offset = static_cast<std::uint16_t>((where & 0x1fff) * 8),
                                    .more = (where & 0x2000) != 0};
-        if (!ends_inside(*packet.fragment, packet.payload.size())) return fail(Error::malformed);
+        if (!ends_inside(*packet.fragment, packet.payload.size())) return false;
     }
     packet.hop_limit = p[8];
     packet.protocol = p[9];
     packet.source = Address::from_v4(p + 12);
     packet.destination = Address::from_v4(p + 16);
-    return packet;
+    return true;
 }
 
 // Hop-by-hop or destination options: all are skipped but those that say "discard me if you do not
@@ -113,13 +113,12 @@ bool take_extension(IpPacket& packet) {
     return true;
 }
 
-Result<IpPacket> parse_v6(Bytes bytes) {
-    if (bytes.size() < v6_fixed) return fail(Error::malformed);
+bool read_v6(Bytes bytes, IpPacket& packet) {
+    if (bytes.size() < v6_fixed) return false;
     const std::uint8_t* p = bytes.data();
     const std::size_t payload_bytes = load_be16(p + 4);
-    if (payload_bytes > bytes.size() - v6_fixed) return fail(Error::malformed);
+    if (payload_bytes > bytes.size() - v6_fixed) return false;
 
-    IpPacket packet;
     const std::uint32_t first = load_be32(p);
     set_traffic_class(packet, static_cast<std::uint8_t>(first >> 20));
     packet.flow_label = first & 0xfffff;
@@ -129,19 +128,19 @@ Result<IpPacket> parse_v6(Bytes bytes) {
     packet.source = Address::from_v6(p + 8);
     packet.destination = Address::from_v6(p + 24);
     // An IPv4-mapped address never belongs on a wire; inside, it would be taken for the IPv4 host.
-    if (packet.source.is_v4() || packet.destination.is_v4()) return fail(Error::malformed);
+    if (packet.source.is_v4() || packet.destination.is_v4()) return false;
 
     packet.payload = bytes.subspan(v6_fixed, payload_bytes);
     for (int n = 0; is_ipv6_extension(packet.protocol) && !packet.fragment; ++n) {
-        if (n == ipv6_extensions_max) return fail(Error::malformed);
+        if (n == ipv6_extensions_max) return false;
         if (packet.protocol == ipv6_hop_by_hop && n != 0)
-            return fail(Error::malformed);  // only first: RFC 8200 4.1
-        if (!take_extension(packet)) return fail(Error::malformed);
+            return false;  // only first: RFC 8200 4.1
+        if (!take_extension(packet)) return false;
     }
     if (packet.fragment && !ends_inside(*packet.fragment, packet.payload.size()))
-        return fail(Error::malformed);
+        return false;
     packet.header = bytes.first(v6_fixed + payload_bytes - packet.payload.size());
-    return packet;
+    return true;
 }
 
 std::uint8_t traffic_class(const IpWrite& what) {
@@ -184,13 +183,14 @@ std::size_t write_v6(MutableBytes room, const IpWrite& what) {
 
 }  // namespace
 
+// Read in place: a packet's description is long, and one is made for every frame.
 Result<IpPacket> IpPacket::parse(Bytes packet) {
-    if (packet.empty()) return fail(Error::malformed);
-    switch (packet[0] >> 4) {
-    case 4: return parse_v4(packet);
-    case 6: return parse_v6(packet);
-    default: return fail(Error::malformed);
-    }
+    Result<IpPacket> result;
+    const unsigned version = packet.empty() ? 0 : packet[0] >> 4;
+    const bool is_good = (version == 4 && read_v4(packet, *result)) ||
+                         (version == 6 && read_v6(packet, *result));
+    if (!is_good) result = fail(Error::malformed);
+    return result;
 }
 
 std::size_t write_ip(MutableBytes room, const IpWrite& what) {
