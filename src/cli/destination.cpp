@@ -66,8 +66,11 @@ std::string Destinations::resolv_conf() const {
 std::string Destinations::hosts() const {
     std::string text = read_file("/etc/hosts");
     if (!text.empty() && text.back() != '\n') text += '\n';
-    if (host_loopback_)
-        for (const wire::Address& gateway : gateways_) text += gateway.text() + " host.estab\n";
+    if (!host_loopback_) return text;
+    for (const bool v4 : {true, false}) {
+        const auto first = std::ranges::find(gateways_, v4, &wire::Address::is_v4);
+        if (first != gateways_.end()) text += first->text() + " host.estab\n";
+    }
     return text;
 }
 

@@ -10,7 +10,7 @@ namespace estab::cli {
 
 class Destinations {
 public:
-    // `gateways`: addresses that stand for the host itself. With `host_loopback` they are its
+    // `gateways`: addresses that stand for the host itself, its name first in each family. With `host_loopback` they are its
     // 127.0.0.1 and ::1; without, only its resolver is there (port 53).
     Destinations(std::vector<wire::Address> gateways, bool host_loopback);
 
