@@ -10,8 +10,9 @@ namespace estab::cli {
 
 class Destinations {
 public:
-    // `gateways`: addresses that stand for the host itself, its name first in each family. With `host_loopback` they are its
-    // 127.0.0.1 and ::1; without, only its resolver is there (port 53).
+    // `gateways`: addresses that stand for the host itself, in each family the one with a name
+    // first. With `host_loopback` they are its 127.0.0.1 and ::1; without, only its resolver is
+    // there (port 53).
     Destinations(std::vector<wire::Address> gateways, bool host_loopback);
 
     // Where to connect to; nullopt: closed to CMD. Link-local and loopback addresses are.
