@@ -1,20 +1,14 @@
 #include "cli/destination.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
+
+#include "cli/text_file.hpp"
 
 namespace estab::cli {
 namespace {
 
 constexpr std::uint16_t dns = 53;
-
-std::string read_file(const char* path) {
-    const std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 }  // namespace
 
@@ -22,7 +16,7 @@ Destinations::Destinations(std::vector<wire::Address> gateways, bool host_loopba
     : gateways_(std::move(gateways)),
       host_loopback_(host_loopback),
       resolver_(wire::Address::v4(127, 0, 0, 1)) {
-    std::istringstream lines(read_file("/etc/resolv.conf"));
+    std::istringstream lines(read_file("/etc/resolv.conf").value_or(""));
     bool found = false;
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
@@ -64,7 +58,7 @@ std::string Destinations::resolv_conf() const {
 }
 
 std::string Destinations::hosts() const {
-    std::string text = read_file("/etc/hosts");
+    std::string text = read_file("/etc/hosts").value_or("");
     if (!text.empty() && text.back() != '\n') text += '\n';
     if (!host_loopback_) return text;
     for (const bool v4 : {true, false}) {

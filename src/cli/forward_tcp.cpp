@@ -34,9 +34,7 @@ struct TcpForwarder::Flow {
     void break_off() {
         if (stream.is_open()) record.info = stream.info();
         stream.abort();
-        const linger now{.l_onoff = 1, .l_linger = 0};
-        ::setsockopt(host.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-        ::shutdown(host.fd(), SHUT_RDWR);
+        cli::break_off(host.fd());
     }
     socket::Stream stream;
     Descriptor host;
@@ -145,7 +143,7 @@ Task<> TcpForwarder::from_host(std::shared_ptr<Flow> flow) {
 
 Task<> TcpForwarder::to_host(std::shared_ptr<Flow> flow) {
     std::vector<std::uint8_t> buffer(piece_bytes);
-    for (bool open = true; open;) {
+    for (;;) {
         const auto n = co_await flow->stream.async_read(buffer);
         if (!n) {
             flow->break_off();
@@ -156,21 +154,12 @@ Task<> TcpForwarder::to_host(std::shared_ptr<Flow> flow) {
             break;
         }
         Bytes left(buffer.data(), *n);
-        while (!left.empty()) {
-            const ssize_t sent = ::send(flow->host.fd(), left.data(), left.size(), MSG_NOSIGNAL);
-            if (sent >= 0) {
-                left = left.subspan(static_cast<std::size_t>(sent));
-            } else if (errno == EAGAIN) {
-                const Instant since = reactor_.now();
-                co_await flow->host.writable();
-                flow->record.host_is_slow += reactor_.now() - since;
-            } else if (errno != EINTR) {
-                flow->break_off();
-                open = false;
-                break;
-            }
-        }
+        const bool sent = co_await send_all(flow->host, left, flow->record.host_is_slow);
         flow->record.up += *n - left.size();
+        if (!sent) {
+            flow->break_off();
+            break;
+        }
     }
     finish(*flow);
 }

@@ -3,11 +3,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <vector>
 
 #include "cli/relay.hpp"
+#include "udp/sockets.hpp"
 #include "wire/udp.hpp"
 
 namespace estab::cli {
@@ -97,20 +97,12 @@ Task<> UdpForwarder::answers(std::shared_ptr<Flow> flow) {
 // One that the link cannot carry in one packet is lost, as on a path that drops fragments.
 void UdpForwarder::answer(const Flow& flow, Bytes payload) {
     const auto& [to, from] = flow.key;
-    const std::size_t header = wire::ip_header_bytes(to.address.is_v4());
-    const std::size_t octets = header + wire::udp_header_bytes + payload.size();
+    const std::size_t octets = udp::Sockets::packet_bytes(to.address, payload.size());
     stack::Stack& stack = reactor_.stack();
     if (octets > stack.interface_mtu()) return;
     const MutableBytes room = stack.reserve_packet(octets);
     if (room.empty()) return;
-    const std::array<Bytes, 1> parts{payload};
-    const std::size_t udp = wire::write_udp(
-        room.subspan(header), {.source = from, .destination = to, .payload = parts});
-    wire::write_ip(room, {.source = from.address,
-                          .destination = to.address,
-                          .protocol = wire::protocol_udp,
-                          .payload_bytes = static_cast<std::uint32_t>(udp)});
-    stack.commit_packet(octets);
+    stack.commit_packet(udp::Sockets::write_packet(room, from, to, payload));
 }
 
 void UdpForwarder::sweep() {

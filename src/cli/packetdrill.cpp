@@ -8,11 +8,11 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/text_file.hpp"
 #include "observe/pcapng_writer.hpp"
 #include "packetdrill/runner.hpp"
 #include "tcp/config_fields.hpp"
@@ -23,14 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using packetdrill::Outcome;
-
-std::optional<std::string> read_file(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file || fs::is_directory(path)) return {};
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 class FileSink final : public observe::ByteSink {
 public:

@@ -21,30 +21,13 @@ constexpr std::size_t buffer_bytes = 64 << 10;
 struct Pair {
     Pair(runtime::Reactor& reactor, drivers::Fd a, drivers::Fd b)
         : one(reactor, std::move(a)), other(reactor, std::move(b)) {}
-    // Closing with this set is a reset.
-    void break_off() {
-        const linger now{.l_onoff = 1, .l_linger = 0};
-        for (const int fd : {one.fd(), other.fd()}) {
-            ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-            ::shutdown(fd, SHUT_RDWR);
-        }
+    void break_both_off() {
+        break_off(one.fd());
+        break_off(other.fd());
     }
     Descriptor one, other;
+    Duration waited{};
 };
-
-// False: broken off.
-Task<bool> send_all(Descriptor& to, Bytes octets) {
-    while (!octets.empty()) {
-        const ssize_t n = ::send(to.fd(), octets.data(), octets.size(), MSG_NOSIGNAL);
-        if (n >= 0)
-            octets = octets.subspan(static_cast<std::size_t>(n));
-        else if (errno == EAGAIN)
-            co_await to.writable();
-        else if (errno != EINTR)
-            co_return false;
-    }
-    co_return true;
-}
 
 Task<> pump(std::shared_ptr<Pair> pair, bool forwards) {
     Descriptor& from = forwards ? pair->one : pair->other;
@@ -61,8 +44,9 @@ Task<> pump(std::shared_ptr<Pair> pair, bool forwards) {
             ::shutdown(to.fd(), SHUT_WR);
             co_return;
         }
-        if (n < 0 || !co_await send_all(to, Bytes(buffer.data(), static_cast<std::size_t>(n)))) {
-            pair->break_off();
+        Bytes left(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+        if (n < 0 || !co_await send_all(to, left, pair->waited)) {
+            pair->break_both_off();
             co_return;
         }
     }
@@ -154,6 +138,28 @@ Task<drivers::Fd> accept_kernel(Descriptor& listener, Instant deadline) {
             drivers::throw_system("cannot accept a connection");
         if (!co_await listener.readable(deadline)) co_return drivers::Fd{};
     }
+}
+
+Task<bool> send_all(Descriptor& to, Bytes& octets, Duration& waited) {
+    while (!octets.empty()) {
+        const ssize_t n = ::send(to.fd(), octets.data(), octets.size(), MSG_NOSIGNAL);
+        if (n >= 0) {
+            octets = octets.subspan(static_cast<std::size_t>(n));
+        } else if (errno == EAGAIN) {
+            const Instant since = runtime::Loop::now();
+            co_await to.writable();
+            waited += runtime::Loop::now() - since;
+        } else if (errno != EINTR) {
+            co_return false;
+        }
+    }
+    co_return true;
+}
+
+void break_off(int socket) {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    ::shutdown(socket, SHUT_RDWR);
 }
 
 Task<> join(runtime::Reactor& reactor, drivers::Fd one, drivers::Fd other) {

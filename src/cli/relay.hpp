@@ -36,6 +36,13 @@ wire::Endpoint listen_kernel(const drivers::Fd& socket, const wire::Endpoint& lo
 // An invalid Fd: the deadline has come.
 socket::Task<drivers::Fd> accept_kernel(Descriptor& listener, Instant deadline);
 
+// Until nothing is left of `octets`; false: the other side has broken off. `waited` grows by the
+// time in which the socket took nothing.
+socket::Task<bool> send_all(Descriptor& to, Bytes& octets, Duration& waited);
+
+// Nothing more in either direction, and closing it is a reset.
+void break_off(int socket);
+
 // What one says the other hears, until both have finished. 64 KiB wait in each direction at most. A
 // half-close and a reset are passed on.
 socket::Task<> join(runtime::Reactor& reactor, drivers::Fd one, drivers::Fd other);

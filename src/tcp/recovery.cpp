@@ -146,7 +146,7 @@ void Connection::recover_with_sack(Environment& env, Instant now, Instant arrive
     const bool more_lost = in_doubt && detect_losses(arrived);
     if (a.recovery == Recovery::open && (more_lost || (over && a.sent.lost_bytes() != 0)))
         enter_recovery(env, now, news.acked.delivered);
-    if (a.recovery == Recovery::fast) {
+    if (a.with_prr) {
         a.prr.on_ack(news.acked.delivered, in_flight(), news.advanced && !more_lost, send_mss());
     }
 }
@@ -236,8 +236,11 @@ void Connection::on_early_timer(Environment& env, Instant now) {
     }
     a.doubt_until = never;
     if (detect_losses(now)) {
-        if (a.recovery == Recovery::open) enter_recovery(env, now, 0);
-        if (a.with_prr) a.prr.on_ack(0, in_flight(), false, send_mss());
+        if (a.recovery == Recovery::open) {
+            enter_recovery(env, now, 0);
+        } else if (a.with_prr) {
+            a.prr.on_ack(0, in_flight(), false, send_mss());
+        }
     }
     arm_early(now);
 }

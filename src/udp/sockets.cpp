@@ -154,6 +154,13 @@ std::size_t Sockets::write(SocketId id, MutableBytes room, const wire::Endpoint&
                            const wire::Endpoint& to, Bytes payload) {
     const Socket* s = find(id);
     CHECK(s != nullptr);
+    ++counters_.Udp_OutDatagrams;
+    return write_packet(room, from, to, payload, s->options.hop_limit, s->options.dscp);
+}
+
+std::size_t Sockets::write_packet(MutableBytes room, const wire::Endpoint& from,
+                                  const wire::Endpoint& to, Bytes payload, std::uint8_t hop_limit,
+                                  std::uint8_t dscp) {
     const std::size_t ip_bytes = wire::ip_header_bytes(to.address.is_v4());
     const std::array<Bytes, 1> parts{payload};
     const std::size_t udp_bytes = wire::write_udp(
@@ -162,10 +169,9 @@ std::size_t Sockets::write(SocketId id, MutableBytes room, const wire::Endpoint&
     wire::write_ip(room, {.source = from.address,
                           .destination = to.address,
                           .protocol = wire::protocol_udp,
-                          .hop_limit = s->options.hop_limit,
-                          .dscp = s->options.dscp,
+                          .hop_limit = hop_limit,
+                          .dscp = dscp,
                           .payload_bytes = static_cast<std::uint32_t>(udp_bytes)});
-    ++counters_.Udp_OutDatagrams;
     return ip_bytes + udp_bytes;
 }
 

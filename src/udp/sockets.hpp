@@ -76,7 +76,11 @@ public:
     static std::size_t packet_bytes(const wire::Address& remote, std::size_t payload) {
         return wire::ip_header_bytes(remote.is_v4()) + wire::udp_header_bytes + payload;
     }
-    // Writes it; packet_bytes(). `from` is complete.
+    // Writes it; packet_bytes(). Both ends are complete. For those who speak without a socket, too.
+    static std::size_t write_packet(MutableBytes room, const wire::Endpoint& from,
+                                    const wire::Endpoint& to, Bytes payload,
+                                    std::uint8_t hop_limit = 64, std::uint8_t dscp = 0);
+    // The same as a datagram of the socket's. `from` is complete.
     std::size_t write(SocketId id, MutableBytes room, const wire::Endpoint& from,
                       const wire::Endpoint& to, Bytes payload);
 

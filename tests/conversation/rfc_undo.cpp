@@ -13,6 +13,13 @@ Terms terms(std::uint64_t cwnd) {
     return s;
 }
 
+Terms with_timestamps(std::uint64_t segments) {  // of 1000 octets, behind twelve of options
+    Terms s = terms(segments * 1012);
+    s.mss = 1012;
+    s.timestamps = true;
+    return s;
+}
+
 TEST(Rfc5682, NewDataTellsALateFlightFromALostOne) {
     Conversation c{established(terms(4000))};
     c.run(R"(
@@ -80,9 +87,7 @@ TEST(Rfc5682, WorksWithoutSack) {
 
 // The first acknowledgment echoes the original's timestamp.
 TEST(Rfc3522, AnEchoFromBeforeTheTimeoutUndoesIt) {
-    Terms s = terms(4048);
-    s.mss = 1012;
-    s.timestamps = true;
+    const Terms s = with_timestamps(4);
     Conversation c{established(s)};
     c.run(R"(
         +0    app write 4000
@@ -100,9 +105,7 @@ TEST(Rfc3522, AnEchoFromBeforeTheTimeoutUndoesIt) {
 }
 
 TEST(Rfc3522, AnEchoOfTheRetransmissionDoesNot) {
-    Terms s = terms(4048);
-    s.mss = 1012;
-    s.timestamps = true;
+    const Terms s = with_timestamps(4);
     Conversation{established(s)}.run(R"(
         +0    app write 4000
         +0    drain
@@ -116,9 +119,7 @@ TEST(Rfc3522, AnEchoOfTheRetransmissionDoesNot) {
 
 // RFC 4015 3, step 6: the timer has learnt how slow the path can be.
 TEST(Rfc4015, TheTimerAdaptsToTheLateAnswer) {
-    Terms s = terms(4048);
-    s.mss = 1012;
-    s.timestamps = true;
+    const Terms s = with_timestamps(4);
     Conversation c{established(s)};
     c.run(R"(
         +0    app write 4000
@@ -135,9 +136,7 @@ TEST(Rfc4015, TheTimerAdaptsToTheLateAnswer) {
 // The ACK of the first copy was lost. That of the second still echoes the first (RFC 7323 4.3): no
 // round trip took a second.
 TEST(Rfc7323, TheAnswerToASecondCopyIsNoSample) {
-    Terms s = terms(4048);
-    s.mss = 1012;
-    s.timestamps = true;
+    const Terms s = with_timestamps(4);
     Conversation{established(s)}.run(R"(
         +0    app write 1000
         +0    drain
@@ -149,9 +148,7 @@ TEST(Rfc7323, TheAnswerToASecondCopyIsNoSample) {
 }
 
 TEST(Rfc3522, AFastRetransmitIsUndoneAsWell) {
-    Terms s = terms(10'120);
-    s.mss = 1012;
-    s.timestamps = true;
+    const Terms s = with_timestamps(10);
     Conversation{established(s)}.run(R"(
         +0    app write 10000
         +0    drain
