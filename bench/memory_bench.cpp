@@ -142,6 +142,36 @@ void bulk(std::uint64_t octets, std::uint32_t buffer) {
                 static_cast<unsigned long long>(allocations - allocations_at_half));
 }
 
+// One octet there and one back, each acknowledged with the next.
+void round_trips(std::uint64_t count) {
+    World w;
+    const auto pair = w.connect(0);
+    w.client.find(pair.client)->set_nodelay(true);
+    w.server.find(pair.server)->set_nodelay(true);
+    w.settle();
+    const std::uint8_t octet = 'x';
+    const auto pass = [&](Stack& from, ConnectionId writer, Stack& to, ConnectionId reader) {
+        if (!from.write(w.now, writer, {&octet, 1})) die("write");
+        for (int i = 0; i < 100; ++i) {
+            w.turns();
+            if (take(to, w.now, reader) != 0) return;
+        }
+        die("an octet was lost");
+    };
+    const double begin = seconds();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        pass(w.client, pair.client, w.server, pair.server);
+        pass(w.server, pair.server, w.client, pair.client);
+        while (w.client.next_notification()) {
+        }
+        while (w.server.next_notification()) {
+        }
+    }
+    std::printf("%.1f ns/round trip  %llu round trips\n",
+                (seconds() - begin) * 1e9 / static_cast<double>(count),
+                static_cast<unsigned long long>(count));
+}
+
 // Handshake, our FIN, the peer's FIN, one at a time; the TIME-WAITs stay.
 void connects(std::uint64_t count) {
     World w;
@@ -232,13 +262,16 @@ int main(int argc, char** argv) {
              argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 128 * 1024);
     } else if (mode == "connect" && n != 0) {
         connects(n);
+    } else if (mode == "trips" && n != 0) {
+        round_trips(n);
     } else if (mode == "idle" && n != 0) {
         idle(n);
     } else if (mode == "demux") {
         demux();
     } else {
         std::fprintf(stderr,
-                     "usage: memory_bench bulk BYTES [BUFFER] | connect N | idle N | demux\n");
+                     "usage: memory_bench bulk BYTES [BUFFER] | connect N | trips N | idle N | "
+                     "demux\n");
         return 2;
     }
 }
