@@ -157,6 +157,19 @@ TEST(Analyzer, ThreeDuplicatesMakeAFastRetransmission) {  // RFC 5681 3.2
     EXPECT_EQ(t.say({53, 's', flag::ack, 1, 1, 1000}), "retransmission fast");
 }
 
+// What people know from Wireshark's screens as "TCP Dup ACK" and "TCP Retransmission".
+TEST(S4_20, DuplicateAcksAndRetransmissionsHaveLabels) {
+    Talk t;
+    t.open();
+    EXPECT_EQ(t.say({30, 's', flag::ack, 1, 1, 1000}), "");
+    EXPECT_EQ(t.say({30, 's', flag::ack, 1001, 1, 1000}), "");
+    EXPECT_EQ(t.say({50, 'c', flag::ack, 1, 1, 0, 0xffff, {{1001, 2001}}}), "duplicate-ack");
+    EXPECT_EQ(t.say({55, 's', flag::ack, 1, 1, 1000}), "retransmission fast");
+    EXPECT_EQ(t.say({75, 'c', flag::ack, 1, 2001}), "");
+    const Summary s = t.end();
+    EXPECT_EQ(s.sides[1].retransmitted, 1U);
+}
+
 TEST(Analyzer, SilenceMakesATimeoutAndItsCost) {  // RFC 6298 5
     Talk t;
     t.open();

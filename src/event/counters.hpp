@@ -8,35 +8,34 @@ namespace estab::event {
 
 #define ESTAB_COUNTERS(X)                                                                       \
     X(Ip, InReceives) X(Ip, InHdrErrors) X(Ip, InAddrErrors) X(Ip, InUnknownProtos)             \
-    X(Ip, InDiscards) X(Ip, InDelivers) X(Ip, OutRequests) X(Ip, OutDiscards) X(Ip, OutNoRoutes)\
+    X(Ip, InDelivers) X(Ip, OutRequests) X(Ip, OutDiscards) X(Ip, OutNoRoutes)                  \
     X(Ip, ReasmReqds) X(Ip, ReasmOKs) X(Ip, ReasmFails) X(Ip, ReasmTimeout)                     \
     X(Icmp, InMsgs) X(Icmp, InErrors) X(Icmp, InDestUnreachs) X(Icmp, InEchos)                  \
     X(Icmp, OutMsgs) X(Icmp, OutDestUnreachs) X(Icmp, OutEchoReps)                              \
-    X(Udp, InDatagrams) X(Udp, NoPorts) X(Udp, InErrors) X(Udp, OutDatagrams) X(Udp, RcvbufErrors) \
+    X(Udp, InDatagrams) X(Udp, NoPorts) X(Udp, InErrors) X(Udp, OutDatagrams)                   \
+    X(Udp, RcvbufErrors)                                                                        \
     X(Tcp, ActiveOpens) X(Tcp, PassiveOpens) X(Tcp, AttemptFails) X(Tcp, EstabResets)           \
     X(Tcp, CurrEstab) X(Tcp, InSegs) X(Tcp, OutSegs) X(Tcp, RetransSegs) X(Tcp, InErrs)         \
     X(Tcp, OutRsts) X(Tcp, InCsumErrors)                                                        \
     X(TcpExt, SyncookiesSent) X(TcpExt, SyncookiesRecv) X(TcpExt, SyncookiesFailed)             \
-    X(TcpExt, EmbryonicRsts) X(TcpExt, TW) X(TcpExt, TWRecycled) X(TcpExt, TWOverflow)          \
-    X(TcpExt, PAWSActive) X(TcpExt, PAWSEstab) X(TcpExt, DelayedACKs) X(TcpExt, DelayedACKLost) \
-    X(TcpExt, ListenOverflows) X(TcpExt, ListenDrops) X(TcpExt, TCPReqQFullDrop)                \
-    X(TcpExt, TCPReqQFullDoCookies) X(TcpExt, TCPTimeouts) X(TcpExt, TCPRenoRecovery)           \
-    X(TcpExt, TCPSackRecovery) X(TcpExt, TCPSACKReneging) X(TcpExt, TCPSACKReorder)             \
-    X(TcpExt, TCPSACKDiscard) X(TcpExt, TCPFullUndo) X(TcpExt, TCPDSACKUndo)                    \
-    X(TcpExt, TCPLossUndo) X(TcpExt, TCPSpuriousRTOs) X(TcpExt, TCPLossProbes)                  \
-    X(TcpExt, TCPLossProbeRecovery)                                                             \
+    X(TcpExt, EmbryonicRsts) X(TcpExt, TW) X(TcpExt, TWRecycled) X(TcpExt, PAWSEstab)           \
+    X(TcpExt, DelayedACKs) X(TcpExt, DelayedACKLost) X(TcpExt, ListenOverflows)                 \
+    X(TcpExt, ListenDrops) X(TcpExt, TCPReqQFullDrop) X(TcpExt, TCPReqQFullDoCookies)           \
+    X(TcpExt, TCPTimeouts) X(TcpExt, TCPRenoRecovery) X(TcpExt, TCPSackRecovery)                \
+    X(TcpExt, TCPSACKReneging) X(TcpExt, TCPSACKReorder) X(TcpExt, TCPSACKDiscard)              \
+    X(TcpExt, TCPFullUndo) X(TcpExt, TCPDSACKUndo) X(TcpExt, TCPLossUndo)                       \
+    X(TcpExt, TCPSpuriousRTOs) X(TcpExt, TCPLossProbes) X(TcpExt, TCPLossProbeRecovery)         \
     X(TcpExt, TCPFastRetrans) X(TcpExt, TCPSlowStartRetrans) X(TcpExt, TCPSynRetrans)           \
     X(TcpExt, TCPDSACKOldSent) X(TcpExt, TCPDSACKOfoSent) X(TcpExt, TCPDSACKRecv)               \
     X(TcpExt, TCPOFOQueue) X(TcpExt, TCPOFODrop) X(TcpExt, TCPOFOMerge) X(TcpExt, OfoPruned)    \
-    X(TcpExt, RcvPruned) X(TcpExt, TCPRcvQDrop) X(TcpExt, TCPChallengeACK)                      \
-    X(TcpExt, TCPSYNChallenge) X(TcpExt, TCPACKSkippedSynRecv) X(TcpExt, TCPACKSkippedPAWS)     \
-    X(TcpExt, TCPACKSkippedSeq) X(TcpExt, TCPACKSkippedChallenge) X(TcpExt, TCPACKSkippedTimeWait) \
+    X(TcpExt, TCPRcvQDrop) X(TcpExt, TCPChallengeACK) X(TcpExt, TCPSYNChallenge)                \
+    X(TcpExt, TCPACKSkippedSynRecv) X(TcpExt, TCPACKSkippedPAWS) X(TcpExt, TCPACKSkippedSeq)    \
+    X(TcpExt, TCPACKSkippedChallenge) X(TcpExt, TCPACKSkippedTimeWait)                          \
     X(TcpExt, TCPAbortOnData) X(TcpExt, TCPAbortOnClose) X(TcpExt, TCPAbortOnMemory)            \
     X(TcpExt, TCPAbortOnTimeout) X(TcpExt, TCPAbortOnLinger) X(TcpExt, TCPAbortFailed)          \
     X(TcpExt, TCPKeepAlive) X(TcpExt, TCPWinProbe) X(TcpExt, TCPFromZeroWindowAdv)              \
-    X(TcpExt, TCPToZeroWindowAdv) X(TcpExt, TCPWantZeroWindowAdv) X(TcpExt, TCPPureAcks)        \
-    X(TcpExt, TCPHPHits) X(TcpExt, TCPMemoryPressures) X(TcpExt, LockDroppedIcmps)              \
-    X(TcpExt, OutOfWindowIcmps) X(TcpExt, TCPTimeWaitOverflow)                                  \
+    X(TcpExt, TCPToZeroWindowAdv) X(TcpExt, TCPPureAcks) X(TcpExt, TCPHPHits)                   \
+    X(TcpExt, TCPMemoryPressures) X(TcpExt, OutOfWindowIcmps) X(TcpExt, TCPTimeWaitOverflow)    \
     X(Estab, TCPHoldQueued) X(Estab, TCPHoldDropped) X(Estab, TCPHalfOpenEvicted)               \
     X(Estab, TCPUnknownOptions) X(Estab, TCPMalformedOptions) X(Estab, TCPSourceRouteDrops)
 

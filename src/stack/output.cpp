@@ -214,11 +214,14 @@ std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_b
 }
 
 // A segment of those who have no connection, as a packet that waits for room.
-void Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
+bool Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
     const bool v4 = tuple.remote.address.is_v4();
     const std::size_t ip_bytes = wire::ip_header_bytes(v4);
     const MutableBytes room = answers_.reserve(ip_bytes + 60);
-    if (room.empty()) return drop(event::Drop::queue_full);
+    if (room.empty()) {
+        drop(event::Drop::queue_full);
+        return false;
+    }
     const wire::TcpHeader header{.source_port = tuple.local.port,
                                  .destination_port = tuple.remote.port,
                                  .seq = seg.seq.wire(),
@@ -243,6 +246,7 @@ void Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
                           .payload_bytes = static_cast<std::uint32_t>(tcp_bytes)});
     answers_.commit(ip_bytes + tcp_bytes);
     ++counters_.Tcp_OutSegs;
+    return true;
 }
 
 void Stack::answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in) {
@@ -252,7 +256,7 @@ void Stack::answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in) {
     if (!tcp::answer_reset(in, out)) return;
     ++counters_.Tcp_OutRsts;
     log_.count(event::Kind::reset_sent);
-    answer(tuple, out);
+    if (!answer(tuple, out)) ++counters_.TcpExt_TCPAbortFailed;
 }
 
 void Stack::answer_error(Instant now, const wire::IpPacket& about, wire::IcmpReason reason) {

@@ -329,6 +329,7 @@ bool Stack::goes_on(const device::Offload& offload, Bytes bytes) {
     }
     ++counters_.Ip_InDelivers;
     ++counters_.Tcp_InSegs;
+    ++counters_.TcpExt_TCPHPHits;
     extend(text, {static_cast<std::uint16_t>(load_be16(t + 12) & 0x1ff)}, offload);
     return true;
 }
@@ -341,10 +342,13 @@ void Stack::flush_merged(Instant now) {
     const std::uint64_t acked = r.connection.tcb().snd.una.value();
     if (merged_.options.malformed) ++counters_.Estab_TCPMalformedOptions;
     counters_.Estab_TCPUnknownOptions += merged_.options.unknown_count;
-    const std::uint64_t refused = counters_.TcpExt_TCPRcvQDrop;
+    const auto refused = [this] {
+        return counters_.TcpExt_TCPRcvQDrop + counters_.TcpExt_TCPOFODrop;
+    };
+    const std::uint64_t refused_before = refused();
     const auto verdict = r.connection.on_segment(environment_, now, merged_arrived_, merged_);
     // There may be room when the peer sends it again.
-    if (counters_.TcpExt_TCPRcvQDrop != refused && !memory_.has(Memory::slab_bytes)) make_room();
+    if (refused() != refused_before && !memory_.has(Memory::slab_bytes)) make_room();
     if (verdict == tcp::Connection::Verdict::reset) answer_reset(r.connection.tuple(), merged_);
     if (caps_.link == device::LinkType::ethernet && r.connection.tcb().snd.una.value() != acked) {
         const auto hop = routes_.find(r.connection.tuple().remote.address);

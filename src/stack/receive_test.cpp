@@ -47,6 +47,40 @@ struct Opened : Bench {
     tcp::Connection& c() { return *stack.find(id); }
 };
 
+// --- Counters of what a connection sees
+
+TEST(Counters, AClosedWindowAndItsOpeningAreCounted) {
+    Opened b;
+    std::uint32_t seq = 1001;
+    for (int i = 0; i != 1000 && b.counters().TcpExt_TCPToZeroWindowAdv == 0; ++i) {
+        b.in("A " + number(seq) + " ack " + number(b.iss + 1) + " len 1460");
+        seq += 1460;
+        b.wait(50ms);
+    }
+    ASSERT_EQ(b.counters().TcpExt_TCPToZeroWindowAdv, 1u);
+    EXPECT_EQ(b.take().back().tcp().window(), 0);
+    EXPECT_EQ(b.counters().TcpExt_TCPFromZeroWindowAdv, 0u);
+    Octets all(b.c().unread());
+    ASSERT_TRUE(b.stack.read(b.now, b.id, all));
+    b.wait(1s);
+    EXPECT_EQ(b.counters().TcpExt_TCPFromZeroWindowAdv, 1u);
+}
+
+TEST(Counters, WhatWaitsBehindAHoleAndOverlaps) {
+    Opened b;
+    const std::string ack = " ack " + number(b.iss + 1);
+    b.in("A 1101" + ack + " len 100");
+    EXPECT_EQ(b.counters().TcpExt_TCPOFOQueue, 1u);
+    b.in("A 1151" + ack + " len 100");
+    EXPECT_EQ(b.counters().TcpExt_TCPOFOMerge, 1u);
+    b.in("A 1001" + ack + " len 100");
+    b.in("A 1001" + ack + " len 100");            // our ACK was lost, or slow
+    EXPECT_EQ(b.counters().TcpExt_DelayedACKLost, 1u);
+    const std::uint64_t pure = b.counters().TcpExt_TCPPureAcks;
+    b.in("A 1251" + ack);
+    EXPECT_EQ(b.counters().TcpExt_TCPPureAcks, pure + 1);
+}
+
 // --- ICMP
 
 TEST(Icmp, TooBigMakesSegmentsSmaller) {  // RFC 1191, RFC 8201
@@ -194,6 +228,18 @@ TEST(Ip, MUST_51_SourceRoutesAreDropped) {  // as RFC 7126 advises
     }
     EXPECT_TRUE(b.quiet());
     EXPECT_EQ(b.counters().Estab_TCPSourceRouteDrops, 2u);
+}
+
+TEST(Ip, AnAddressThatIsOursNoLongerIsNotAnswered) {  // not even for the flow seen last
+    Opened b;
+    b.in("PA 1001 ack " + number(b.iss + 1) + " len 10");
+    b.take();
+    b.stack.routes() = {};
+    const std::uint64_t before = b.counters().Ip_InAddrErrors;
+    b.in("PA 1011 ack " + number(b.iss + 1) + " len 10");
+    EXPECT_TRUE(b.quiet());
+    EXPECT_EQ(b.counters().Ip_InAddrErrors, before + 1);
+    EXPECT_EQ(b.c().unread(), 10u);
 }
 
 TEST(Ip, FragmentsArePutTogether) {

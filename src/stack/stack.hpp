@@ -110,7 +110,11 @@ public:
     // --- Where we are
     // What the device can do; before the first frame, and again when it changes.
     void attach(const device::Caps& caps);
-    ip::Routes& routes() { return routes_; }
+    // Whoever asks may change it: the flow seen last is asked about anew. For use at once.
+    ip::Routes& routes() {
+        last_ref_ = none;
+        return routes_;
+    }
     ip::Neighbours& neighbours() { return neighbours_; }
 
     // --- A turn
@@ -329,7 +333,8 @@ private:
     std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
                              const wire::Address& from, const wire::Address& to,
                              const device::Offload& offload);
-    void answer(const wire::FourTuple& tuple, const tcp::Segment& seg);
+    // False: too many answers wait already.
+    bool answer(const wire::FourTuple& tuple, const tcp::Segment& seg);
     void answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in);
 
     tcp::Config config_;

@@ -11,6 +11,7 @@ using wire::Flags;
 
 // SEG.ACK is SND.UNA or above it.
 void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg) {
+    if (seg.payload.empty()) ++env.counters.TcpExt_TCPPureAcks;
     AckNews news{.advanced = seg.ack > tcb_.snd.una, .duplicate = is_duplicate_ack(seg)};
     const std::uint64_t newly = distance(tcb_.snd.una, seg.ack);
     const std::uint64_t flight = in_flight();

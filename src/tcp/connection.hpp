@@ -230,7 +230,7 @@ private:
     bool fails_paws(Instant now, const Segment& seg) const;
     void trim(Segment& seg);
     void challenge(Environment& env, Instant now, const Segment& seg);
-    void refuse(Environment& env, Instant now, const Segment& seg);
+    void refuse(Environment& env, Instant now, const Segment& seg, bool is_old = false);
     // ack.cpp
     void on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
     Duration take_rtt(Environment& env, Instant now, Instant arrived, const Segment& seg,
@@ -293,12 +293,13 @@ private:
     bool plan_probe(Environment& env, Instant now, Segment& out);
     bool make_reset(Environment& env, Segment& out);
     void start_segment(Instant now, Seq seq, std::uint16_t flags, Segment& out);
-    void finish_segment(Segment& out);
+    void finish_segment(Environment& env, Segment& out);
     std::uint32_t payload_max(const Segment& started, const Room& room) const;
     std::uint32_t segment_mss(const Segment& started, const Room& room) const;
     std::uint32_t new_data_allowance(Instant now, std::uint32_t mss, std::uint32_t payload_max);
     bool holds_small(Instant now) const;
-    void send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss, Segment& out);
+    void send_data(Environment& env, Instant now, Seq from, std::uint32_t octets,
+                   std::uint32_t mss, Segment& out);
     void arm_persist_if_stuck(Instant now);
     // timers.cpp
     void on_retransmit_timer(Environment& env, Instant now);
@@ -376,6 +377,7 @@ private:
     bool persisting_ : 1 = false;        // retransmit_at_ is the persist timer
     bool nodelay_ : 1 = false;
     bool has_error_ : 1 = false;
+    bool offered_zero_ : 1 = false;      // the window, in what was sent last
     bool write_blocked_ : 1 = false;     // tell the user when there is room
     bool sws_override_ : 1 = false;      // the sender's silly-window timer has run out
     bool syn_lost_ : 1 = false;          // our SYN or SYN-ACK had to be sent again

@@ -60,8 +60,13 @@ void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segmen
 }
 
 // The acknowledgment rides on whatever goes out.
-void Connection::finish_segment(Segment& out) {
+void Connection::finish_segment(Environment& env, Segment& out) {
     out.window_field = window_to_offer();
+    if ((out.window_field == 0) != offered_zero_) {
+        offered_zero_ = !offered_zero_;
+        ++(offered_zero_ ? env.counters.TcpExt_TCPToZeroWindowAdv
+                         : env.counters.TcpExt_TCPFromZeroWindowAdv);
+    }
     out.wnd = static_cast<std::uint32_t>(tcb_.rcv.wnd());
     if (ecn_echo_) out.flags.bits |= Flags::ece;
     owed_.ack = owed_.dsack = false;
@@ -85,8 +90,8 @@ std::uint32_t Connection::segment_mss(const Segment& started, const Room& room) 
 }
 
 // Fills in the text [from, from + octets) and what it means for the flags.
-void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uint32_t mss,
-                           Segment& out) {
+void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_t octets,
+                           std::uint32_t mss, Segment& out) {
     const bool moved = planted(Bug::recovery_octets) && from < active_->sent.last()->begin;
     const std::uint32_t got = active_->send.gather(from + (moved ? 1 : 0), octets, out.payload);
     CHECK(got == octets);
@@ -120,7 +125,7 @@ void Connection::send_data(Instant now, Seq from, std::uint32_t octets, std::uin
     if (active_->with_prr) active_->prr.on_sent(octets);
     last_sent_ = now;
     if (retransmit_at_ == never || persisting_) arm_retransmit(now);  // RFC 6298 5.1
-    finish_segment(out);
+    finish_segment(env, out);
 }
 
 bool Connection::plan_retransmission(Environment& env, Instant now, const Room& room,
@@ -162,7 +167,7 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
         a.undo.first_retransmit = std::min(a.undo.first_retransmit, now);
         a.undo.unproven += octets;
     }
-    send_data(now, record.begin, octets, mss, out);
+    send_data(env, now, record.begin, octets, mss, out);
     stats_.retransmits += out.segments;
     stats_.octets_retransmitted += octets;
     env.counters.Tcp_RetransSegs += out.segments;
@@ -208,7 +213,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         if (cwr_owed_) out.flags.bits |= Flags::cwr;
         cwr_owed_ = false;
     }
-    send_data(now, from, octets, mss, out);
+    send_data(env, now, from, octets, mss, out);
     if (sack_ && !as_probe) arm_early(now);
     return true;
 }
@@ -331,7 +336,7 @@ bool Connection::plan_fin(Environment& env, Instant now, Segment& out) {
     owed_.fin = false;
     last_sent_ = now;
     if (retransmit_at_ == never || persisting_) arm_retransmit(now);
-    finish_segment(out);
+    finish_segment(env, out);
     return true;
 }
 
@@ -344,7 +349,7 @@ bool Connection::plan_ack(Environment& env, Instant now, Segment& out) {
         ++env.counters.TcpExt_TCPChallengeACK;
     }
     if (owed_.duplicate_acks != 0) --owed_.duplicate_acks;
-    finish_segment(out);
+    finish_segment(env, out);
     if (state_ == State::time_wait) deactivate_if_idle(env, now);
     return true;
 }
@@ -371,7 +376,7 @@ bool Connection::plan_probe(Environment& env, Instant now, Segment& out) {
     if (window) ++env.counters.TcpExt_TCPWinProbe;
     note(env, now, window ? event::Kind::window_probe : event::Kind::keepalive_probe,
          window ? out.seq.wire().raw : probes_, retries_);
-    finish_segment(out);
+    finish_segment(env, out);
     return true;
 }
 

@@ -59,7 +59,7 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
     if (fails_paws(now, seg)) {
         ++env.counters.TcpExt_PAWSEstab;
         note(env, now, event::Kind::paws_reject, seg.options.timestamps->val, ts_recent_);
-        refuse(env, now, seg);
+        refuse(env, now, seg, true);
         return Step::stop;
     }
     if (timestamps_ && !seg.options.timestamps && config_->require_timestamps &&
@@ -95,8 +95,9 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
     return Step::next;
 }
 
-// The answer to what cannot be accepted: an ACK that says where we are, and nothing else.
-void Connection::refuse(Environment& env, Instant now, const Segment& seg) {
+// The answer to what cannot be accepted: an ACK that says where we are, and nothing else. `is_old`:
+// by its timestamp.
+void Connection::refuse(Environment& env, Instant now, const Segment& seg, bool is_old) {
     if (seg.has(Flags::rst)) return;
     if (seg.has(Flags::syn) && config_->rfc5961) {
         challenge(env, now, seg);  // RFC 5961 4.2: whatever its sequence number
@@ -108,6 +109,7 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg) {
     const bool has_text = !seg.payload.empty();
     if (has_text && seg.end() <= tcb_.rcv.nxt) {
         stats_.duplicates_in += seg.segments;
+        ++env.counters.TcpExt_DelayedACKLost;  // or it was slow
         note(env, now, event::Kind::duplicate, seg.seq.wire().raw, seg.end().wire().raw);
         report_duplicate(env, seg.seq, seg.seq + seg.payload.size());
     } else {
@@ -116,7 +118,11 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg) {
         if (!has_text && !seg.has(Flags::fin)) {
             if (last_refused_ != Instant::min() &&
                 now - last_refused_ < config_->invalid_ratelimit) {
-                ++env.counters.TcpExt_TCPACKSkippedSeq;
+                event::Counters& n = env.counters;
+                ++(state_ == State::syn_received ? n.TcpExt_TCPACKSkippedSynRecv
+                   : state_ == State::time_wait  ? n.TcpExt_TCPACKSkippedTimeWait
+                   : is_old                      ? n.TcpExt_TCPACKSkippedPAWS
+                                                 : n.TcpExt_TCPACKSkippedSeq);
                 return;
             }
             last_refused_ = now;

@@ -30,7 +30,8 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
         what = recv.insert(seg.seq, seg.payload);
     }
     if (what.refused) {
-        ++env.counters.TcpExt_TCPRcvQDrop;
+        ++(seg.seq > tcb_.rcv.nxt ? env.counters.TcpExt_TCPOFODrop
+                                  : env.counters.TcpExt_TCPRcvQDrop);
         if (fin_waiting_ && fin_wait_seq_ == seg.seq + seg.payload.size()) fin_waiting_ = false;
         owed_.ack = true;
         return;
@@ -50,6 +51,7 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
     } else if (what.fresh != 0) {
         stats_.out_of_order_in += seg.segments;
         ++env.counters.TcpExt_TCPOFOQueue;
+        if (what.duplicate) ++env.counters.TcpExt_TCPOFOMerge;
         note(env, now, event::Kind::out_of_order, seg.seq.wire().raw, seg.end().wire().raw,
              tcb_.rcv.nxt.wire().raw);
         note_sack(what);

@@ -42,6 +42,25 @@ void expect_text_is_taken(std::vector<std::uint8_t> options) {
     )");
 }
 
+// Twenty octets, then options in words of four, up to sixty (S4-3): whatever the length, the text
+// begins behind it. RFC 9293 3.1.
+TEST(S1_6, TextBeginsBehindAHeaderOfAnyLength) {
+    for (std::size_t options = 0; options <= 40; options += 4) {
+        SCOPED_TRACE(options);
+        expect_text_is_taken(std::vector<std::uint8_t>(options, 1));  // No-Operations
+    }
+}
+
+TEST(S1_6, AHeaderThatEndsElsewhereIsNone) {
+    Conversation c{established({.mss = 1000})};
+    const Frame good = frame_with_options(c, Flags::ack, std::vector<std::uint8_t>(12, 1), 0);
+    for (std::uint8_t words = 0; words <= 15; ++words) {
+        std::vector<std::uint8_t> octets = good.octets;  // of 32: eight words
+        octets[12] = static_cast<std::uint8_t>(words << 4 | (octets[12] & 15));
+        EXPECT_EQ(wire::TcpView::parse(octets).has_value(), words >= 5 && words <= 8) << +words;
+    }
+}
+
 TEST(Rfc9293, Must1_TheLargestWindowIsNotNegative) {  // 3.1, REC-1
     Conversation c{
         established({.mss = 1000, .cwnd = 100'000, .window = 65'535, .window_scale = 14})};

@@ -65,6 +65,30 @@ TEST(S1_15, TheFirstFlightIsTenSegments) {  // RFC 6928: 10 x 1448 = 14480
     )");
 }
 
+// The second download, one port further: its numbers, its clock and its close in three segments.
+TEST(S1_19, TheNextConnectionBeginsAnew) {
+    Terms s = downloader();
+    s.iss = 2780780137;
+    s.irs = 825503549;
+    Conversation{syn_sent(s)}.run(R"(
+        +0      app open
+        +0      -> Flags [S], seq 2780780137, win 29200, options [mss 1460,sackOK,TS val 1666537180 ecr 0,nop,wscale 7], length 0
+        +0.2    <- Flags [S.], seq 0, ack 1, win 28960, options [mss 1460,sackOK,TS val 2620718342 ecr 1666537180,nop,wscale 7], length 0
+        +0      -> Flags [.], ack 1, win 229, options [nop,nop,TS val 1666537180 ecr 2620718342], length 0
+        +0.8    app write 151
+        +0      -> Flags [P.], seq 1:152, ack 1, win 229, options [nop,nop,TS val 1666537181 ecr 2620718342], length 151
+    )").run(R"(
+        +6      <- F. 1 ack 152 win 235
+        +0      app read eof
+        +0      app close
+        +0      -> Flags [F.], seq 152, ack 2, win 229, options [nop,nop,TS val 1666537187 ecr 2620718349], length 0
+        +0      state LAST-ACK
+        +0.2    <- . 2 ack 153 win 235
+        +0      state CLOSED
+        +0      expect-error none
+    )");
+}
+
 // The window opens by twice what was delivered, and its right edge never moves left (SHLD-14).
 TEST(S1_16, TheWindowOpensByTwiceWhatWasDelivered) {
     Conversation c{syn_sent(downloader())};

@@ -39,6 +39,25 @@ TEST(S2_19, TheSmallerOfBothWindowsCounts) {
     )");
 }
 
+// Flow control, not congestion control, lets these go: the peer said that it has room for them.
+TEST(S2_27, ManySegmentsAreUnderWayBeforeTheFirstAck) {
+    Conversation{established({.mss = 1000, .cwnd = 100'000, .window = 5000})}.run(R"(
+        +0   app write 9000
+        +0   -> . 1:1001
+        +0   -> . 1001:2001
+        +0   -> . 2001:3001
+        +0   -> . 3001:4001
+        +0   -> . 4001:5001
+        +0   in-flight 5000
+        +50  <- . ack 2001            // two are taken: the window slides by two
+        +0   -> . 5001:6001
+        +0   -> . 6001:7001
+        +50  <- . ack 2001 win 6000   // none, but there is room for one more
+        +0   -> . 7001:8001
+        +0   quiet
+    )");
+}
+
 TEST(S2_17, AClosedWindowIsProbedWithNothing) {  // RFC 9293 3.8.6.1; Linux's form: S4-17a
     Conversation{established({.mss = 1000, .cwnd = 10'000, .rtt = 100ms})}.run(R"(
         +0    app write 1000

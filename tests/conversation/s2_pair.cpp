@@ -1,6 +1,8 @@
 // Two real ends and a link between them: what shows only over many round trips.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "conversation/pair.hpp"
 
 namespace estab::conversation {
@@ -48,6 +50,24 @@ TEST(S2_23, SlowStartStopsAtSsthreshNumberForNumber) {  // RFC 5681 3.1
     came.resize(wanted.size());
     EXPECT_EQ(came, wanted);
     EXPECT_EQ(pair.info(Pair::client).ssthresh, 12'000u);
+}
+
+// Ten megabytes are more than 7100 packets of 1400 octets; ten mebibytes are 347 more. Nothing but
+// full segments and what is left at the end.
+TEST(S2_2, ABulkTransferIsAsFewSegmentsAsItCanBe) {
+    const auto segments = [](std::uint64_t octets, std::uint16_t mss) {
+        PairTerms t{.mss = mss};
+        t.client.send_buffer = t.server.recv_buffer = 1 << 20;
+        Pair pair(t);
+        pair.write(Pair::client, octets);
+        EXPECT_TRUE(pair.run_for(600s, [&] { return pair.received(Pair::server) == octets; }));
+        return std::ranges::count_if(pair.heard(), [](const Pair::Heard& h) {
+            return h.from == Pair::client && h.octets != 0;
+        });
+    };
+    EXPECT_EQ(segments(10'000'000, 1400), 7143);
+    EXPECT_EQ(segments(10'000'000, 1448), 6907);
+    EXPECT_EQ(segments(10 << 20, 1400), 7490);
 }
 
 TEST(S2_24, LossesMakeASawtooth) {  // RFC 5681: halve, then add one a round trip

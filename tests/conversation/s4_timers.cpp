@@ -61,6 +61,101 @@ TEST(S4_9a, LinearTimeoutsAreConfigurable) {  // as Linux since 6.5
     )");
 }
 
+// One segment, then one more for each acknowledged, in octets. RFC 5681 3.1.
+TEST(S4_13, SlowStartAddsASegmentForEachAck) {
+    Conversation{established(tutorial())}.run(R"(
+        +0   app write 12000
+        +0   -> . 1:1001
+        +0   cwnd 1000
+        +50  <- . ack 1001
+        +0   -> . 1001:2001
+        +0   -> . 2001:3001
+        +0   cwnd 2000
+        +50  <- . ack 2001
+        +0   -> . 3001:4001
+        +0   -> . 4001:5001
+        +0   cwnd 3000
+        +0   <- . ack 3001
+        +0   -> . 5001:6001
+        +0   -> . 6001:7001
+        +0   cwnd 4000
+        +0   in-flight 4000
+    )");
+}
+
+TEST(S4_13, TheAdvertisedWindowIsALimitToo) {
+    Terms t = tutorial();
+    t.window = 2000;
+    Conversation{established(t)}.run(R"(
+        +0   app write 12000
+        +0   -> . 1:1001
+        +50  <- . ack 1001 win 2000
+        +0   -> . 1001:2001
+        +0   -> . 2001:3001
+        +50  <- . ack 2001 win 2000
+        +0   -> . 3001:4001
+        +0   quiet
+        +0   <- . ack 3001 win 2000
+        +0   -> . 4001:5001
+        +0   in-flight 2000           // whatever cwnd is
+    )");
+}
+
+TEST(S4_15, FourTimersEachInItsTime) {
+    Terms t = tutorial();
+    t.config.keepalive = true;
+    Conversation{established(t)}.run(R"(
+        +0    timer keepalive
+        +0    app write 1000
+        +0    -> P. 1:1001
+        +0    timer on
+        +50   <- . ack 1001 win 0
+        +0    timer keepalive         // nothing is in flight, and nothing waits
+        +0    app write 1000
+        +0    quiet
+        +0    timer persist
+        +50   <- . ack 1001 win 8000
+        +0    -> P. 1001:2001
+        +0    timer on
+        +50   <- F. 1 ack 2001
+        +0    app close
+        +0    -> F. 2001 ack 2
+        +0    timer on
+        +50   <- . 2 ack 2002
+        +0    state CLOSED
+    )");
+    Conversation{established(t)}.run(R"(
+        +0    app close
+        +0    -> F. 1 ack 1
+        +50   <- F. 1 ack 2
+        +0    -> . 2 ack 2
+        +0    timer timewait
+    )");
+}
+
+// What the four leave out: a delayed ACK (RFC 5681 4.2), FIN-WAIT-2 (RFC 9293 3.6), a tail loss
+// probe (RFC 8985 7), and SYN-ACKs of a half-open record (listener_test).
+TEST(S4_15a, TimersThatTheFourLeaveOut) {
+    Terms t{.mss = 1000, .cwnd = 10'000, .sack = true, .rtt = 50ms};
+    t.config.quick_acks = 0;
+    t.config.fin_wait_2 = 60s;
+    Conversation{established(t)}.run(R"(
+        +0    <- . 1:101 ack 1
+        +39   quiet
+        +1    -> . 1 ack 101          // delayed ACK
+        +0    app read 100
+        +0    app write 2000
+        +0    drain
+        +102  -> P. 1001:2001         // tail loss probe, long before the timeout
+        +50   <- . 101 ack 2001
+        +0    app close
+        +0    drain
+        +50   <- . 101 ack 2002
+        +0    state FIN-WAIT-2
+        +60s  state CLOSED            // nobody is left who could read
+    )");
+}
+
 TEST(S4_14,
      OnATimeOutHalfOfWhatWasInFlight) {  // RFC 5681 3.1 (4): FlightSize / 2, at least 2 segments
     Terms t = tutorial();
