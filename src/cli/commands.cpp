@@ -55,6 +55,13 @@ constexpr CommandEntry entries[] = {
                  "tcpdump -w - -i eth0 tcp | estab dump -ttttt -",
      .takes_command = false,
      .make = make_dump},
+    {.name = "undump",
+     .summary = "a capture from the lines that tcpdump printed of it",
+     .arguments = "[OPTIONS] FILE [-o CAPTURE]",
+     .examples = "estab undump lines.txt -o trace.pcapng\n"
+                 "tcpdump -nn -r old.pcap | estab undump - | estab analyze -",
+     .takes_command = false,
+     .make = make_undump},
     {.name = "analyze",
      .summary = "what happened in a capture: connections, losses, and what they cost",
      .arguments = "[OPTIONS] FILE [EXPRESSION…]",
