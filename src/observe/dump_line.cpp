@@ -169,7 +169,8 @@ void read_application(LineCursor& at, DumpLine& into) {
     if (cut != std::string_view::npos && text.ends_with(']')) {
         into.text = text.substr(0, cut);
     } else {
-        into.text = std::string(text) + "\r\n";
+        into.text = text;
+        into.text += "\r\n";
     }
 }
 

@@ -30,14 +30,14 @@ class RoundTrip(unittest.TestCase):
         for capture in sorted(CAPTURES.glob("*.pcap*")):
             if capture.name.split(".")[0] in NOT_TEXT:
                 continue
-            for options in ([], ["-S"], ["-tttt"], ["-tt", "-X"], ["-A"]):
+            for options in ([], ["-S", "-tttt"], ["-tt", "-A"]):
                 text = estab("dump", *options, capture).stdout
-                wanted = [re.sub(r"^(.*:\S+) .*\b(In|Out) +", r"\1 ", line)
+                wanted = [re.sub(r"^(.*[:.]\S+?) .*\b(In|Out) +", r"\1 ", line)
                           for line in text.decode(errors="replace").splitlines() if "Flags [" in line]
                 run = undump(text)
                 self.assertEqual(lines(run.stdout, *options), wanted, (capture.name, options, run.stderr))
                 compared += len(wanted)
-        self.assertGreater(compared, 30_000)
+        self.assertGreater(compared, 20_000)
 
     def test_octets_that_are_shown_are_the_packets(self):
         for option in ("-X", "-XX", "-x"):
