@@ -56,6 +56,7 @@ std::unique_ptr<Command> make_dump();
 std::unique_ptr<Command> make_get();
 std::unique_ptr<Command> make_nc();
 std::unique_ptr<Command> make_packetdrill();
+std::unique_ptr<Command> make_perf();
 std::unique_ptr<Command> make_report();
 std::unique_ptr<Command> make_run();
 std::unique_ptr<Command> make_serve();

@@ -40,6 +40,15 @@ constexpr CommandEntry entries[] = {
                  "sudo estab nc -v -l 9000 --tun tcp0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24",
      .takes_command = true,
      .make = make_nc},
+    {.name = "perf",
+     .summary = "how fast it is: bulk each way, round trips, connections",
+     .arguments = "[OPTIONS] HOST|--serve [-- CMD…]",
+     .examples = "sudo estab perf --serve --tun tcp0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24\n"
+                 "estab perf 10.9.0.2\n"
+                 "estab perf 192.0.2.7 --tests up,down --time 10 --json\n"
+                 "estab perf 10.77.0.100 -- ./server-with-the-three-ports",
+     .takes_command = true,
+     .make = make_perf},
     {.name = "ss",
      .summary = "show the sockets of running estab commands",
      .arguments = "[-a] [-l] [-i] [-o] [--json] [PID]",
