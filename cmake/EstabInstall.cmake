@@ -89,9 +89,11 @@ install(CODE "
 ")
 
 if(TARGET estab)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
   install(TARGETS estab RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-endif()
-file(GLOB man_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.1")
-if(man_pages)
-  install(FILES ${man_pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  # The manual says what this very program's --help says: it is made when it is installed.
+  install(CODE "execute_process(COMMAND \"${Python3_EXECUTABLE}\" -B \"${PROJECT_SOURCE_DIR}/tools/man\"
+    --estab \"$<TARGET_FILE:estab>\" --out \"${PROJECT_BINARY_DIR}/man\" COMMAND_ERROR_IS_FATAL ANY)")
+  install(DIRECTORY "${PROJECT_BINARY_DIR}/man/" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1"
+    FILES_MATCHING PATTERN "*.1")
 endif()

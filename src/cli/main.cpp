@@ -35,8 +35,11 @@ std::string overview(bool all) {
         out += "\n";
     }
     out += "Usage: estab COMMAND [OPTIONS]\n\nCommands:\n";
+    std::size_t widest = 0;
     for (const CommandEntry& entry : all_commands())
-        out += fmt::format("  {:<10}{}\n", entry.name, entry.summary);
+        widest = std::max(widest, std::string_view(entry.name).size());
+    for (const CommandEntry& entry : all_commands())
+        out += fmt::format("  {:<{}}  {}\n", entry.name, widest, entry.summary);
     out += "\nestab COMMAND --help shows its options. estab --version [--json]\n";
     if (all)
         out +=

@@ -22,10 +22,16 @@ struct Shown {
     std::string group;  // empty: the command's own
 };
 
+// Of UTF-8 in the terminal: an octet that goes on with a character takes no room.
+std::size_t width(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
 // Words of `text` behind `left`, in lines of at most 80 columns.
 std::string paragraph(const std::string& left, std::string_view text) {
     std::string out = "  " + left;
-    std::size_t column = out.size();
+    std::size_t column = width(out);
     const auto next_line = [&] {
         out += '\n';
         out.append(help_column, ' ');
@@ -40,13 +46,13 @@ std::string paragraph(const std::string& left, std::string_view text) {
     while (!text.empty()) {
         const std::size_t end = text.find(' ');
         const std::string_view word = text.substr(0, end);
-        if (column > help_column && column + 1 + word.size() > columns) next_line();
+        if (column > help_column && column + 1 + width(word) > columns) next_line();
         if (column > help_column) {
             out += ' ';
             ++column;
         }
         out += word;
-        column += word.size();
+        column += width(word);
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     }
     return out + '\n';
