@@ -70,8 +70,9 @@ std::vector<std::uint8_t> packed(const std::vector<std::uint8_t>& bytes) {
 }
 
 Json page_data(const AnalyzedFile& file, const analysis::Overview& overview,
-               const analysis::Trace& trace) {
+               const analysis::Trace& trace, const PageExtra& extra) {
     Json data = Json::parse(analysis_json(file, overview));
+    if (!extra.simulation.empty()) data["simulation"] = Json::parse(extra.simulation);
     Json labels = Json::array();
     for (unsigned i = 0; i < analysis::label_count; ++i) {
         labels.push_back(analysis::to_string(static_cast<analysis::Label>(i)));
@@ -104,7 +105,13 @@ std::string script_text(const Json& json) {
 }  // namespace
 
 void write_page(const AnalyzedFile& file, const analysis::Overview& overview,
-                const analysis::Trace& trace, const std::function<void(std::string_view)>& write) {
+                const analysis::Trace& trace, const std::function<void(std::string_view)>& write,
+                const PageExtra& extra) {
+    const auto write_columns = [&write](const char* kind, std::size_t number,
+                                        const std::vector<std::uint8_t>& bytes) {
+        write("<script type=\"application/octet-stream\" id=\"" + std::string(kind) + "-" +
+              std::to_string(number) + "\">" + base64(packed(bytes)) + "</script>\n");
+    };
     std::string_view page = part(estab_page_html, estab_page_html_end);
     while (!page.empty()) {
         const std::size_t begin = page.find('@');
@@ -118,14 +125,15 @@ void write_page(const AnalyzedFile& file, const analysis::Overview& overview,
         if (name == "CHART_CSS") write(part(estab_page_chart_css, estab_page_chart_css_end));
         if (name == "CHART_JS") write(part(estab_page_chart_js, estab_page_chart_js_end));
         if (name == "VERSION") write(ESTAB_VERSION);
-        if (name == "DATA") write(script_text(page_data(file, overview, trace)));
+        if (name == "DATA") write(script_text(page_data(file, overview, trace, extra)));
         if (name != "POINTS") continue;
         for (const analysis::Summary& s : overview.kept()) {
             const analysis::Columns* columns = trace.find(s.number);
             if (columns == nullptr || columns->size() == 0) continue;
-            write("<script type=\"application/octet-stream\" id=\"points-" +
-                  std::to_string(s.number) + "\">" + base64(packed(columns->bytes())) +
-                  "</script>\n");
+            write_columns("points", s.number, columns->bytes());
+        }
+        for (std::size_t i = 0; i < extra.series.size(); ++i) {
+            write_columns("series", i, extra.series[i]);
         }
     }
     write(page);

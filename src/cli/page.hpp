@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "analysis/summary.hpp"
 #include "analysis/trace.hpp"
@@ -10,8 +12,16 @@
 
 namespace estab::cli {
 
+// What only a simulator knows of its flows. The columns of a series are 32-bit little-endian
+// numbers behind one another; page.js names them.
+struct PageExtra {
+    std::string simulation;                         // JSON; empty: none
+    std::vector<std::vector<std::uint8_t>> series;  // of the flows, in order
+};
+
 // One self-contained HTML page, in pieces.
 void write_page(const AnalyzedFile& file, const analysis::Overview& overview,
-                const analysis::Trace& trace, const std::function<void(std::string_view)>& write);
+                const analysis::Trace& trace, const std::function<void(std::string_view)>& write,
+                const PageExtra& extra = {});
 
 }  // namespace estab::cli

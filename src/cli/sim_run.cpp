@@ -5,16 +5,14 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/sim_record.hpp"
 #include "congestion/algorithm.hpp"
 #include "link/path_spec.hpp"
-#include "observe/event_text.hpp"
-#include "observe/pcapng_writer.hpp"
 
 namespace estab::cli {
 namespace {
@@ -41,72 +39,6 @@ void fix_buffers(tcp::Config& config, std::uint64_t octets) {
     config.send_buffer = config.recv_buffer = static_cast<std::uint32_t>(octets);
     config.fixed_window = config.send_buffer / 536 + 1;  // only the buffers bound `fixed`
 }
-
-class File final : public observe::ByteSink {
-public:
-    explicit File(const std::filesystem::path& path)
-        : path_(path), file_(std::fopen(path.c_str(), "wb")) {
-        if (file_ == nullptr) throw std::runtime_error(path.string() + ": " + std::strerror(errno));
-    }
-    ~File() override { std::fclose(file_); }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    void write(Bytes bytes) override {
-        if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
-            throw std::runtime_error(path_.string() + ": " + std::strerror(errno));
-        }
-    }
-    void write(std::string_view text) {
-        write(Bytes{reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    }
-
-private:
-    std::filesystem::path path_;
-    std::FILE* file_;
-};
-
-// What --out keeps while it runs: headers of packets as the senders see them, and the senders'
-// events.
-class Recorder final : public sim::Observer {
-public:
-    Recorder(const std::filesystem::path& folder, sim::World& world)
-        : capture_(folder / "capture.pcapng"),
-          events_(folder / "events.jsonl"),
-          writer_(capture_, {.comment = "estab sim run", .snaplen = 128}) {
-        observe::add_events_header(line_);
-        flush();
-        for (const auto& host : world.hosts()) {
-            interfaces_.push_back(writer_.add_interface(host->name(), device::LinkType::ip));
-            if (is_sender(*host)) host->stack().log().store_all(true);
-        }
-        world.watch(this);
-    }
-    void on_packet(Instant at, const sim::Host& host, Way way, Bytes packet) override {
-        if (!is_sender(host)) return;
-        writer_.write({.interface = interfaces_[host.number() - 1],
-                       .at = at,
-                       .way = way == Way::sent ? link::Way::sent : link::Way::received,
-                       .bytes = packet});
-    }
-    void on_event(Instant, const sim::Host&, const event::Event& e) override {
-        observe::add_event_json(line_, e);
-        flush();
-    }
-    void finish() { writer_.finish(); }
-
-private:
-    static bool is_sender(const sim::Host& host) { return host.number() % 2 == 1; }
-    void flush() {
-        line_.add('\n');
-        events_.write(line_.view());
-        line_.clear();
-    }
-
-    File capture_, events_;
-    observe::PcapngWriter writer_;
-    observe::TextBuffer line_;
-    std::vector<std::size_t> interfaces_;
-};
 
 Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
     Json flows = Json::array();
@@ -165,6 +97,24 @@ void show(const sim::DumbbellReport& r) {
     print(out);
 }
 
+// To the end, with a bar on a terminal.
+void advance(sim::Dumbbell& dumbbell, Duration whole, SimRecord* record) {
+    const bool has_bar = ::isatty(STDERR_FILENO) != 0;
+    const Instant begin = dumbbell.world().now();
+    const Duration piece = record != nullptr ? record->sample_every(whole) : whole / 100;
+    std::int64_t shown = -1;
+    for (Instant at = begin; at < dumbbell.end() && !dumbbell.is_over();) {
+        at = std::min(after(at, std::max<Duration>(piece, 1ns)), dumbbell.end());
+        dumbbell.run_to(at);
+        if (record != nullptr) record->sample();
+        const std::int64_t percent = (at - begin) * 100 / whole;
+        if (!has_bar || percent == shown) continue;
+        shown = percent;
+        std::fprintf(stderr, "\r%3d %%  %.1f s", static_cast<int>(percent), seconds(at - begin));
+    }
+    if (has_bar) std::fputs("\r\033[K", stderr);
+}
+
 }  // namespace
 
 void SimRun::setup(Options& options) {
@@ -195,7 +145,7 @@ void SimRun::setup(Options& options) {
     options.flag({"--big-segments", "", "senders hand over frames of up to 64 KB, which are cut"},
                  big_segments_);
     options.flag({"--no-referee", "", "do not check the rules: faster"}, no_referee_);
-    options.value({"--out", "DIR", "write summary.json, events.jsonl and capture.pcapng there"},
+    options.value({"--out", "DIR", "write summary.json, events.jsonl, capture.pcapng and report.html"},
                   out_);
 }
 
@@ -243,27 +193,15 @@ sim::DumbbellSettings SimRun::settings() const {
 int SimRun::run(bool json) {
     const sim::DumbbellSettings wanted = settings();
     sim::Dumbbell dumbbell(wanted);
-    const std::filesystem::path folder = out_;
-    std::optional<Recorder> recorder;
+    std::optional<SimRecord> record;
     if (!out_.empty()) {
-        std::filesystem::create_directories(folder);
-        recorder.emplace(folder, dumbbell.world());
+        std::filesystem::create_directories(out_);
+        record.emplace(out_, dumbbell);
     }
-    const bool has_bar = ::isatty(STDERR_FILENO) != 0;
-    const Instant begin = dumbbell.world().now();
-    constexpr int pieces = 100;
-    for (int i = 1; i <= pieces && !dumbbell.is_over(); ++i) {
-        dumbbell.run_to(after(begin, wanted.duration * i / pieces));
-        if (has_bar)
-            std::fprintf(stderr, "\r%3d %%  %.1f s", i, seconds(dumbbell.world().now() - begin));
-    }
-    if (has_bar) std::fputs("\r\033[K", stderr);
+    advance(dumbbell, wanted.duration, record ? &*record : nullptr);
     const sim::DumbbellReport report = dumbbell.report();
     const std::string summary = to_json(report, wanted.seed).dump();
-    if (recorder) {
-        recorder->finish();
-        File(folder / "summary.json").write(summary + "\n");
-    }
+    if (record) record->finish(summary);
     if (json) {
         print(summary + "\n");
     } else {

@@ -46,6 +46,9 @@ public:
         std::uint64_t corrupted = 0;
         std::uint64_t left = 0;               // came out of pop(), copies included
         std::uint64_t left_bytes = 0;
+        std::uint64_t dropped() const {
+            return dropped_by_script + dropped_by_loss + dropped_by_queue + dropped_by_memory;
+        }
         friend bool operator==(const Counters&, const Counters&) = default;
     };
     struct Delivery {

@@ -100,6 +100,17 @@ void Dumbbell::run_to(Instant at) {
     world_.advance_to(at);
 }
 
+std::optional<FlowSample> Dumbbell::sample(std::size_t flow) const {
+    const tcp::Connection* connection = talks_[flow]->host().stack().find(talks_[flow]->id());
+    if (connection == nullptr) return {};
+    const tcp::Info info = connection->info(world_.now());
+    return FlowSample{.cwnd = info.cwnd,
+                      .ssthresh = info.ssthresh,
+                      .in_flight = info.in_flight,
+                      .delivered = info.delivered,
+                      .rtt_us = info.rtt_us};
+}
+
 FlowReport Dumbbell::flow_report(std::size_t index) const {
     FlowReport flow;
     const tcp::Config& config = settings_.flows[index];

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,14 @@ struct DumbbellReport {
     Duration measured{};
 };
 
+// How a sender and the shared queue are at one moment.
+struct FlowSample {
+    std::uint64_t cwnd = 0, ssthresh = 0, in_flight = 0;  // octets
+    std::uint64_t pacing_bits = 0;                        // a second; 0: not paced
+    std::uint64_t delivered = 0;                          // since the beginning
+    std::uint32_t rtt_us = 0;                             // smoothed
+};
+
 class Dumbbell {
 public:
     explicit Dumbbell(const DumbbellSettings& settings);
@@ -60,6 +69,8 @@ public:
     void run_to(Instant at);       // a piece of the way, for progress bars
     bool is_over() const { return ledger_.is_over(); }  // all have sent everything
     DumbbellReport report() const; // after run_to(end())
+    std::optional<FlowSample> sample(std::size_t flow) const;  // nothing before and after it
+    const World::Link& shared() const { return shared_; }
 
 private:
     class Meter;

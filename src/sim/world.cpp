@@ -36,7 +36,11 @@ void Wire::send(Instant now, Bytes packet) {
         if (place >= waiting->size()) waiting->resize(place + 1);
         ++(*waiting)[place];
     }
+    const std::uint64_t dropped = lane_.counters().dropped();
     lane_.push(now, packet);
+    if (lane_.counters().dropped() != dropped) {
+        for (Observer* observer : world().observers_) observer->on_drop(now, *this, packet);
+    }
     reschedule();
 }
 

@@ -193,6 +193,7 @@ public:
     virtual ~Observer() = default;
     virtual void on_packet(Instant, const Host&, Way, Bytes) {}
     virtual void on_event(Instant, const Host&, const event::Event&) {}
+    virtual void on_drop(Instant, const Wire&, Bytes) {}  // a wire has lost it
 };
 
 class World {

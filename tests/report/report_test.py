@@ -87,6 +87,54 @@ class Page(Folder):
         self.assertIn("10.9.0.1:39508", (self.folder / "cut.html").read_text())
 
 
+class Simulation(Folder):
+    """`estab sim run --out` writes the same page, with what only a simulator knows."""
+
+    def run_to(self, *words):
+        folder = self.folder / "out"
+        run = subprocess.run([ESTAB, "sim", "run", "--duration", "3s", "--out", str(folder), *words],
+                             capture_output=True, text=True, timeout=60)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        return folder
+
+    def test_it_writes_four_files_that_agree(self):
+        folder = self.run_to("--flows", "2", "--cc", "cubic,reno", "--rate", "10mbit")
+        self.assertEqual(sorted(p.name for p in folder.iterdir()),
+                         ["capture.pcapng", "events.jsonl", "report.html", "summary.json"])
+        summary = json.loads((folder / "summary.json").read_text())
+        text = (folder / "report.html").read_text()
+        data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+        self.assertEqual(data["simulation"]["summary"], summary)
+        self.assertEqual(sorted(data["simulation"]["flows"]), sorted(c["client"] for c in data["connections"]))
+        lost = 0
+        for flow in range(2):
+            columns = gzip.decompress(base64.b64decode(re.search(rf'id="series-{flow}">([^<]*)<', text)[1]))
+            samples, losses = struct.unpack_from("<2I", columns)
+            self.assertEqual(len(columns), 8 + 4 * (8 * samples + 3 * losses))
+            lost += losses
+            cwnd = struct.unpack_from(f"<{samples}I", columns, 8 + 4 * samples)
+            self.assertGreater(max(cwnd), 14480)
+        self.assertEqual(lost, summary["dropped_by_queue"])
+        again = sum(f["retransmits"] for f in summary["flows"])
+        events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        told = sum(e.get("event") == "retransmit" for e in events)  # one may be of several segments
+        self.assertTrue(0 < told <= again, (told, again))
+
+    def test_what_is_watched_is_not_changed(self):
+        hash_of = lambda text: json.loads(text)["hash"]
+        plain = subprocess.run([ESTAB, "sim", "run", "--duration", "3s", "--json"], capture_output=True, text=True)
+        self.assertEqual(hash_of((self.run_to() / "summary.json").read_text()), hash_of(plain.stdout))
+
+    @unittest.skipUnless(CHROMIUM, "no chromium")
+    def test_the_page_shows_it(self):
+        page = self.run_to("--rate", "10mbit", "--loss", "0.5%") / "report.html"
+        page.write_text(page.read_text().replace("</body>", SIMULATED + "</body>"))
+        steps = re.search(r'<pre id="steps">(.*?)</pre>', dom_of(self.folder, page), re.S)
+        self.assertIsNotNone(steps, "the steps did not end")
+        lines = steps[1].strip().splitlines()
+        self.assertEqual([line for line in lines if not line.startswith("ok ")], ["end"])
+
+
 # Clicks and keys, one after the other, each followed by what must hold then. Runs inside the page.
 STEPS = r"""
 <script>(async () => {
@@ -150,19 +198,34 @@ STEPS = r"""
 """
 
 
+SIMULATED = STEPS[:STEPS.index("  try {")] + r"""
+  try {
+    await until("all plots are drawn", () => document.querySelectorAll(".plot canvas").length === 8);
+    check("there is something in each", inked().every(n => n > 200));
+    check("the flows are told", $("flows").tBodies[0].rows.length === 1 && !$("simulation").hidden);
+    check("losses have a mark", $("legend").textContent.includes("lost on the way"));
+    key("+"); key("+"); await wait(200);
+    check("zooming keeps the plots", inked().every(n => n > 100));
+    $("theme").click(); $("theme").click(); await wait(50);
+    check("plots are drawn again", inked().every(n => n > 100));
+    check("nothing is wider than the page", document.documentElement.scrollWidth <= innerWidth);
+""" + STEPS[STEPS.index("  } catch (error)"):]
+
+
+def dom_of(folder, page, *options):
+    run = subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000",
+                          f"--user-data-dir={folder / 'profile'}", *options, "--virtual-time-budget=30000",
+                          "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
+    return run.stdout
+
+
 @unittest.skipUnless(CHROMIUM, "no chromium")
 class Browser(Folder):
-    def dom(self, page, *options):
-        run = subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000",
-                              f"--user-data-dir={self.folder / 'profile'}", *options, "--virtual-time-budget=30000",
-                              "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120)
-        return run.stdout
-
     def test_it_can_be_clicked_through(self):
         text = self.page_of("loss-rto-server.pcap")
         page = self.folder / "steps.html"
         page.write_text(text.replace("</body>", STEPS + "</body>"))
-        steps = re.search(r'<pre id="steps">(.*?)</pre>', self.dom(page), re.S)
+        steps = re.search(r'<pre id="steps">(.*?)</pre>', dom_of(self.folder, page), re.S)
         self.assertIsNotNone(steps, "the steps did not end")
         lines = steps[1].strip().splitlines()
         self.assertEqual(lines[-1], "end")
@@ -172,11 +235,11 @@ class Browser(Folder):
     def test_many_connections_and_none(self):
         text = self.page_of("syn-flood-cookies.pcap")
         (self.folder / "flood.html").write_text(text)
-        dom = self.dom(self.folder / "flood.html")
+        dom = dom_of(self.folder, self.folder / "flood.html")
         self.assertIn("SYN flood or scan: 120 connections", dom)
         self.assertIn("121 connections", dom)
         (self.folder / "none.html").write_text(self.page_of("d-empty.pcap"))
-        self.assertIn("0 connections", self.dom(self.folder / "none.html"))
+        self.assertIn("0 connections", dom_of(self.folder, self.folder / "none.html"))
 
 
 if __name__ == "__main__":

@@ -57,13 +57,15 @@ const colour = name => getComputedStyle(root).getPropertyValue("--" + name).trim
 
 // --- the columns of a connection, unpacked when they are first looked at
 const unpacked = new Map();
+async function unpack(holder) {
+  const packed = Uint8Array.from(atob(holder.textContent.trim()), c => c.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
 async function columns(connection) {
   if (unpacked.has(connection.stream)) return unpacked.get(connection.stream);
   const holder = $("points-" + connection.stream);
   if (!holder) return null;
-  const packed = Uint8Array.from(atob(holder.textContent.trim()), c => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const buffer = await new Response(stream).arrayBuffer();
+  const buffer = await unpack(holder);
   const [count, blocks] = new Uint32Array(buffer, 0, 2);
   let at = 8;
   const take = (Type, n) => { const column = new Type(buffer, at, n); at += Math.ceil(n * Type.BYTES_PER_ELEMENT / 4) * 4; return column; };
@@ -72,8 +74,34 @@ async function columns(connection) {
   for (const name of ["sackOf", "sackBegin", "sackEnd"]) c[name] = take(Uint32Array, blocks);
   c.what = take(Uint16Array, count);
   widen(c);
+  c.series = await readSeries(connection);
   unpacked.set(connection.stream, c);
   return c;
+}
+// What the simulator saw of a sender, at many moments; nothing for other connections.
+const simulation = data.simulation;
+const flowOf = connection => simulation ? simulation.flows.indexOf(connection.client) : -1;
+async function readSeries(connection) {
+  const flow = flowOf(connection);
+  if (flow < 0) return null;
+  const buffer = await unpack($("series-" + flow));
+  const [count, losses] = new Uint32Array(buffer, 0, 2), s = {count, losses};
+  let at = 8;
+  const take = n => { const column = new Uint32Array(buffer, at, n); at += 4 * n; return column; };
+  for (const name of ["at", "cwnd", "ssthresh", "flying", "rtt", "pacing", "delivered", "queue"]) s[name] = take(count);
+  for (const name of ["lostAt", "lostSeq", "lostLength"]) s[name] = take(losses);
+  const offset = simulation.begin_unix_s - connection.begin_unix_s;
+  s.time = Float64Array.from(s.at, us => us / 1e6 + offset);
+  s.lostTime = Float64Array.from(s.lostAt, us => us / 1e6 + offset);
+  s.lost = Float64Array.from(s.lostSeq);
+  for (let i = 1; i < losses; ++i) s.lost[i] = s.lost[i - 1] + ((s.lostSeq[i] - s.lost[i - 1]) | 0);
+  let sum = 0, from = 0;
+  const total = Float64Array.from(s.delivered, octets => sum += octets);
+  s.rate = total.map((octets, i) => { // what arrived in the last round trip
+    while (from < i && s.time[i] - s.time[from] > Math.max(s.rtt[i] / 1e6, 0.01)) ++from;
+    return i > from ? (octets - total[from]) * 8 / (s.time[i] - s.time[from]) : 0;
+  });
+  return s;
 }
 // Times add up; sequence numbers become numbers that do not wrap, near the highest before.
 function widen(c) {
@@ -263,12 +291,16 @@ function scan(s, one, block) {
   const from = Math.ceil(a / blockSize), to = Math.floor(b / blockSize);
   for (let k = from; k < to; ++k) block(k, s.columns.time[k * blockSize]);
 }
-function plot(title, height, range, format, paint) {
+function plot(title, height, range, format, paint, lines = []) {
   const s = shown;
   let ranged = "", ends = [0, 1];
   const width = Math.max(320, $("plots").clientWidth);
   const axis = {stroke: colour("soft"), grid: {stroke: colour("line"), width: 1}, ticks: {stroke: colour("line")}};
-  const holder = make("div", {class: "plot"}, make("h3", {}, title));
+  const holder = make("div", {class: "plot"}, make("h3", {}, title, ...lines.flatMap(line => {
+    const dash = make("i", {class: line.dashed ? "dashed" : ""});
+    dash.style.borderColor = "var(--" + line.colour + ")";
+    return [dash, make("small", {}, line.text)];
+  })));
   $("plots").append(holder);
   const u = new uPlot({width, height, legend: {show: false}, padding: [6, 30, 0, 0],
     cursor: {drag: {x: true, y: false, setScale: false}, points: {show: false}, y: false},
@@ -341,6 +373,7 @@ const kind = labels => has(labels, "network-copy") ? "copy" : has(labels, "retra
   : labels & (bit["keepalive"] | bit["zero-window-probe"]) ? "probe" : "data";
 const legend = [["data", "data"], ["again", "retransmission"], ["late", "out of order"], ["copy", "copy made by the network"], ["probe", "keepalive or probe"],
   ["ack", "acknowledged"], ["edge", "edge of the receiver's window"], ["sack", "SACK"]];
+if (simulation) legend.push(["lost", "× lost on the way"]);
 
 function sequenceRange(s) {
   const c = s.columns, g = blocksOf(c, s.side);
@@ -381,6 +414,53 @@ function paintSequence(u, s) {
   edge.paint();
   ack.paint();
   for (const name of ["data", "probe", "late", "copy", "again"]) marks[name].paint();
+  if (c.series && s.side === 0) paintLosses(u, to, c.series);
+}
+// Where the network dropped something: a cross, one for each place that can be told apart.
+function paintLosses(u, to, series) {
+  const seen = new Set(), r = 4 * devicePixelRatio;
+  u.ctx.strokeStyle = colour("lost");
+  u.ctx.lineWidth = 1.5 * devicePixelRatio;
+  u.ctx.beginPath();
+  for (let i = first(series.lostTime, shown.from); i < series.losses && series.lostTime[i] <= shown.to; ++i) {
+    const x = to.x(series.lostTime[i]), y = to.y(series.lost[i] + series.lostLength[i] / 2), place = Math.round(x / 2) + "," + Math.round(y / 2);
+    if (seen.has(place)) continue;
+    seen.add(place);
+    u.ctx.moveTo(x - r, y - r); u.ctx.lineTo(x + r, y + r);
+    u.ctx.moveTo(x - r, y + r); u.ctx.lineTo(x + r, y - r);
+  }
+  u.ctx.stroke();
+}
+// One line for each column of the series: [name of the colour, dashed, what it is, values].
+function seriesPlot(title, series, format, lines) {
+  const visible = visit => {
+    for (let i = Math.max(0, first(series.time, shown.from) - 1); i < series.count && series.time[i] <= shown.to; ++i) visit(i);
+  };
+  plot(title, 150, s => upTo(s, see => visible(i => { for (const line of lines) if (line.ranged !== false) see(line.value(i)); })), format, u => {
+    const to = map(u);
+    for (const line of lines) {
+      const path = steps(u, to, line.colour, line.dashed);
+      visible(i => { const v = line.value(i); if (v === v) path.add(series.time[i], v); });
+      path.paint();
+    }
+  }, lines);
+}
+const unlimited = 0xffffffff;
+function drawSeries(series) {
+  seriesPlot("Congestion window", series, v => bytes(Math.round(v)), [
+    {colour: "late", dashed: true, text: "slow start threshold", value: i => series.ssthresh[i] === unlimited ? NaN : series.ssthresh[i], ranged: false},
+    {colour: "ack", text: "octets in flight", value: i => series.flying[i]},
+    {colour: "data", text: "congestion window", value: i => series.cwnd[i]}]);
+  seriesPlot("Smoothed round-trip time", series, seconds, [{colour: "data", text: "of the sender", value: i => series.rtt[i] ? series.rtt[i] / 1e6 : NaN}]);
+  const rates = [{colour: "data", text: "delivered in the last round trip", value: i => series.rate[i]}];
+  if (series.pacing.some(v => v !== 0)) {
+    rates.unshift({colour: "late", dashed: true, text: "pacing rate", ranged: false, value: i => series.pacing[i] === 0 ? NaN : series.pacing[i] * 1e3});
+  }
+  seriesPlot("Delivery rate", series, rate, rates);
+  const queue = [{colour: "data", text: "octets that wait", value: i => series.queue[i]}];
+  const most = simulation.queue_max_bytes;
+  if (most < 1e12) queue.unshift({colour: "edge", dashed: true, text: "its limit", value: () => most});
+  seriesPlot("Queue before the shared link", series, v => bytes(Math.round(v)), queue);
 }
 // What each of 160 slices of time brought, in bits per second: all octets, and new ones.
 function slices(s) {
@@ -446,6 +526,7 @@ function draw() {
   }
   const who = s.side === 0 ? "client" : "server";
   plot("Time and sequence numbers of the " + who, 380, sequenceRange, v => bytes(Math.round(v)), paintSequence);
+  if (s.columns.series && s.side === 0) drawSeries(s.columns.series);
   plot("Throughput of the " + who + " (in red what was sent again)", 130, v => upTo(v, see => slices(v).all.forEach(see)), rate, paintThroughput);
   plot("Round trips of its octets, from where the capture was taken", 130, v => upTo(v, see => roundTrips(v, (_, low, high) => see(high))), v => seconds(v), paintRtt);
   plot("Octets in flight, and the receiver's window (dashed)", 130, v => upTo(v, see => flight(v, (_, flying, window) => { see(flying); see(Math.min(window, 4 * flying)); })), v => bytes(Math.round(v)), paintFlight);
@@ -566,8 +647,28 @@ function showSegments() {
   body.replaceChildren(...rows);
 }
 
-$("about").textContent = [data.file.replace(/.*\//, ""), many(data.packets, "packet"), many(data.tcp_segments, "TCP segment"), many(data.connections_total, "connection"), seconds(data.duration_s)].join(" · ");
-document.title = "estab report: " + data.file.replace(/.*\//, "");
+$("about").textContent = [simulation ? "" : data.file.replace(/.*\//, ""), many(data.packets, "packet"), many(data.tcp_segments, "TCP segment"), many(data.connections_total, "connection"), seconds(data.duration_s)].filter(Boolean).join(" · ");
+document.title = simulation ? data.file : "estab report: " + data.file.replace(/.*\//, "");
+function showSimulation() {
+  if (!simulation) return;
+  const r = simulation.summary;
+  $("simulation").hidden = false;
+  document.querySelector("h1").textContent = "estab sim run";
+  $("simulated").textContent = ["seed " + r.seed, rate(r.goodput_bps) + " of goodput", percent(r.utilisation) + " of the link used",
+    "queueing " + seconds(r.queue_delay_p50_s) + " (median), " + seconds(r.queue_delay_p99_s) + " (p99)",
+    many(r.dropped_by_queue, "packet") + " dropped by the queue, " + many(r.dropped_by_loss, "packet") + " lost",
+    "Jain " + fixed(r.jain, 3)].join(" · ");
+  const shownColumns = [["Flow", 1], ["Congestion control", 0], ["Goodput", 1], ["Retransmits", 1], ["Spurious", 1], ["Timeouts", 1], ["RTT median", 1], ["RTT p99", 1]];
+  $("flows").tHead.rows[0].append(...shownColumns.map(([name, isNumber]) => make("th", {scope: "col", class: isNumber ? "number" : ""}, name)));
+  $("flows").tBodies[0].append(...r.flows.map((f, i) => {
+    const connection = data.connections.find(c => c.client === simulation.flows[i]);
+    const open = make("button", {type: "button", class: "open", "aria-label": "Show flow " + (i + 1)}, String(i + 1));
+    const cells = [open, f.congestion_control, rate(f.goodput_bps), f.retransmits, f.spurious, f.timeouts, seconds(f.rtt_p50_s), seconds(f.rtt_p99_s)];
+    return make("tr", {onclick: () => connection && choose(connection)}, ...cells.map((cell, k) => make("td", {class: shownColumns[k][1] ? "number" : ""}, typeof cell === "number" ? String(cell) : cell)));
+  }));
+  $("violations").append(...r.violations.map(text => make("li", {}, "Referee: " + text)));
+}
+showSimulation();
 showFindings();
 showConnections();
 if (data.connections.length) {
