@@ -147,8 +147,8 @@ void SimRecord::finish(const std::string& summary) {
     }
     extra.simulation = known.dump();
     OutputFile page((folder_ / "report.html").string(), -1);
-    write_page(
-        about_, overview_, trace_, [&](std::string_view text) { page.write(octets_of(text)); }, extra);
+    const auto write = [&page](std::string_view text) { page.write(octets_of(text)); };
+    write_page(about_, overview_, trace_, write, extra);
     page.flush();
 }
 
@@ -172,8 +172,8 @@ std::vector<std::uint8_t> SimRecord::Series::bytes() const {
         }
     };
     append({clamped(at_us.size()), clamped(lost_seq.size())});
-    for (const auto* column : {&at_us, &cwnd, &ssthresh, &in_flight, &rtt_us, &pacing_kbit, &delivered,
-                               &queue, &lost_at_us, &lost_seq, &lost_length}) {
+    for (const auto* column : {&at_us, &cwnd, &ssthresh, &in_flight, &rtt_us, &pacing_kbit,
+                               &delivered, &queue, &lost_at_us, &lost_seq, &lost_length}) {
         append(*column);
     }
     return out;

@@ -35,7 +35,8 @@ private:
     static constexpr std::size_t samples_max = 2'000'000;     // of all flows together
 
     struct Series {  // page.js reads its columns in this order
-        std::vector<std::uint32_t> at_us, cwnd, ssthresh, in_flight, rtt_us, pacing_kbit, delivered, queue;
+        std::vector<std::uint32_t> at_us, cwnd, ssthresh, in_flight, rtt_us, pacing_kbit, delivered;
+        std::vector<std::uint32_t> queue;
         std::vector<std::uint32_t> lost_at_us, lost_seq, lost_length;
         std::uint64_t delivered_before = 0;
         std::string local;                 // the sender's end, as the page names it

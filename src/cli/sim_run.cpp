@@ -145,8 +145,8 @@ void SimRun::setup(Options& options) {
     options.flag({"--big-segments", "", "senders hand over frames of up to 64 KB, which are cut"},
                  big_segments_);
     options.flag({"--no-referee", "", "do not check the rules: faster"}, no_referee_);
-    options.value({"--out", "DIR", "write summary.json, events.jsonl, capture.pcapng and report.html"},
-                  out_);
+    options.value(
+        {"--out", "DIR", "write summary.json, events.jsonl, capture.pcapng and report.html"}, out_);
 }
 
 sim::DumbbellSettings SimRun::settings() const {
