@@ -87,9 +87,8 @@ bool wait_for(int fd, short events) {
 Control::Control(runtime::Reactor& reactor, ControlInfo info)
     : reactor_(reactor), info_(std::move(info)) {
     running_commands();  // which cleans up
-    const std::string folder = control_folder(true);
-    if (folder.empty()) return;
-    const std::string path = path_of(folder, ::getpid());
+    const std::string path = Control::path();
+    if (path.empty()) return;
     const auto address = unix_address(path);
     drivers::Fd fd = unix_socket();
     if (!address || !fd) return;
@@ -99,6 +98,11 @@ Control::Control(runtime::Reactor& reactor, ControlInfo info)
     if (::listen(*fd, 8) != 0) return;
     listener_.emplace(reactor, std::move(fd));
     socket::spawn(reactor, accept());
+}
+
+std::string Control::path() {
+    const std::string folder = control_folder(true);
+    return folder.empty() ? std::string() : path_of(folder, ::getpid());
 }
 
 Control::~Control() {

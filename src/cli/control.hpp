@@ -26,6 +26,9 @@ public:
     Control(const Control&) = delete;
     Control& operator=(const Control&) = delete;
 
+    // Where it will be, or is; empty: nowhere.
+    static std::string path();
+
 private:
     socket::Task<> accept();
     socket::Task<> serve(drivers::Fd client);

@@ -99,8 +99,10 @@ public:
             reactor_ = std::make_unique<runtime::Reactor>(stack_, recorded_, chosen_.device.fd());
         add_addresses();
         const std::string_view command = who.substr(who.rfind(' ') + 1);
-        control_.emplace(*reactor_,
-                         ControlInfo{.command = std::string(command), .interface = interface()});
+        // At the first turn: by then a command's keeper knows what to remove if we are killed.
+        reactor_->at({}, [this, name = std::string(command)] {
+            control_.emplace(*reactor_, ControlInfo{.command = name, .interface = interface()});
+        });
     }
     ~Chain() override { recorder_.flush(); }
 
@@ -242,7 +244,8 @@ std::unique_ptr<Network> Network::open(const NetworkOptions& options, std::strin
 int run_command(Network& network, const Words& command,
                 std::vector<drivers::ReplacedFile> files) {
     drivers::Child child =
-        network.private_network()->spawn(command, {-1, -1, -1}, std::move(files));
+        network.private_network()->spawn(command, {-1, -1, -1},
+                                         {std::move(files), Control::path()});
     runtime::Loop& loop = network.reactor().loop();
     const bool foreground = is_in_foreground();
     for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {

@@ -49,7 +49,7 @@ void kill_all() {
     }
 }
 
-[[noreturn]] void keep(pid_t parent, pid_t command) {
+[[noreturn]] void keep(pid_t parent, pid_t command, const char* leftover) {
     sigset_t all;
     ::sigfillset(&all);
     for (;;) {
@@ -58,6 +58,7 @@ void kill_all() {
         const bool is_ours = what.si_code <= 0 && what.si_pid == parent;
         if (::getppid() != parent || (is_ours && what.si_signo == keeper_end)) {
             kill_all();
+            if (::getppid() != parent && *leftover != '\0') ::unlink(leftover);
             ::_exit(125);
         }
         if (what.si_signo != SIGCHLD) {
@@ -76,7 +77,7 @@ void kill_all() {
 
 }  // namespace
 
-void fork_below_keeper(pid_t parent) {
+void fork_below_keeper(pid_t parent, const char* leftover) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigset_t all;
     ::sigfillset(&all);
@@ -92,7 +93,7 @@ void fork_below_keeper(pid_t parent) {
     ::syscall(SYS_close_range, 0U, ~0U, 0U);
     if (command < 0) ::_exit(125);
     if (::getppid() != parent) ::kill(keeper, SIGTERM);  // it died before we asked to be told
-    keep(parent, command);
+    keep(parent, command, leftover);
 }
 
 }  // namespace estab::drivers

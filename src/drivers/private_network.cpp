@@ -220,7 +220,7 @@ AnyDevice PrivateNetwork::take_device() {
 
 Child PrivateNetwork::spawn(const std::vector<std::string>& argv,
                             std::array<int, 3> standard,
-                            std::vector<ReplacedFile> files) const {
+                            Surroundings around) const {
     return drivers::spawn(
         argv,
         {.user_namespace = *user_namespace_,
@@ -229,7 +229,8 @@ Child PrivateNetwork::spawn(const std::vector<std::string>& argv,
          .drop_capabilities = !keep_capabilities_ && static_cast<bool>(user_namespace_),
          .standard = standard,
          .keep = true,
-         .files = std::move(files)});
+         .files = std::move(around.files),
+         .leftover = std::move(around.leftover)});
 }
 
 Fd PrivateNetwork::socket(int domain, int type, int protocol) const {

@@ -44,6 +44,12 @@ struct PrivateNetworkOptions {
     bool keep_capabilities = false;
 };
 
+// What CMD finds and leaves: see SpawnOptions.
+struct Surroundings {
+    std::vector<ReplacedFile> files;
+    std::string leftover;
+};
+
 class PrivateNetwork {
 public:
     // Throws SystemError with one line that says what is not allowed here.
@@ -57,7 +63,7 @@ public:
     // Runs CMD inside. `standard` replaces its stdin, stdout, stderr where >= 0. Throws SpawnError.
     Child spawn(const std::vector<std::string>& argv,
                 std::array<int, 3> standard = {-1, -1, -1},
-                std::vector<ReplacedFile> files = {}) const;
+                Surroundings around = {}) const;
     // A kernel socket that lives inside. Throws SystemError.
     Fd socket(int domain, int type, int protocol = 0) const;
 

@@ -74,7 +74,7 @@ void replace_files(const std::vector<ReplacedFile>& files) {
     if (!options.files.empty()) replace_files(options.files);
     if (options.drop_capabilities) drop_capabilities();
     die_with(parent);  // after setns(), which gains capabilities and so clears it
-    if (options.keep) fork_below_keeper(parent);
+    if (options.keep) fork_below_keeper(parent, options.leftover.c_str());
     for (int fd = 0; fd < 3; ++fd) {
         const int from = options.standard[static_cast<std::size_t>(fd)];
         if (from >= 0 && ::dup2(from, fd) < 0) give_up(pipe, Stage::descriptors);

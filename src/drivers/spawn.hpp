@@ -71,6 +71,7 @@ struct SpawnOptions {
     // Files that CMD sees in the place of existing ones, in a mount namespace of its own. Where
     // that cannot be had, it sees the host's.
     std::vector<ReplacedFile> files;
+    std::string leftover;  // with `keep`: a file of ours to be removed if we are killed
 };
 
 // argv[0] is looked up in PATH. Returns once exec() has succeeded; throws SpawnError.

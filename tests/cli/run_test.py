@@ -10,14 +10,12 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import socket
 import socketserver
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 ESTAB = ""
@@ -201,55 +199,6 @@ print(all(peer.recv(4) == b"%04d" % n for n, peer in enumerate(peers)))
         self.assertGreaterEqual(len(names), 12)
         for name in names:
             self.assertEqual(run("-q", "--link", name, command=["true"]).returncode, 0, name)
-
-
-class Manners(unittest.TestCase):
-    """Nothing outlives estab, however it ends."""
-
-    @staticmethod
-    def alive(mark):
-        found = []
-        for entry in pathlib.Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if mark.encode() in entry.read_bytes():
-                    found.append(entry.parent.name)
-        return found
-
-    def wait_for_none(self, mark):
-        for _ in range(500):
-            left = self.alive(mark)
-            if not left:
-                return
-            time.sleep(0.01)
-        self.fail(f"still there: {left}")
-
-    def test_killed_at_any_moment(self):
-        rng = random.Random(1)
-        mark = f"ESTAB_TEST_MARK={os.getpid()}"
-        key, value = mark.split("=")
-        # A detached daemon, a child in another session, and one that ignores signals.
-        program = "trap '' TERM INT; setsid sleep 100 & (setsid sh -c 'sleep 100 & sleep 100' &) ; sleep 100"
-        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-            for _ in range(7):
-                process = subprocess.Popen([ESTAB, "run", "-q", "--", "sh", "-c", program],
-                                           stdout=subprocess.PIPE, env={**os.environ, key: value})
-                time.sleep(rng.random() * 0.15)
-                process.send_signal(number)
-                if number != signal.SIGKILL:  # CMD ignores what is passed on
-                    time.sleep(0.05)
-                    process.kill()
-                self.assertEqual(process.stdout.read(), b"")  # no reader of a pipe hangs
-                process.stdout.close()
-                process.wait()
-                self.wait_for_none(mark)
-
-    def test_what_command_leaves_behind_ends_with_it(self):
-        mark = f"ESTAB_TEST_MARK=b{os.getpid()}"
-        key, value = mark.split("=")
-        done = run("-q", command=["sh", "-c", "setsid sleep 100 & exit 3"],
-                   env={**os.environ, key: value})
-        self.assertEqual(done.returncode, 3)
-        self.assertEqual(self.alive(mark), [])
 
 
 def main():
