@@ -231,7 +231,7 @@ public:
     }
 
     int run(const Words& command) override {
-        const Url url = Url::parse(url_);
+        const Url url = given_url();
         const std::string path = output_.empty() ? url.file_name() : output_;
         if (path.empty()) throw UsageError("the URL names no file; -o FILE does");
         if (path == "-" && resume_) throw UsageError("-C needs a file, not standard output");
@@ -266,6 +266,14 @@ public:
     }
 
 private:
+    // One that a server names is a failure; one that the user names is wrong usage.
+    Url given_url() const {
+        try {
+            return Url::parse(url_);
+        } catch (const std::runtime_error& e) {
+            throw UsageError(e.what());
+        }
+    }
     void tell_partial(const Output& output) const {
         if (!output.is_open() || output.is_standard()) return;
         note(who, fmt::format("{} octets are in {}; -C goes on from there", output.size(),

@@ -39,6 +39,7 @@ class Usage(unittest.TestCase):
         self.fails(2, "known: linux", "config", "show", "--profile", "windows")
         self.fails(2, "need --addr", "serve", ".", "--tun", "t0")
         self.fails(2, "--out COPY is missing", "demo", ESTAB)
+        self.fails(2, "ftp is not spoken here", "get", "ftp://example.com/file")
 
     def test_our_failure_is_125_beside_a_command(self):
         self.fails(125, "cannot serve /nonexistent: No such file", "serve", "/nonexistent", "--", "true")
