@@ -55,35 +55,81 @@ void BothEnds::add(std::size_t end, const Segment& s) {
 std::vector<std::uint32_t> BothEnds::order(std::size_t end) const {
     std::vector<std::uint32_t> indices(packets_[end].size());
     for (std::uint32_t i = 0; i < indices.size(); ++i) indices[i] = i;
-    const auto key = [&](std::uint32_t i) {
-        const Packet& p = packets_[end][i];
-        return std::tuple(p.flow, p.ip_id, p.seq, p.length, p.flags & ~flag::psh, p.tsval, i);
-    };
-    std::ranges::sort(indices, {}, key);
+    std::ranges::sort(indices, {}, [&](std::uint32_t i) { return std::pair(kind(end, i), i); });
     return indices;
 }
 
-// The k-th packet of a kind at the one end is the k-th of that kind at the other. Kinds are told
-// apart by IP ID, numbers, flags and timestamp; what is left over came twice, or not at all.
+BothEnds::Kind BothEnds::kind(std::size_t end, std::uint32_t i) const {
+    const Packet& p = packets_[end][i];
+    const auto flags = static_cast<std::uint16_t>(p.flags & ~flag::psh);
+    return {p.flow, p.ip_id, p.seq, p.length, flags, p.tsval};
+}
+
+// Kinds are told apart by IP ID, numbers, flags and timestamp. Where each end has one packet of a
+// kind they belong together. Where there are more, which is whose is decided later.
 void BothEnds::pair_up() {
-    const std::vector<std::uint32_t> a = order(0), b = order(1);
-    const auto kind = [&](std::size_t end, std::uint32_t i) {
-        const Packet& p = packets_[end][i];
-        return std::tuple(p.flow, p.ip_id, p.seq, p.length, p.flags & ~flag::psh, p.tsval);
+    const std::vector<std::uint32_t> sorted[2] = {order(0), order(1)};
+    const auto behind = [&](std::size_t end, std::size_t i) {
+        const Kind first = kind(end, sorted[end][i]);
+        while (i < sorted[end].size() && kind(end, sorted[end][i]) == first) ++i;
+        return i;
     };
-    for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
-        const auto left = kind(0, a[i]), right = kind(1, b[j]);
-        if (left < right) {
-            ++i;
-        } else if (right < left) {
-            ++j;
-        } else {
-            packets_[0][a[i]].other = b[j];
-            packets_[1][b[j]].other = a[i];
-            ++i;
-            ++j;
+    for (std::size_t i = 0, j = 0; i < sorted[0].size() && j < sorted[1].size();) {
+        const Kind left = kind(0, sorted[0][i]), right = kind(1, sorted[1][j]);
+        const std::size_t i_end = left <= right ? behind(0, i) : i;
+        const std::size_t j_end = right <= left ? behind(1, j) : j;
+        if (i_end - i == 1 && j_end - j == 1) {
+            join(sorted[0][i], sorted[1][j]);
+        } else if (left == right) {
+            const auto part = [&](std::size_t end, std::size_t from, std::size_t to) {
+                return std::vector<std::uint32_t>(
+                    sorted[end].begin() + static_cast<std::ptrdiff_t>(from),
+                    sorted[end].begin() + static_cast<std::ptrdiff_t>(to));
+            };
+            alike_.push_back({part(0, i, i_end), part(1, j, j_end)});
+        }
+        i = i_end;
+        j = j_end;
+    }
+}
+
+void BothEnds::join(std::uint32_t client, std::uint32_t server) {
+    packets_[0][client].other = server;
+    packets_[1][server].other = client;
+}
+
+// Packets that look alike, more than one at an end: by the time that others took then.
+void BothEnds::pair_alike_ones() {
+    std::vector<Delays> delays(flows_.size());
+    const auto sender_of = [this](std::uint32_t flow) -> std::size_t {
+        return flows_[flow].from_client ? 0 : 1;
+    };
+    for (const Packet& p : packets_[0]) {
+        if (p.other == none) continue;
+        const std::int64_t there = packets_[1][p.other].time_ns;
+        const bool out = sender_of(p.flow) == 0;
+        delays[p.flow].add(out ? p.time_ns : there, out ? there - p.time_ns : p.time_ns - there);
+    }
+    for (Delays& d : delays) d.sort();
+    for (const Alike& alike : alike_) {
+        const std::uint32_t flow = packets_[0][alike.packets[0][0]].flow;
+        const std::size_t sender = sender_of(flow);
+        std::vector<Sighting> seen[2];
+        for (std::size_t end = 0; end < 2; ++end) {
+            for (const std::uint32_t i : alike.packets[end]) {
+                const Packet& p = packets_[end][i];
+                seen[end].push_back({p.time_ns, (p.flags & flag::psh) != 0});
+            }
+        }
+        const auto pairs = pair_alike(seen[sender], seen[1 - sender], delays[flow]);
+        for (std::size_t r = 0; r < pairs.size(); ++r) {
+            if (pairs[r] == unpaired) continue;
+            const std::uint32_t sent = alike.packets[sender][pairs[r]];
+            const std::uint32_t received = alike.packets[1 - sender][r];
+            sender == 0 ? join(sent, received) : join(received, sent);
         }
     }
+    alike_.clear();
 }
 
 // The sender is at that end where its packets are seen first. The clocks may differ, but by the
@@ -190,6 +236,7 @@ void BothEnds::measure(std::uint32_t number, const std::vector<std::uint32_t>& r
 void BothEnds::match() {
     pair_up();
     find_ends();
+    pair_alike_ones();
     std::vector<std::vector<std::uint32_t>> by_flow[2];
     for (std::size_t end = 0; end < 2; ++end) {
         by_flow[end].resize(flows_.size());

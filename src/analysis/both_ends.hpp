@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/pairing.hpp"
 #include "analysis/segment.hpp"
 
 namespace estab::analysis {
@@ -64,8 +65,22 @@ private:
         std::uint32_t other;  // index into the other capture's packets, or none
         std::uint16_t ip_id, flags;
     };
-    static constexpr std::uint32_t none = 0xffffffff;
+    static constexpr std::uint32_t none = unpaired;
+    struct Kind {
+        std::uint32_t flow;
+        std::uint16_t ip_id;
+        std::uint32_t seq, length;
+        std::uint16_t flags;
+        std::uint32_t tsval;
+        friend auto operator<=>(const Kind&, const Kind&) = default;
+    };
+    struct Alike {  // of one kind, at each end, in the order of the capture
+        std::vector<std::uint32_t> packets[2];
+    };
 
+    Kind kind(std::size_t end, std::uint32_t index) const;
+    void join(std::uint32_t client, std::uint32_t server);
+    void pair_alike_ones();
     void add(std::size_t end, const Segment& segment);
     std::uint32_t flow_of(const Segment& segment);
     std::vector<std::uint32_t> order(std::size_t end) const;
@@ -77,6 +92,7 @@ private:
     void measure(std::uint32_t flow, const std::vector<std::uint32_t>& received, std::size_t end);
 
     std::vector<Packet> packets_[2];
+    std::vector<Alike> alike_;
     std::vector<FateOfFrame> fates_[2];
     std::vector<FlowFates> flows_;
     std::map<std::pair<End, End>, std::uint32_t> numbers_;
