@@ -14,6 +14,8 @@ constexpr std::int64_t clock_noise = 200 * us;
 // A card that cuts or merges moves the flag at times.
 constexpr std::int64_t push_cost = 20'000 * us;
 constexpr std::int64_t impossible = INT64_MAX / 4;
+// Of one step, so that sums of them stay far below that.
+constexpr std::int64_t cost_max = impossible / (1 << 14);
 // Above this many pairs to weigh, the k-th is taken for the k-th.
 constexpr std::size_t pairs_max = 4096;
 
@@ -21,7 +23,7 @@ std::int64_t match_cost(const Sighting& sent, const Sighting& received, const De
     const Delays::Range range = delays.around(sent.time_ns);
     const std::int64_t took = received.time_ns - sent.time_ns;
     if (took < range.least - clock_noise) return impossible;
-    const std::int64_t late = took > range.usual ? took - range.usual : 0;
+    const std::int64_t late = took > range.usual ? std::min(took - range.usual, cost_max) : 0;
     return sent.push == received.push ? late : late + push_cost;
 }
 
@@ -67,8 +69,8 @@ std::vector<std::uint32_t> pair_alike(std::span<const Sighting> sent,
     const auto at = [m](std::size_t i, std::size_t j) { return i * (m + 1) + j; };
     const auto copied = [&](std::size_t j) {
         // Nothing is there to be a copy of: the sender's capture has a gap.
-        if (j == 0) return impossible / 4096;
-        return copy_cost + received[j].time_ns - received[j - 1].time_ns;
+        if (j == 0) return cost_max;
+        return copy_cost + std::min(received[j].time_ns - received[j - 1].time_ns, cost_max);
     };
     enum : std::uint8_t { lost, arrived, copy };
     std::vector<std::uint8_t> how(cost.size(), lost);
@@ -80,7 +82,7 @@ std::vector<std::uint32_t> pair_alike(std::span<const Sighting> sent,
     cost[0] = 0;
     for (std::size_t i = 0; i <= n; ++i) {
         for (std::size_t j = 0; j <= m; ++j) {
-            const std::int64_t here = std::min(cost[at(i, j)], impossible);
+            const std::int64_t here = cost[at(i, j)];
             if (here >= impossible) continue;
             if (i < n) offer(at(i + 1, j), here + loss_cost, lost);
             if (j < m) offer(at(i, j + 1), here + copied(j), copy);
