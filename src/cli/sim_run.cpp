@@ -69,6 +69,10 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
             {"queue_delay_p99_s", seconds(r.queue_p99)},
             {"dropped_by_queue", r.dropped_by_queue},
             {"dropped_by_loss", r.dropped_by_loss},
+            {"dropped_by_policer", r.dropped_by_policer},
+            {"marked", r.marked},
+            {"l4s_queue_delay_p50_s", seconds(r.l4s_p50)},
+            {"l4s_queue_delay_p99_s", seconds(r.l4s_p99)},
             {"packets", r.packets},
             {"violations", violations},
             {"hash", fmt::format("{:016x}", r.hash)}};
@@ -88,10 +92,16 @@ void show(const sim::DumbbellReport& r) {
     }
     out += fmt::format(
         "\nlink used {:.1f} %, queue delay p50 {:.1f} ms, p99 {:.1f} ms, dropped {} by the queue, "
-        "{} by loss, "
-        "Jain {:.3f}\n",
+        "{} by loss, {} marked, Jain {:.3f}\n",
         part(r.utilisation) * 100, seconds(r.queue_p50) * 1e3, seconds(r.queue_p99) * 1e3,
-        r.dropped_by_queue, r.dropped_by_loss, part(r.jain));
+        r.dropped_by_queue, r.dropped_by_loss, r.marked, part(r.jain));
+    if (r.dropped_by_policer != 0) {
+        out += fmt::format("dropped {} by the policer\n", r.dropped_by_policer);
+    }
+    if (r.l4s_p99 != Duration{}) {
+        out += fmt::format("low-latency queue: delay p50 {:.2f} ms, p99 {:.2f} ms\n",
+                           seconds(r.l4s_p50) * 1e3, seconds(r.l4s_p99) * 1e3);
+    }
     out += fmt::format("{} packets at the hosts, hash {:016x}\n", r.packets, r.hash);
     for (const sim::Violation& v : r.violations) out += "referee: " + sim::text(v) + "\n";
     print(out);
@@ -123,8 +133,14 @@ void SimRun::setup(Options& options) {
         {"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default cubic)"}, cc_);
     options.value({"--rate", "RATE", "of the shared link (default 100mbit)"}, rate_);
     options.value({"--rtt", "TIME", "without queues (default 40ms)"}, rtt_);
-    options.value({"--queue", "SIZE", "before the shared link: 1bdp, 64k, 100p (default 1bdp)"},
+    options.value({"--queue", "QUEUE",
+                   "before the shared link: 1bdp, 64k, 100p, or red, codel, fq_codel, pie, dualpi2 "
+                   "(docs/formats/path.md; default 1bdp)"},
                   queue_);
+    options.value({"--ce", "WHEN", "mark what finds so much queued or waits so long: 20p, 1ms"},
+                  ce_);
+    options.value({"--police", "RATE[/BURST]", "drop what is faster before the queue: 10mbit/64k"},
+                  police_);
     options.value({"--loss", "PART", "of the packets towards the receivers: 0.1%"}, loss_);
     options.value({"--loss-back", "PART", "of the packets towards the senders"}, loss_back_);
     options.value({"--jitter", "TIME", "of the delay towards the receivers"}, jitter_);
@@ -156,6 +172,8 @@ sim::DumbbellSettings SimRun::settings() const {
     if (s.mtu < 576 || s.mtu > 65'535) throw UsageError("--mtu: 576 to 65535");
     s.there.rate_bits = item("rate", rate_, "--rate").rate_bits;
     s.there.queue = item("queue", queue_, "--queue").queue;
+    if (!ce_.empty()) s.there.ce = item("ce", ce_, "--ce").ce;
+    if (!police_.empty()) s.there.policer = item("police", police_, "--police").policer;
     if (!loss_.empty()) s.there.loss = item("loss", loss_, "--loss").loss;
     if (!loss_back_.empty()) s.loss_back = item("loss", loss_back_, "--loss-back").loss;
     if (!jitter_.empty()) s.there.jitter = item("jitter", jitter_, "--jitter").jitter;

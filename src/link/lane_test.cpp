@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "link/link_testing.hpp"
+
 namespace estab::link {
 namespace {
 
@@ -286,6 +288,101 @@ TEST(Lane, ChangesWhileItRuns) {
     EXPECT_EQ(drain(l, at(100ms)).size(), 3u);  // the rate no longer holds what waits
     l.push(at(100ms), frame(4));
     EXPECT_TRUE(drain(l, at(1s)).empty());
+}
+
+// --- Disciplines, marks and the policer
+
+std::vector<std::uint8_t> tcp_frame(std::uint16_t port, wire::Ecn ecn, bool v4 = true) {
+    std::vector<std::uint8_t> bytes(1500);
+    wire::write_ip(bytes, {.source = testing::source_of(v4),
+                           .destination = testing::destination_of(v4),
+                           .protocol = wire::protocol_tcp,
+                           .ecn = ecn,
+                           .payload_bytes = static_cast<std::uint32_t>(
+                               1500 - wire::ip_header_bytes(v4))});
+    store_be16(&bytes[wire::ip_header_bytes(v4)], port);
+    return bytes;
+}
+
+TEST(Lane, MarksWithCeAndKeepsTheChecksumRight) {  // RFC 3168 5
+    for (const bool v4 : {true, false}) {
+        Lane l = lane("rate=12mbit,ce=2p");
+        for (int i = 0; i < 5; ++i) l.push(at(1s), tcp_frame(1, wire::Ecn::ect0, v4));
+        std::vector<bool> marked;
+        for (Instant now = l.deadline(); now != never; now = l.deadline()) {
+            while (const auto d = l.pop(now)) {
+                const auto packet = wire::IpPacket::parse(d->bytes);
+                ASSERT_TRUE(packet.has_value());
+                marked.push_back(packet->ecn == wire::Ecn::ce);
+            }
+            l.release();
+        }
+        // One is being sent, two wait: the fourth finds two.
+        EXPECT_EQ(marked, (std::vector<bool>{false, false, false, true, true}));
+        EXPECT_EQ(l.counters().marked, 2u);
+    }
+}
+
+TEST(Lane, MarksByTimeWhatWaitedLonger) {
+    Lane l = lane("rate=12mbit,ce=2ms");  // a millisecond for each
+    for (int i = 0; i < 5; ++i) l.push(at(1s), tcp_frame(1, wire::Ecn::ect1));
+    for (Instant now = l.deadline(); now != never; now = l.deadline()) drain(l, now);
+    EXPECT_EQ(l.counters().marked, 2u);  // 3 and 4 ms; 2 ms is not longer
+}
+
+TEST(Lane, WhatIsNotEctIsNeverMarked) {
+    Lane l = lane("rate=12mbit,ce=0p");
+    for (int i = 0; i < 5; ++i) l.push(at(1s), tcp_frame(1, wire::Ecn::not_ect));
+    for (Instant now = l.deadline(); now != never; now = l.deadline()) drain(l, now);
+    EXPECT_EQ(l.counters().marked, 0u);
+}
+
+TEST(Lane, ThePolicerDropsWhatItsBurstDoesNotCover) {
+    Lane l = lane("police=8mbit/15000b");  // a megabyte a second
+    for (int i = 0; i < 20; ++i) l.push(at(1s), tcp_frame(1, wire::Ecn::not_ect));
+    EXPECT_EQ(l.counters().dropped_by_policer, 10u);
+    l.push(after(at(1s), 1500us), tcp_frame(1, wire::Ecn::not_ect));  // room for one again
+    EXPECT_EQ(l.counters().dropped_by_policer, 10u);
+    l.push(after(at(1s), 1500us), tcp_frame(1, wire::Ecn::not_ect));
+    EXPECT_EQ(l.counters().dropped_by_policer, 11u);
+}
+
+// Twice what the link carries, for ten seconds: how long packets wait at the end.
+Duration standing_delay(std::string_view queue, wire::Ecn ecn) {
+    struct Waited final : Lane::Watcher {
+        void on_drop(Instant, Bytes) override {}
+        void on_transmit(Instant, Duration waited, wire::Ecn) override { last = waited; }
+        Duration last{};
+    } watcher;
+    Lane l = lane("rate=12mbit,queue=" + std::string(queue));
+    l.watch(&watcher);
+    for (Instant now = at(1s); now < at(11s); now = after(now, 500us)) {
+        l.push(now, tcp_frame(static_cast<std::uint16_t>(to_us(now.time_since_epoch()) % 7), ecn));
+        drain(l, now);
+    }
+    EXPECT_EQ(l.counters().dropped(), l.counters().dropped_by_queue);
+    return watcher.last;
+}
+
+TEST(Lane, EveryDisciplineKeepsASenderThatDoesNotListenWithinItsLimit) {
+    EXPECT_GE(standing_delay("100p", wire::Ecn::ect0), 99ms);
+    EXPECT_LE(standing_delay("codel/100p", wire::Ecn::not_ect), 100ms);
+    EXPECT_LE(standing_delay("fq_codel/100p", wire::Ecn::not_ect), 100ms);
+    EXPECT_LE(standing_delay("pie", wire::Ecn::not_ect), 40ms);
+    EXPECT_LE(standing_delay("pie", wire::Ecn::ect0), 40ms);  // above 10 % it drops
+    EXPECT_LE(standing_delay("red/30k/60k/10%", wire::Ecn::not_ect), 100ms);
+    EXPECT_LE(standing_delay("dualpi2/100p", wire::Ecn::not_ect), 100ms);
+    EXPECT_LE(standing_delay("dualpi2/100p", wire::Ecn::ect1), 100ms);
+}
+
+TEST(Lane, AnotherQueueKeepsWhatWaits) {
+    Lane l = lane("rate=12mbit,queue=100p");
+    for (int i = 0; i < 50; ++i) l.push(at(1s), tcp_frame(1, wire::Ecn::not_ect));
+    l.change(parse_path("rate=24mbit,queue=fq_codel")->up);
+    EXPECT_EQ(l.queued_packets(), 49u);
+    l.change(parse_path("rate=24mbit,queue=10p")->up);
+    EXPECT_EQ(l.queued_packets(), 10u);
+    EXPECT_EQ(l.counters().dropped_by_queue, 39u);
 }
 
 }  // namespace

@@ -128,21 +128,98 @@ bool read_rate(std::string_view text, Direction& direction) {
     return true;
 }
 
-bool read_queue(std::string_view text, Direction& direction) {
-    if (text == "unlimited") {
-        direction.queue = {};
-        return true;
-    }
+constexpr std::uint64_t size_max = std::uint64_t{1} << 40;
+
+bool read_limit(std::string_view text, Queue& queue) {
     using enum Queue::Unit;
     const std::pair<Queue::Unit, std::span<const Unit>> forms[] = {
         {Queue::Unit::packets, link::packets}, {bdp_thousandths, bdps}, {bytes, queues}};
     for (const auto& [unit, units] : forms) {
-        const auto value = parse_number(text, units, std::uint64_t{1} << 40);
+        const auto value = parse_number(text, units, size_max);
         if (!value) continue;
-        direction.queue = {.unit = unit, .limit = *value};
+        queue.unit = unit;
+        queue.limit = *value;
         return true;
     }
     return false;
+}
+
+constexpr std::pair<std::string_view, Queue::Discipline> disciplines[] = {
+    {"red", Queue::Discipline::red},           {"codel", Queue::Discipline::codel},
+    {"fq_codel", Queue::Discipline::fq_codel}, {"pie", Queue::Discipline::pie},
+    {"dualpi2", Queue::Discipline::dualpi2}};
+
+// RED's parts are MIN/MAX and a percentage; times are the target and the interval; a size that is
+// left is the limit.
+bool read_part(std::string_view text, Queue& queue) {
+    if (text == "drop") return queue.drops_only = true;
+    Duration time{};
+    if (queue.discipline != Queue::Discipline::red && read(text, time)) {
+        if (time == Duration{} || queue.interval != Duration{}) return false;
+        (queue.target == Duration{} ? queue.target : queue.interval) = time;
+        return true;
+    }
+    if (queue.discipline == Queue::Discipline::red) {
+        if (text.ends_with('%') || text.ends_with("ppm")) {
+            return read(text, queue.most) && queue.most != 0;
+        }
+        const auto octets = parse_number(text, queues, size_max);
+        if (octets && queue.high_bytes == 0) {
+            if (queue.low_bytes != 0 && *octets <= queue.low_bytes) return false;
+            (queue.low_bytes == 0 ? queue.low_bytes : queue.high_bytes) = *octets;
+            return *octets != 0;
+        }
+    }
+    return queue.unit == Queue::Unit::unlimited && read_limit(text, queue);
+}
+
+bool read_queue(std::string_view text, Direction& direction) {
+    direction.queue = {};
+    if (text == "unlimited") return true;
+    auto [name, rest] = split(text, "/");
+    for (const auto& [known, discipline] : disciplines) {
+        if (name == known) direction.queue.discipline = discipline;
+    }
+    if (direction.queue.discipline == Queue::Discipline::drop_tail) {
+        return read_limit(text, direction.queue);
+    }
+    while (!rest.empty()) {
+        const auto [part, more] = split(rest, "/");
+        if (!read_part(part, direction.queue)) return false;
+        rest = more;
+    }
+    const Queue& q = direction.queue;
+    return (q.low_bytes == 0) == (q.high_bytes == 0);
+}
+
+bool read_police(std::string_view text, Direction& direction) {
+    Direction rate;
+    const auto [speed, burst] = split(text, "/");
+    direction.policer = {};
+    if (!read_rate(speed, rate)) return false;
+    direction.policer.rate_bits = rate.rate_bits;
+    if (burst.empty()) return true;
+    const auto octets = parse_number(burst, queues, size_max);
+    if (octets) direction.policer.burst_bytes = *octets;
+    return octets.has_value();
+}
+
+bool read_ce(std::string_view text, Direction& direction) {
+    direction.ce = {};
+    if (text == "none") return true;
+    Duration waited{};
+    if (text != "0" && read(text, waited)) {
+        direction.ce = {.unit = MarkThreshold::Unit::time,
+                        .value = static_cast<std::uint64_t>(to_ns(waited))};
+        return true;
+    }
+    if (const auto count = parse_number(text, link::packets, size_max)) {
+        direction.ce = {.unit = MarkThreshold::Unit::packets, .value = *count};
+        return true;
+    }
+    const auto octets = parse_number(text, queues, size_max);
+    if (octets) direction.ce = {.unit = MarkThreshold::Unit::bytes, .value = *octets};
+    return octets.has_value();
 }
 
 bool read_burst_loss(std::string_view text, Direction& direction) {
@@ -192,6 +269,58 @@ bool read_drops(std::string_view text, Direction& direction) {
     return true;
 }
 
+std::string print_octets(std::uint64_t octets) {
+    constexpr Unit shown[] = {{"m", kib * kib}, {"k", kib}, {"b", 1}};
+    return print_number(octets, shown);
+}
+
+std::string print_limit(const Queue& queue) {
+    switch (queue.unit) {
+    case Queue::Unit::unlimited: break;
+    case Queue::Unit::packets: return print_number(queue.limit, packets);
+    case Queue::Unit::bdp_thousandths: return print_fraction(queue.limit, bdps[0]);
+    case Queue::Unit::bytes: return print_octets(queue.limit);
+    }
+    return "unlimited";
+}
+
+std::string print_queue(const Direction& d) {
+    const Queue& q = d.queue;
+    if (q.discipline == Queue::Discipline::drop_tail) return print_limit(q);
+    std::string text;
+    for (const auto& [name, discipline] : disciplines) {
+        if (discipline == q.discipline) text = name;
+    }
+    if (q.low_bytes != 0) {
+        ((text += '/') += print_octets(q.low_bytes) + "/") += print_octets(q.high_bytes);
+    }
+    if (q.most != 0) (text += '/') += print_share(q.most);
+    if (q.target != Duration{}) (text += '/') += print_time(q.target);
+    if (q.interval != Duration{}) (text += '/') += print_time(q.interval);
+    if (q.unit != Queue::Unit::unlimited) (text += '/') += print_limit(q);
+    if (q.drops_only) text += "/drop";
+    return text;
+}
+
+std::string print_police(const Direction& d) {
+    const Policer& p = d.policer;
+    if (p.rate_bits == 0) return "unlimited";
+    std::string text = print_number(p.rate_bits, rates);
+    if (p.burst_bytes != Policer{}.burst_bytes) (text += '/') += print_octets(p.burst_bytes);
+    return text;
+}
+
+std::string print_ce(const Direction& d) {
+    switch (d.ce.unit) {
+    case MarkThreshold::Unit::none: break;
+    case MarkThreshold::Unit::packets: return print_number(d.ce.value, packets);
+    case MarkThreshold::Unit::bytes: return print_octets(d.ce.value);
+    case MarkThreshold::Unit::time:
+        return print_time(Duration(static_cast<std::int64_t>(d.ce.value)));
+    }
+    return "none";
+}
+
 struct Item {
     std::string_view name;
     std::string_view kind;     // "not a ..."
@@ -226,21 +355,15 @@ const Item items[] = {
      [](const Direction& d) {
          return d.rate_bits == 0 ? "unlimited" : print_number(d.rate_bits, rates);
      }},
+    {"police", "a rate, then the burst in bytes if wanted, or unlimited", "police=10mbit/64k",
+     read_police, print_police},
     {"queue",
-     "a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), or unlimited",
-     "queue=64k, queue=100p, queue=1bdp", read_queue,
-     [](const Direction& d) -> std::string {
-         switch (d.queue.unit) {
-         case Queue::Unit::unlimited: break;
-         case Queue::Unit::packets: return print_number(d.queue.limit, packets);
-         case Queue::Unit::bdp_thousandths: return print_fraction(d.queue.limit, bdps[0]);
-         case Queue::Unit::bytes: {
-             constexpr Unit shown[] = {{"m", kib * kib}, {"k", kib}, {"b", 1}};
-             return print_number(d.queue.limit, shown);
-         }
-         }
-         return "unlimited";
-     }},
+     "a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), unlimited, or red, "
+     "codel, fq_codel, pie or dualpi2 with /-separated parts (times, limit, drop; for red "
+     "MIN/MAX/P%)",
+     "queue=64k, queue=1bdp, queue=codel/5ms/100ms, queue=fq_codel/1000p", read_queue, print_queue},
+    {"ce", "a number of packets (p), bytes (k) or a time from where on packets are marked, or none",
+     "ce=20p, ce=1ms", read_ce, print_ce},
     {"delay", "a time, alone or with its jitter", "delay=40ms, delay=40ms±10ms", read_delay,
      [](const Direction& d) { return print_time(d.delay); }},
     {"jitter", "a time", "jitter=2ms",

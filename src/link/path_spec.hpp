@@ -29,11 +29,16 @@ struct BurstLoss {
 };
 
 struct Queue {
-    enum class Discipline : std::uint8_t { drop_tail };
+    enum class Discipline : std::uint8_t { drop_tail, red, codel, fq_codel, pie, dualpi2 };
     enum class Unit : std::uint8_t { unlimited, packets, bytes, bdp_thousandths };
     Discipline discipline = Discipline::drop_tail;
     Unit unit = Unit::unlimited;  // the packet being sent does not count; needs a rate to matter
     std::uint64_t limit = 0;
+    // Of the disciplines; 0: what their RFC says. Not all have all of them.
+    Duration target{}, interval{};  // of PIE and DualPI2: target, and its update or longest RTT
+    std::uint64_t low_bytes = 0, high_bytes = 0;  // RED: where drops begin, and the most likely
+    Ppm most = 0;                                 // RED: at high_bytes
+    bool drops_only = false;                      // never marks (DualPI2 always does)
     friend bool operator==(const Queue&, const Queue&) = default;
 };
 
@@ -52,6 +57,23 @@ struct PacketRange {  // counts from 1, both included
     friend bool operator==(const PacketRange&, const PacketRange&) = default;
 };
 
+// Packets that can be marked are, where more waits than this: by what they find (packets, octets)
+// or by how long they have waited (nanoseconds).
+struct MarkThreshold {
+    enum class Unit : std::uint8_t { none, packets, bytes, time };
+    Unit unit = Unit::none;
+    std::uint64_t value = 0;
+    friend bool operator==(const MarkThreshold&, const MarkThreshold&) = default;
+};
+
+// A token bucket before the queue: what is faster than `rate_bits` for longer than `burst_bytes`
+// allow is dropped, not delayed.
+struct Policer {
+    std::uint64_t rate_bits = 0;  // 0: none
+    std::uint64_t burst_bytes = 64 * 1024;
+    friend bool operator==(const Policer&, const Policer&) = default;
+};
+
 struct Direction {
     static constexpr std::size_t drops_max = 64;
 
@@ -59,7 +81,9 @@ struct Direction {
     BurstLoss burst_loss{};
     std::vector<PacketRange> drops{};  // these very packets; at most drops_max ranges
     std::uint64_t rate_bits = 0;     // per second; 0: unlimited
+    Policer policer{};
     Queue queue{};
+    MarkThreshold ce{};
     Duration delay{};                // one way
     Duration jitter{};               // uniform in delay ± jitter, never below 0; order is kept
     Reorder reorder{};

@@ -86,17 +86,45 @@ TEST(PathSpec, ItemsWithParts) {
     EXPECT_TRUE(parsed("drop=3,drop=none").up.drops.empty());
 }
 
+TEST(PathSpec, DisciplinesWithParts) {
+    const Queue a = parsed("queue=codel/10ms/200ms/1000p/drop").up.queue;
+    EXPECT_EQ(a, (Queue{.discipline = Queue::Discipline::codel,
+                            .unit = Queue::Unit::packets,
+                            .limit = 1000,
+                            .target = 10ms,
+                            .interval = 200ms,
+                            .drops_only = true}));
+    EXPECT_EQ(parsed("queue=fq_codel").up.queue, Queue{.discipline = Queue::Discipline::fq_codel});
+    const Queue r = parsed("queue=red/30k/90k/10%/200k").up.queue;
+    EXPECT_EQ(r.low_bytes, 30'720u);
+    EXPECT_EQ(r.high_bytes, 92'160u);
+    EXPECT_EQ(r.most, 100'000u);
+    EXPECT_EQ(r.limit, 204'800u);
+    EXPECT_EQ(parsed("queue=pie/20ms").up.queue.target, 20ms);
+    EXPECT_EQ(parsed("queue=dualpi2,queue=1bdp").up.queue.discipline,
+              Queue::Discipline::drop_tail);
+    EXPECT_EQ(parsed("police=10mbit").up.policer, (Policer{.rate_bits = 10'000'000}));
+    EXPECT_EQ(parsed("police=1mbit/10k").up.policer.burst_bytes, 10'240u);
+    EXPECT_EQ(parsed("ce=1ms").up.ce,
+              (MarkThreshold{.unit = MarkThreshold::Unit::time, .value = 1'000'000}));
+    EXPECT_EQ(parsed("ce=20p").up.ce.unit, MarkThreshold::Unit::packets);
+    EXPECT_EQ(parsed("ce=30k").up.ce.value, 30'720u);
+    EXPECT_EQ(parsed("ce=30k,ce=none").up.ce, MarkThreshold{});
+}
+
 TEST(PathSpec, ErrorsNameTheItemTheFaultAndTheRemedy) {
     EXPECT_EQ(problem("loss=abc"), "loss=abc: not a percentage (example: loss=2%)");
     EXPECT_EQ(problem("delay=1ms,up:loss=2"), "up:loss=2: not a percentage (example: loss=2%)");
     EXPECT_EQ(
         problem("los=2%"),
-        "los=2%: unknown (possible: loss, burst-loss, drop, rate, queue, delay, jitter, reorder, "
-        "duplicate, corrupt, seed)");
+        "los=2%: unknown (possible: loss, burst-loss, drop, rate, police, queue, ce, delay, "
+        "jitter, reorder, duplicate, corrupt, seed)");
     EXPECT_EQ(
-        problem("queue=codel"),
-        "queue=codel: not a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), "
-        "or unlimited (example: queue=64k, queue=100p, queue=1bdp)");
+        problem("queue=cake"),
+        "queue=cake: not a limit in bytes (k, m), packets (p) or bandwidth-delay products (bdp), "
+        "unlimited, or red, codel, fq_codel, pie or dualpi2 with /-separated parts (times, limit, "
+        "drop; for red MIN/MAX/P%) (example: queue=64k, queue=1bdp, queue=codel/5ms/100ms, "
+        "queue=fq_codel/1000p)");
     EXPECT_EQ(problem("loss=1%,"), ",: an item is missing (example: loss=1%,delay=20ms)");
     EXPECT_EQ(problem("up:seed=1"), "up:seed=1: one seed is for both directions (example: seed=7)");
 }
@@ -127,6 +155,16 @@ TEST(PathSpec, RefusesWhatItWouldHaveToGuess) {
                                         "burst-loss=1%",
                                         "burst-loss=1%/2%/3%/4%/5%",
                                         "queue=1x",
+                                        "queue=codel/",
+                                        "queue=codel/5ms/100ms/1s",
+                                        "queue=codel/0ms",
+                                        "queue=pie/10p/20p",
+                                        "queue=red/30k",
+                                        "queue=red/30k/20k",
+                                        "queue=red/5ms",
+                                        "police=10k",
+                                        "police=1mbit/x",
+                                        "ce=1%",
                                         "seed=",
                                         "seed=-1",
                                         "seed=1.5",
@@ -157,6 +195,24 @@ Direction random_direction(Rng& random) {
     if (maybe()) {
         d.queue = {.unit = static_cast<Queue::Unit>(1 + random.below(3)),
                    .limit = random.below(1u << 24)};
+    }
+    if (maybe()) {
+        d.queue.discipline = static_cast<Queue::Discipline>(random.below(6));
+        const bool is_red = d.queue.discipline == Queue::Discipline::red;
+        if (is_red) d.queue.low_bytes = 1 + random.below(1000);
+        if (is_red) d.queue.high_bytes = 1001 + random.below(1000);
+        if (is_red && maybe()) d.queue.most = 1 + static_cast<Ppm>(random.below(ppm_all));
+        if (!is_red && d.queue.discipline != Queue::Discipline::drop_tail) {
+            if (maybe()) d.queue.target = time() + 1ns;
+            if (d.queue.target != Duration{} && maybe()) d.queue.interval = time() + 1ns;
+            d.queue.drops_only = maybe();
+        }
+    }
+    if (maybe()) d.policer = {.rate_bits = 1 + random.below(1'000'000'000)};
+    if (maybe()) d.policer.burst_bytes = d.policer.rate_bits != 0 ? random.below(1u << 20) : 65'536;
+    if (maybe()) {
+        d.ce = {.unit = static_cast<MarkThreshold::Unit>(1 + random.below(3)),
+                .value = random.below(1'000'000'000'000)};
     }
     if (maybe()) d.delay = time();
     if (maybe())

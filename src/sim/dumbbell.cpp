@@ -19,6 +19,16 @@ T percentile(std::vector<T>& values, std::size_t part) {
     return values[place];
 }
 
+Duration percentile_of_counts(const std::vector<std::uint64_t>& counts, std::uint64_t part) {
+    std::uint64_t all = 0, seen = 0;
+    for (const std::uint64_t n : counts) all += n;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        seen += counts[i];
+        if (1000 * seen >= part * all) return Wire::bucket * static_cast<std::int64_t>(i);
+    }
+    return {};
+}
+
 }  // namespace
 
 // Round-trip samples of each sender.
@@ -87,7 +97,7 @@ void Dumbbell::begin_measuring() {
     is_measuring_ = true;
     meter_->on = true;
     before_ = shared_.there->lane().counters();
-    shared_.there->waiting = &waiting_;
+    shared_.there->waits = &waits_;
     for (std::size_t i = 0; i < talks_.size(); ++i)
         octets_before_[i] = ledger_.entries()[i].server.in;
 }
@@ -158,28 +168,18 @@ DumbbellReport Dumbbell::report() const {
     const link::Lane::Counters& after_ = shared_.there->lane().counters();
     r.dropped_by_queue = after_.dropped_by_queue - before_.dropped_by_queue;
     r.dropped_by_loss = after_.dropped_by_loss - before_.dropped_by_loss;
+    r.dropped_by_policer = after_.dropped_by_policer - before_.dropped_by_policer;
+    r.marked = after_.marked - before_.marked;
     const std::uint64_t rate = settings_.there.rate_bits;
     if (rate != 0 && r.measured > Duration{}) {
         const std::uint64_t could =
             mul_div(rate, static_cast<std::uint64_t>(to_ns(r.measured)), 8'000'000'000);
         r.utilisation =
             static_cast<Ppm>(mul_div(after_.left_bytes - before_.left_bytes, ppm_all, could));
-        std::uint64_t all = 0, seen = 0;
-        for (const std::uint64_t n : waiting_) all += n;
-        bool has_median = false;
-        for (std::size_t i = 0; i < waiting_.size(); ++i) {
-            seen += waiting_[i];
-            const Duration delay{
-                static_cast<std::int64_t>(mul_div(i * Wire::bucket * 8, 1'000'000'000, rate))};
-            if (!has_median && 2 * seen >= all) {
-                r.queue_p50 = delay;
-                has_median = true;
-            }
-            if (100 * seen >= 99 * all) {
-                r.queue_p99 = delay;
-                break;
-            }
-        }
+        r.queue_p50 = percentile_of_counts(waits_.all, 500);
+        r.queue_p99 = percentile_of_counts(waits_.all, 990);
+        r.l4s_p50 = percentile_of_counts(waits_.l4s, 500);
+        r.l4s_p99 = percentile_of_counts(waits_.l4s, 990);
     }
     r.packets = world_.packets();
     r.hash = world_.hash();

@@ -43,8 +43,9 @@ struct DumbbellReport {
     std::vector<FlowReport> flows;
     std::uint64_t goodput_bits = 0;
     Ppm utilisation = 0;  // of the shared link, headers included; 0 without a rate
-    Duration queue_p50{}, queue_p99{};  // what a packet finds before it; 0 without a rate
-    std::uint64_t dropped_by_queue = 0, dropped_by_loss = 0;
+    Duration queue_p50{}, queue_p99{};  // how long packets waited; 0 without a rate
+    Duration l4s_p50{}, l4s_p99{};      // those of the low-latency queue
+    std::uint64_t dropped_by_queue = 0, dropped_by_loss = 0, dropped_by_policer = 0, marked = 0;
     Ppm jain = 0;                                   // 1,000,000: all alike
     std::uint64_t packets = 0, hash = 0;
     std::vector<Violation> violations;
@@ -88,7 +89,7 @@ private:
     std::vector<std::unique_ptr<Talk>> talks_;
     std::vector<std::uint64_t> octets_before_;
     link::Lane::Counters before_{};
-    std::vector<std::uint64_t> waiting_;
+    Wire::Waits waits_;
     bool is_measuring_ = false;
 };
 

@@ -50,5 +50,31 @@ TEST(Dumbbell, PiecesAreTheSameRun) {
     EXPECT_EQ(whole.report().hash, pieces.report().hash);
 }
 
+TEST(Dumbbell, DisciplinesKeepTheQueueShortAndTheLinkBusy) {
+    struct Row {
+        const char* queue;
+        Duration p50_max;
+    };
+    constexpr Row rows[] = {{"queue=codel", 8ms},
+                            {"queue=fq_codel", 8ms},
+                            {"queue=pie", 25ms},
+                            {"queue=dualpi2", 25ms},
+                            {"queue=red/60k/180k/10%", 15ms}};
+    for (const Row& row : rows) {
+        DumbbellSettings s;
+        s.flows.resize(2);
+        s.there = link::parse_path(row.queue)->up;
+        s.there.rate_bits = 50'000'000;
+        s.duration = 15s;
+        s.warm_up = 5s;
+        Dumbbell dumbbell(s);
+        dumbbell.run_to(dumbbell.end());
+        const DumbbellReport report = dumbbell.report();
+        EXPECT_LE(report.queue_p50, row.p50_max) << row.queue;
+        EXPECT_GE(report.utilisation, 850'000u) << row.queue;
+        EXPECT_TRUE(report.violations.empty()) << row.queue;
+    }
+}
+
 }  // namespace
 }  // namespace estab::sim

@@ -28,20 +28,29 @@ Wire::Wire(World& world, const Settings& settings, Node& from, Node& to)
              .round_trip = settings.round_trip,
              .frame_max = settings.mtu}),
       from_(from),
-      to_(to) {}
+      to_(to) {
+    lane_.watch(this);
+}
 
 void Wire::send(Instant now, Bytes packet) {
-    if (waiting != nullptr) {
-        const std::size_t place = static_cast<std::size_t>(lane_.queued_bytes() / bucket);
-        if (place >= waiting->size()) waiting->resize(place + 1);
-        ++(*waiting)[place];
-    }
-    const std::uint64_t dropped = lane_.counters().dropped();
     lane_.push(now, packet);
-    if (lane_.counters().dropped() != dropped) {
-        for (Observer* observer : world().observers_) observer->on_drop(now, *this, packet);
-    }
     reschedule();
+}
+
+void Wire::on_drop(Instant now, Bytes packet) {
+    for (Observer* observer : world().observers_) observer->on_drop(now, *this, packet);
+}
+
+void Wire::on_transmit(Instant, Duration waited, wire::Ecn ecn) {
+    if (waits == nullptr) return;
+    const auto place =
+        std::min<std::size_t>(static_cast<std::size_t>(waited / bucket), buckets_max);
+    const auto count = [place](std::vector<std::uint64_t>& counts) {
+        if (place >= counts.size()) counts.resize(place + 1);
+        ++counts[place];
+    };
+    count(waits->all);
+    if (link::DualPi2::is_l4s(ecn)) count(waits->l4s);
 }
 
 void Wire::change(const link::Direction& direction) {

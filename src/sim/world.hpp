@@ -70,7 +70,7 @@ private:
 };
 
 // One direction of a link.
-class Wire final : public Actor {
+class Wire final : public Actor, private link::Lane::Watcher {
 public:
     struct Settings {
         link::Direction direction{};
@@ -91,11 +91,18 @@ public:
     Node& to() const { return to_; }
     std::uint32_t mtu() const { return settings_.mtu; }
     const Settings& settings() const { return settings_; }
-    // Octets that wait when a packet comes, counted by multiples of `bucket`; for queueing delays.
-    std::vector<std::uint64_t>* waiting = nullptr;
-    static constexpr std::uint64_t bucket = 1024;
+    // How long packets waited before they were sent, counted by multiples of `bucket`; those of the
+    // low-latency queue also apart (RFC 9332). The last bucket has the rest.
+    struct Waits {
+        std::vector<std::uint64_t> all, l4s;
+    };
+    Waits* waits = nullptr;
+    static constexpr Duration bucket = 10us;
+    static constexpr std::size_t buckets_max = 1'000'000;
 
 private:
+    void on_drop(Instant now, Bytes packet) override;
+    void on_transmit(Instant now, Duration waited, wire::Ecn ecn) override;
     Settings settings_;
     link::Lane lane_;
     Node& from_;

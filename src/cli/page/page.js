@@ -656,8 +656,9 @@ function showSimulation() {
   document.querySelector("h1").textContent = "estab sim run";
   $("simulated").textContent = ["seed " + r.seed, rate(r.goodput_bps) + " of goodput", percent(r.utilisation) + " of the link used",
     "queueing " + seconds(r.queue_delay_p50_s) + " (median), " + seconds(r.queue_delay_p99_s) + " (p99)",
-    many(r.dropped_by_queue, "packet") + " dropped by the queue, " + many(r.dropped_by_loss, "packet") + " lost",
-    "Jain " + fixed(r.jain, 3)].join(" · ");
+    many(r.dropped_by_queue, "packet") + " dropped by the queue, " + many(r.dropped_by_loss, "packet") + " lost", r.marked ? many(r.marked, "packet") + " marked" : "",
+    r.l4s_queue_delay_p99_s ? "low-latency queue " + seconds(r.l4s_queue_delay_p99_s) + " (p99)" : "",
+    "Jain " + fixed(r.jain, 3)].filter(Boolean).join(" · ");
   const shownColumns = [["Flow", 1], ["Congestion control", 0], ["Goodput", 1], ["Retransmits", 1], ["Spurious", 1], ["Timeouts", 1], ["RTT median", 1], ["RTT p99", 1]];
   $("flows").tHead.rows[0].append(...shownColumns.map(([name, isNumber]) => make("th", {scope: "col", class: isNumber ? "number" : ""}, name)));
   $("flows").tBodies[0].append(...r.flows.map((f, i) => {
