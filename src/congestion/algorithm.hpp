@@ -5,6 +5,7 @@
 // *what* is lost; this decides *how much* may be in flight.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -26,6 +27,24 @@ struct Start {               // a new connection, or one whose algorithm is exch
     std::uint32_t mss = 0;
     std::uint64_t cwnd = 0;      // the initial window, or where the last algorithm stood
     std::uint64_t ssthresh = infinite;
+    Duration srtt{0};            // 0: not known yet
+};
+// How fast the network delivered the latest of what an acknowledgment covers; made by
+// tcp/delivery_rate.hpp.
+struct RateSample {
+    std::uint64_t delivered = 0;        // octets, in `interval`
+    Duration interval{0};               // 0: no sample of the rate
+    std::uint64_t prior_delivered = 0;  // `Acked::delivered` when it was sent
+    std::uint64_t sent_in_flight = 0;   // octets in flight when it was sent, it included
+    std::uint32_t lost = 0;             // octets found lost since then
+    bool app_limited = false;           // the application had nothing to send meanwhile
+
+    std::uint64_t rate() const {        // octets per second; 0: no sample
+        if (interval <= Duration{0}) return 0;
+        constexpr std::uint64_t most = std::uint64_t{1} << 34;  // far beyond any window
+        return std::min(delivered, most) * 1'000'000'000 /
+               static_cast<std::uint64_t>(to_ns(interval));
+    }
 };
 struct Acked {               // new data was acknowledged
     Instant now{};
@@ -36,6 +55,9 @@ struct Acked {               // new data was acknowledged
     Duration rtt_min{0};             // of the connection so far; 0: none yet
     std::uint64_t delivered = 0;  // octets in all, this acknowledgment's included; 0: not counted
     std::uint64_t ce_bytes = 0;  // of `bytes`, those that met congestion on their way (RFC 8257)
+    std::uint64_t pipe = 0;  // in flight now: after it, without what is known to be lost; told only
+                             // to those with `rules_recovery`
+    RateSample rate{};
     std::uint32_t mss = 0;
     bool cwnd_limited = true;        // the sender had more to send than cwnd let it (RFC 7661)
     bool in_recovery = false;        // or a loss is suspected: no reason to grow
@@ -70,6 +92,19 @@ struct MssChanged {
     std::uint32_t from = 0;
     std::uint32_t to = 0;
 };
+// Told only to those who ask by having on(Lost) or on(Resumed):
+struct Lost {                // a run of octets was found lost; before the Acked of the same news
+    Instant now{};
+    std::uint64_t bytes = 0;
+    std::uint64_t delivered = 0;        // as in Acked, by now
+    std::uint64_t sent_in_flight = 0;   // as in RateSample, of what was lost
+    std::uint32_t lost = 0;             // octets found lost since it was sent, it included
+    bool app_limited = false;
+    bool continues = false;             // the run told last ends where this one begins
+};
+struct Resumed {             // data goes out after a pause of the application: the path is empty
+    Instant now{};
+};
 
 template <class A>
 concept Algorithm = std::is_trivially_copyable_v<A> && requires(A a, const A& c) {
@@ -85,12 +120,19 @@ concept Algorithm = std::is_trivially_copyable_v<A> && requires(A a, const A& c)
     { c.cwnd() } -> std::same_as<std::uint64_t>;          // at least one MSS, whatever happens
     { c.ssthresh() } -> std::same_as<std::uint64_t>;
     { c.pacing_rate() } -> std::same_as<std::uint64_t>;   // octets per second; 0: not paced
-    // Optional: bool c.has_memory(), true if there is more to lose than cwnd and ssthresh.
+    // Optional: bool c.has_memory(), true if there is more to lose than cwnd and ssthresh;
+    // A::rules_recovery, true if cwnd() is what may be in flight also while losses are repaired,
+    // where RFC 9937 would rule; Phase c.phase(), what it is about; a.on(Lost{}), a.on(Resumed{}).
+};
+
+// What an algorithm with a model of the path is doing, for whoever asks why its numbers move.
+enum class Phase : std::uint8_t {
+    none, startup, drain, probe_down, probe_cruise, probe_refill, probe_up, probe_rtt
 };
 
 // The slot that holds an algorithm's state inside a connection.
 struct Slot {
-    static constexpr std::size_t size = 256;
+    static constexpr std::size_t size = 352;
     alignas(16) std::array<std::byte, size> room;
 };
 
@@ -104,10 +146,14 @@ struct Table {
     void (*undone)(Slot&, const Undone&);
     void (*restarted)(Slot&, const Restarted&);
     void (*mss_changed)(Slot&, const MssChanged&);
+    void (*lost)(Slot&, const Lost&);        // nullptr: does not ask
+    void (*resumed)(Slot&, const Resumed&);  // nullptr: does not ask
+    bool rules_recovery = false;
     std::uint64_t (*cwnd)(const Slot&);
     std::uint64_t (*ssthresh)(const Slot&);
     std::uint64_t (*pacing_rate)(const Slot&);
     bool (*has_memory)(const Slot&);
+    Phase (*phase)(const Slot&);
 };
 
 template <Algorithm A>
@@ -129,6 +175,19 @@ struct Lowered {
         if constexpr (requires(const A& a) { a.has_memory(); }) return of(s).has_memory();
         return false;
     }
+    static Phase phase(const Slot& s) {
+        if constexpr (requires(const A& a) { a.phase(); }) return of(s).phase();
+        return Phase::none;
+    }
+    template <class E>
+    static constexpr auto on_if_asked() -> void (*)(Slot&, const E&) {
+        if constexpr (requires(A& a) { a.on(E{}); }) return on<E>;
+        return nullptr;
+    }
+    static constexpr bool rules_recovery() {
+        if constexpr (requires { A::rules_recovery; }) return A::rules_recovery;
+        return false;
+    }
 
     static constexpr Table table{
         .name = A::name,
@@ -140,10 +199,14 @@ struct Lowered {
         .undone = on<Undone>,
         .restarted = on<Restarted>,
         .mss_changed = on<MssChanged>,
+        .lost = on_if_asked<Lost>(),
+        .resumed = on_if_asked<Resumed>(),
+        .rules_recovery = rules_recovery(),
         .cwnd = cwnd,
         .ssthresh = ssthresh,
         .pacing_rate = pacing_rate,
         .has_memory = has_memory,
+        .phase = phase,
     };
 };
 template <Algorithm A>
@@ -163,6 +226,15 @@ public:
     void on(const Undone& e) { table_->undone(slot_, e); }
     void on(const Restarted& e) { table_->restarted(slot_, e); }
     void on(const MssChanged& e) { table_->mss_changed(slot_, e); }
+    bool hears_losses() const { return table_->lost != nullptr; }
+    void on(const Lost& e) {
+        if (table_->lost != nullptr) table_->lost(slot_, e);
+    }
+    void on(const Resumed& e) {
+        if (table_->resumed != nullptr) table_->resumed(slot_, e);
+    }
+    bool rules_recovery() const { return table_->rules_recovery; }
+    Phase phase() const { return table_->phase(slot_); }
     std::uint64_t cwnd() const { return table_->cwnd(slot_); }
     std::uint64_t ssthresh() const { return table_->ssthresh(slot_); }
     std::uint64_t pacing_rate() const { return table_->pacing_rate(slot_); }
@@ -171,8 +243,9 @@ public:
     std::string_view name() const { return table_->name; }
 
     // Goes on with another algorithm from the same window.
-    void exchange(const Table& table, Instant now, std::uint32_t mss) {
-        const Start from{.now = now, .mss = mss, .cwnd = cwnd(), .ssthresh = ssthresh()};
+    void exchange(const Table& table, Instant now, std::uint32_t mss, Duration srtt = {}) {
+        const Start from{
+            .now = now, .mss = mss, .cwnd = cwnd(), .ssthresh = ssthresh(), .srtt = srtt};
         table_ = &table;
         table_->start(slot_, from);
     }

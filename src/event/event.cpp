@@ -16,6 +16,7 @@ constexpr std::array<Description, kinds> table{{
     {"tail_loss_probe", {"seq", "end", "new_data"}},
     {"reordering", {"seq", "window_ns"}},
     {"congestion_window", {"cwnd_bytes", "ssthresh_bytes", "cause", "in_flight_bytes"}},
+    {"pacing_rate", {"rate_bytes_per_s", "cause", "delivery_rate_bytes_per_s"}},
     {"rtt_sample", {"rtt_ns", "srtt_ns", "rttvar_ns", "rto_ns"}},
     {"zero_window", {"seq"}},
     {"window_probe", {"seq", "count"}},
@@ -66,6 +67,13 @@ const char* to_string(Cause cause) {
     case Cause::timestamp: return "timestamp";
     case Cause::dsack: return "dsack";
     case Cause::frto: return "frto";
+    case Cause::startup: return "startup";
+    case Cause::drain: return "drain";
+    case Cause::probe_down: return "probe_down";
+    case Cause::probe_cruise: return "probe_cruise";
+    case Cause::probe_refill: return "probe_refill";
+    case Cause::probe_up: return "probe_up";
+    case Cause::probe_rtt: return "probe_rtt";
     }
     return "?";
 }

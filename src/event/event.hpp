@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
     tail_loss_probe,     // seq, end, new data (0/1)
     reordering,          // seq, reordering window of RACK in ns
     congestion_window,   // cwnd, ssthresh, cause, in_flight
+    pacing_rate,         // octets per second, cause, delivery rate in octets per second
     rtt_sample,          // rtt_ns, srtt_ns, rttvar_ns, rto_ns
     zero_window,         // seq
     window_probe,        // seq, count
@@ -78,6 +79,13 @@ enum class Cause : std::uint8_t {
     timestamp,
     dsack,
     frto,
+    startup,             // from here on: phases of BBR
+    drain,
+    probe_down,
+    probe_cruise,
+    probe_refill,
+    probe_up,
+    probe_rtt,
 };
 
 enum class Drop : std::uint8_t {

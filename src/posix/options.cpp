@@ -124,8 +124,11 @@ std::int64_t Sockets::set_socket_level(Socket& s, int name, Bytes value) {
     case SO_TIMESTAMPNS:
     case SO_TIMESTAMPING:
     case SO_BUSY_POLL:
-    case SO_INCOMING_CPU:
-    case SO_MAX_PACING_RATE: s.noted[name] = v; return 0;
+    case SO_INCOMING_CPU: s.noted[name] = v; return 0;
+    case SO_MAX_PACING_RATE:  // all ones: no limit
+        s.noted[name] = v;
+        s.config.pacing_rate_max = v == -1 ? 0 : static_cast<std::uint32_t>(v);
+        break;
     default: return -ENOPROTOOPT;
     }
     apply(s);

@@ -32,13 +32,18 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     const bool has_blocks = sack_ && seg.options.sack_count != 0;
     if (!news.advanced && !news.duplicate && !has_blocks) return;
     Active& a = *active_;
+    if (seg.ack < tcb_.snd.nxt) note_application_limit(flight);  // else the next write() does it
     if (news.advanced) {
         news.acked = a.sent.acknowledge(seg.ack, [&](const Sent& record, std::uint64_t octets) {
             learn_delivery(arrived, seg, record, octets, news);
         });
     }
     if (has_blocks) read_sack(env, arrived, seg, news);
-    if (news.acked.delivered != 0) news.rtt = take_rtt(env, now, arrived, seg, news);
+    if (news.acked.delivered != 0) {
+        news.rtt = take_rtt(env, now, arrived, seg, news);
+        delivered_ += news.acked.delivered;
+        news.rate = a.rate.on_delivered(arrived, news.newest, delivered_, rtt_.rtt_min());
+    }
     if (news.advanced) a.send.release(std::min(seg.ack, a.send.end()));
     const bool undone = undo_if_spurious(env, now, seg, news);
     if (sack_) {
@@ -62,7 +67,6 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
     // In slow start a window that is half used may go on growing (RFC 5681 4.1, as Linux).
     const bool is_limited =
         a.cwnd_limited || (cwnd() < ssthresh() && cwnd() < 2 * a.flight_max);
-    delivered_ += news.acked.delivered;
     // Without SACK, what duplicate ACKs have vouched for has grown no window and does not now.
     const std::uint64_t fresh = std::max<std::uint64_t>(
         news.acked.delivered - std::min(news.acked.delivered, before.vouched), 1);
@@ -73,10 +77,40 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
                                    .srtt = rtt_.srtt(),
                                    .rtt_min = rtt_.rtt_min(),
                                    .delivered = delivered_,
+                                   .pipe = a.control.rules_recovery() ? in_flight() : 0,
+                                   .rate = news.rate,
                                    .mss = send_mss(),
                                    .cwnd_limited = is_limited,
                                    .in_recovery = a.recovery == Recovery::fast || in_doubt});
-    note_window(env, now, cwnd() < ssthresh() ? event::Cause::slow_start : event::Cause::avoidance);
+    if (env.log.wants(event::Kind::congestion_window)) {
+        note_window(env, now, growth_cause());
+    } else {
+        env.log.count(event::Kind::congestion_window);
+    }
+    if (a.paced) note_pacing(env, now);
+}
+
+// What an acknowledgment makes of the window and the rate, and why.
+event::Cause Connection::growth_cause() const {
+    switch (active_->control.phase()) {
+    case congestion::Phase::none: break;
+    case congestion::Phase::startup: return event::Cause::startup;
+    case congestion::Phase::drain: return event::Cause::drain;
+    case congestion::Phase::probe_down: return event::Cause::probe_down;
+    case congestion::Phase::probe_cruise: return event::Cause::probe_cruise;
+    case congestion::Phase::probe_refill: return event::Cause::probe_refill;
+    case congestion::Phase::probe_up: return event::Cause::probe_up;
+    case congestion::Phase::probe_rtt: return event::Cause::probe_rtt;
+    }
+    return cwnd() < ssthresh() ? event::Cause::slow_start : event::Cause::avoidance;
+}
+
+// Everything written is on the way and cwnd would let more go: what the network delivers from now
+// on says how fast the application is (draft-ietf-ccwg-bbr 4.1.2.4).
+void Connection::note_application_limit(std::uint64_t flight) {
+    Active& a = *active_;
+    if (a.send.end() >= tcb_.snd.nxt + send_mss() || a.sent.lost_bytes() != 0) return;
+    if (flight < cwnd()) a.rate.on_application_limit(delivered_, flight);
 }
 
 // SND.UNA has moved on.
@@ -118,12 +152,16 @@ Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
     if (rtt < 0s) return rtt;
     const auto samples =
         static_cast<std::uint32_t>(distance(tcb_.snd.una, tcb_.snd.nxt) / (2u * send_mss()) + 1);
-    rtt_.add(rtt, samples);
+    rtt_.add(now, rtt, samples);
     backoff_ = 0;  // RFC 6298 5.7: a valid sample ends the backing off
-    note(env, now, event::Kind::rtt_sample, static_cast<std::uint64_t>(rtt.count()),
-         static_cast<std::uint64_t>(rtt_.srtt().count()),
-         static_cast<std::uint64_t>(rtt_.rttvar().count()),
-         static_cast<std::uint64_t>(current_rto().count()));
+    if (env.log.wants(event::Kind::rtt_sample)) {
+        note(env, now, event::Kind::rtt_sample, static_cast<std::uint64_t>(rtt.count()),
+             static_cast<std::uint64_t>(rtt_.srtt().count()),
+             static_cast<std::uint64_t>(rtt_.rttvar().count()),
+             static_cast<std::uint64_t>(current_rto().count()));
+    } else {
+        env.log.count(event::Kind::rtt_sample);
+    }
     return rtt;
 }
 

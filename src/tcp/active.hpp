@@ -6,6 +6,7 @@
 
 #include "congestion/algorithm.hpp"
 #include "tcp/buffers.hpp"
+#include "tcp/delivery_rate.hpp"
 #include "tcp/prr.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/sent.hpp"
@@ -55,6 +56,14 @@ struct Active {
     RecvBuffer recv;
     SentQueue sent;
     congestion::Control control;
+
+    DeliveryRate rate;
+
+    // When data may go out; unused where nothing paces it.
+    bool paced = false;
+    Instant next_send_at{};             // not before that
+    Instant pacing_at = never;          // when held back now: when to come again
+    std::uint64_t pacing_noted = 0;     // the rate that the last event told
 
     Recovery recovery = Recovery::open;
     Frto frto = Frto::off;

@@ -70,6 +70,8 @@ struct Config {
     bool frto = true;                               // RFC 5682
     bool undo = true;                               // RFC 3522, 4015; DSACK
     std::uint32_t fixed_window = 10;                // segments, for congestion control "fixed"
+    bool pacing = false;  // spread data over the round trip, also for algorithms that do not ask
+    std::uint32_t pacing_rate_max = 0;  // octets per second; 0: as congestion control says
 
     // Sending.
     bool nagle = true;                   // RFC 9293 3.7.4

@@ -73,6 +73,8 @@ constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(frto), "", "tell late from lost after a time-out (RFC 5682)", "tcp_frto"},
     {ESTAB_FIELD(undo), "", "take back what a spurious retransmission did", ""},
     {ESTAB_FIELD(fixed_window), "segments", "window of congestion control `fixed`", "", 1},
+    {ESTAB_FIELD(pacing), "", "spread data over the round trip (BBR does it anyway)", ""},
+    {ESTAB_FIELD(pacing_rate_max), "octets/s", "send no faster; 0: no limit", ""},
     {ESTAB_FIELD(nagle), "", "hold small segments while data is unacknowledged", ""},
     {ESTAB_FIELD(nagle_minshall), "", "only behind an unacknowledged small segment", ""},
     {ESTAB_FIELD(cork_max), "time", "a cork comes out by itself after this", ""},

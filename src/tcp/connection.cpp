@@ -72,17 +72,24 @@ void Connection::time_wait(Environment& env, Instant now) {
 bool Connection::activate(Environment& env) {
     if (active_ != nullptr) return true;
     const Seq snd = fin_sent_ ? std::min(tcb_.snd.una, fin_seq_) : tcb_.snd.una;
-    const congestion::Start start{
-        .now = {}, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_};
     active_ = env.actives.make(env.chunks, env.sent, snd, tcb_.rcv.nxt,
-                               congestion::Control(table(), start));
+                               congestion::Control(table(), start_of_control({})));
     if (active_ == nullptr) {
         ++env.counters.TcpExt_TCPMemoryPressures;
         return false;
     }
     active_->recover = tcb_.snd.una;
     active_->small_end = tcb_.snd.una;
+    active_->paced = is_paced();
     return true;
+}
+
+congestion::Start Connection::start_of_control(Instant now) const {
+    return {.now = now,
+            .mss = send_mss(),
+            .cwnd = idle_cwnd_,
+            .ssthresh = idle_ssthresh_,
+            .srtt = rtt_.srtt()};
 }
 
 // An idle connection holds nothing from the pools but itself; what it has learnt about its path it
@@ -216,7 +223,7 @@ void Connection::check_invariants() const {
     if (active_ == nullptr) return;
     CHECK(active_->sent.lost_bytes() + active_->sent.sacked_bytes() <=
           distance(tcb_.snd.una, tcb_.snd.nxt));
-    CHECK(active_->with_prr == (active_->recovery == Recovery::fast && sack_ && config_->prr));
+    CHECK(active_->with_prr == (active_->recovery == Recovery::fast && uses_prr()));
     CHECK(active_->frto == Frto::off || active_->recovery == Recovery::timeout);
     CHECK(active_->control.cwnd() >= 1);
     CHECK(active_->sent.empty() || active_->sent.first()->begin == tcb_.snd.una);
@@ -248,6 +255,9 @@ Info Connection::info(Instant now) const {
     i.lost = active_ != nullptr ? active_->sent.lost_bytes() : 0;
     i.delivered = delivered_;
     if (active_ != nullptr) {
+        i.delivery_rate = active_->rate.latest().rate();
+        i.app_limited = active_->rate.app_limited();
+        i.pacing_rate = pacing_rate();
         i.sacked_segments = active_->sent.sacked_segments();
         i.in_disorder = active_->recovery == Recovery::open &&
                         (i.sacked_segments != 0 || active_->duplicate_acks != 0);

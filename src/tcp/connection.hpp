@@ -71,6 +71,8 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     std::uint64_t cwnd = 0, ssthresh = 0;
     std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
     std::uint64_t sacked_segments = 0, delivered = 0;
+    std::uint64_t delivery_rate = 0, pacing_rate = 0;  // octets per second; 0: not known
+    bool app_limited = false;        // the application has not kept the path busy of late
     bool in_disorder = false;        // duplicate ACKs or SACK blocks, and no episode yet
     std::uint32_t snd_wnd = 0, rcv_wnd = 0, rcv_space = 0, snd_buffer = 0;
     std::uint8_t backoff = 0, retries = 0, probes = 0;
@@ -204,6 +206,8 @@ private:
         bool duplicate = false;      // RFC 5681 2
         bool original = false;       // it delivered what was never sent again (RFC 5682)
         Instant resent_at{};         // the latest retransmission among what it delivered
+        DeliveryRate::Newest newest{}; // the last sent among what it delivered
+        congestion::RateSample rate{};
     };
     struct Before {                  // what was so when it came; octets
         std::uint64_t flight = 0;
@@ -238,6 +242,8 @@ private:
     void tell_congestion_control(Environment& env, Instant now, const Before& before,
                                  const AckNews& news);
     void after_progress(Instant now);
+    event::Cause growth_cause() const;
+    void note_application_limit(std::uint64_t flight);
     void take_window(Environment& env, Instant now, const Segment& seg);
     void take_ecn_echo(Environment& env, Instant now, const Segment& seg);
     void on_fin_acked(Environment& env, Instant now);
@@ -247,7 +253,9 @@ private:
                         std::uint64_t octets, AckNews& news);
     void on_duplicate_report(Environment& env, const SeqRange& range);
     void recover_with_sack(Environment& env, Instant now, Instant arrived, const AckNews& news);
-    bool detect_losses(Instant at);
+    bool detect_losses(Instant now, Instant at);
+    void on_losses(Instant now, std::uint64_t lost_before);
+    bool uses_prr() const { return sack_ && config_->prr && !active_->control.rules_recovery(); }
     void score_losses();
     void enter_recovery(Environment& env, Instant now, std::uint64_t delivered);
     void end_recovery(Environment& env, Instant now);
@@ -262,7 +270,7 @@ private:
     bool is_duplicate_ack(const Segment& seg) const;
     void recover_without_sack(Environment& env, Instant now, std::uint64_t newly_acked);
     void on_duplicate_ack(Environment& env, Instant now);
-    void lose_first_segment();
+    void lose_first_segment(Instant now);
     // undo.cpp
     void arm_undo();
     bool echoes_before(const Segment& seg, Instant at) const;
@@ -285,8 +293,15 @@ private:
     bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out,
                        bool as_probe);
     std::uint64_t sendable() const;
+    // pacing.cpp
+    bool is_paced() const;
+    std::uint64_t pacing_rate() const;
+    bool waits_for_its_time(Instant now);
+    void take_time(Instant now, std::uint32_t octets);
+    void note_pacing(Environment& env, Instant now);
+    // output.cpp
     std::uint32_t burst_max(std::uint32_t mss, std::uint32_t most) const;
-    void note_window_use(bool used_up);
+    void note_window_use(std::uint64_t flight, bool used_up);
     void restart_after_idle(Environment& env, Instant now);
     bool plan_fin(Environment& env, Instant now, Segment& out);
     bool plan_ack(Environment& env, Instant now, Segment& out);
@@ -318,6 +333,7 @@ private:
     void finish(Environment& env, Instant now, std::optional<Error> error);
     void time_wait(Environment& env, Instant now);
     bool activate(Environment& env);
+    congestion::Start start_of_control(Instant now) const;
     void deactivate_if_idle(Environment& env, Instant now, bool forget_path = false);
     bool remembers_path() const;
     std::uint64_t in_flight() const;

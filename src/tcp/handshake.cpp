@@ -110,9 +110,8 @@ void Connection::become_established(Environment& env, Instant now) {
     idle_ssthresh_ = config_->initial_ssthresh == 0xffff'ffff ? congestion::infinite
                                                               : config_->initial_ssthresh;
     if (active_ != nullptr) {
-        active_->control = congestion::Control(
-            table(),
-            {.now = now, .mss = send_mss(), .cwnd = idle_cwnd_, .ssthresh = idle_ssthresh_});
+        active_->control = congestion::Control(table(), start_of_control(now));
+        active_->paced = is_paced();
     }
     // A careful guess: what really comes raises it. One too high would keep ACKs back (SHLD-19).
     rcv_mss_ = std::min<std::uint16_t>({advertised_mss(), peer_mss_, 536});
@@ -171,7 +170,7 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
             const Duration rtt =
                 once ? now - last_sent_
                      : (ts_now(now) - seg.options.timestamps->ecr) * config_->timestamp_tick;
-            if (rtt >= 0s && rtt < 1h) rtt_.add(rtt);
+            if (rtt >= 0s && rtt < 1h) rtt_.add(now, rtt);
         }
         become_established(env, now);
         owed_.ack = true;  // it may carry data (U-4)

@@ -20,13 +20,31 @@ enum class Limit : std::uint8_t {
     send_buffer,     // all that fits into ours is on the way, and the application has more
     small_segment,   // Nagle or a cork
     memory,          // the stack's budget
+    pacing,          // congestion control, or a limit of the rate, spreads it over time
 };
-inline constexpr std::size_t limits = static_cast<std::size_t>(Limit::memory) + 1;
+// As in estab's own outputs.
+constexpr const char* to_string(Limit limit) {
+    switch (limit) {
+    case Limit::application: return "application";
+    case Limit::cwnd: return "cwnd";
+    case Limit::recovery: return "recovery";
+    case Limit::timeout: return "timeout";
+    case Limit::receive_window: return "receive_window";
+    case Limit::zero_window: return "zero_window";
+    case Limit::send_buffer: return "send_buffer";
+    case Limit::small_segment: return "small_segment";
+    case Limit::memory: return "memory";
+    case Limit::pacing: return "pacing";
+    }
+    return "?";
+}
+inline constexpr std::size_t limits = static_cast<std::size_t>(Limit::pacing) + 1;
 
-// Times are counted in ticks of 65.536 us; 78 hours of each, then it stays there.
+// Times are counted in ticks of 65.536 us; 78 hours of each, then it stays there. What lasts longer
+// than that without a change counts less the 78 hours.
 class LimitClock {
 public:
-    void begin(Instant now) { since_ = now; }
+    void begin(Instant now) { since_ = ticks(now); }
     // From now on it is `limit`; what passed since the last call belongs to what it was.
     void set(Instant now, Limit limit) {
         close(now);
@@ -46,15 +64,18 @@ public:
 
 private:
     static constexpr int tick_bits = 16;
+    static std::uint32_t ticks(Instant at) {  // wraps
+        return static_cast<std::uint32_t>(to_ns(at.time_since_epoch()) >> tick_bits);
+    }
     void close(Instant now) {
-        const std::int64_t passed = std::max<std::int64_t>((now - since_).count(), 0) >> tick_bits;
-        if (passed == 0) return;  // and what is left of a tick counts next time
-        since_ += Duration(passed << tick_bits);
-        std::uint32_t& ticks = ticks_[static_cast<std::size_t>(limit_)];
-        ticks = static_cast<std::uint32_t>(std::min<std::int64_t>(ticks + passed, UINT32_MAX));
+        const std::uint32_t passed = ticks(now) - since_;
+        if (passed == 0) return;
+        since_ += passed;
+        std::uint32_t& spent = ticks_[static_cast<std::size_t>(limit_)];
+        spent = passed > UINT32_MAX - spent ? UINT32_MAX : spent + passed;
     }
 
-    Instant since_{};
+    std::uint32_t since_ = 0;
     Limit limit_ = Limit::application;
     std::array<std::uint32_t, limits> ticks_{};
 };

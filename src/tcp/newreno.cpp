@@ -33,7 +33,7 @@ void Connection::recover_without_sack(Environment& env, Instant now, std::uint64
         // RFC 6582 3.2 step 5, partial: the next hole. What was newly acknowledged had left the
         // network, one segment of it by the retransmission itself.
         a.left_network -= std::min(a.left_network, newly > send_mss() ? newly - send_mss() : 0);
-        if (!a.sent.empty() && !a.sent.first()->lost) lose_first_segment();
+        if (!a.sent.empty() && !a.sent.first()->lost) lose_first_segment(now);
         return;
     }
 }
@@ -51,16 +51,18 @@ void Connection::on_duplicate_ack(Environment& env, Instant now) {
     if (a.recovery == Recovery::open && a.duplicate_acks >= config_->dupack_threshold &&
         tcb_.snd.una >= a.recover) {
         enter_recovery(env, now, 0);
-        lose_first_segment();
+        lose_first_segment(now);
     }
 }
 
-void Connection::lose_first_segment() {
+void Connection::lose_first_segment(Instant now) {
     Active& a = *active_;
     Sent& hole = *a.sent.first();
     const Seq end = hole.begin + send_mss();
     if (end < hole.end) a.sent.split(hole, end);
+    const std::uint64_t before = a.sent.lost_bytes();
     a.sent.mark_lost(hole);
+    on_losses(now, before);
     a.retransmit_now = true;
 }
 

@@ -26,7 +26,8 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
     case State::last_ack:
     case State::time_wait: break;
     }
-    if (active_ != nullptr && active_->send.size() != 0) {
+    if (active_ != nullptr && active_->send.size() != 0 &&
+        !(active_->paced && waits_for_its_time(now))) {
         if (active_->tail_probe_due && plan_tail_probe(env, now, room, out)) return true;
         if (plan_retransmission(env, now, room, out) ||
             plan_new_data(env, now, room, out, false))
@@ -123,6 +124,7 @@ void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_
     stats_.data_out += out.segments;
     stats_.octets_sent += octets;
     if (active_->with_prr) active_->prr.on_sent(octets);
+    if (active_->paced) take_time(now, octets);
     last_sent_ = now;
     if (retransmit_at_ == never || persisting_) arm_retransmit(now);  // RFC 6298 5.1
     finish_segment(env, out);
@@ -140,7 +142,7 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     if (!a.retransmit_now) {
         const std::uint64_t flight = in_flight();
         if (flight + std::min<std::uint64_t>(mss, record->size()) > cwnd()) {
-            note_window_use(true);
+            note_window_use(flight, true);
             return false;
         }
         const bool many = room.gso && !owed_.dsack;
@@ -163,6 +165,8 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
     Active& a = *active_;
     start_segment(now, record.begin, Flags::ack, out);
     a.sent.mark_retransmitted(record, now);
+    const std::uint64_t flight = in_flight();
+    record.rate = a.rate.on_sent(now, delivered_, flight, flight <= octets);
     if (a.recovery != Recovery::open) {
         a.undo.first_retransmit = std::min(a.undo.first_retransmit, now);
         a.undo.unproven += octets;
@@ -205,7 +209,11 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         return false;
     }
     snd.nxt += octets;
-    note_window_use(in_flight() + mss > cwnd());  // used up, even if nothing waits
+    const std::uint64_t flight = in_flight();
+    const bool alone = flight <= octets;
+    if (alone && a.rate.app_limited()) a.control.on(congestion::Resumed{now});
+    a.sent.last()->rate = a.rate.on_sent(now, delivered_, flight, alone);
+    note_window_use(flight, flight + mss > cwnd());  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
     if (ecn_) {
@@ -223,6 +231,11 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
 std::uint32_t Connection::burst_max(std::uint32_t mss, std::uint32_t most) const {
     const std::uint64_t half = std::max<std::uint64_t>(cwnd() / 2 / mss * mss, mss);
     std::uint64_t burst = std::min<std::uint64_t>(std::max(mss, most), half);
+    if (active_->paced) {  // what goes in a millisecond (draft-ietf-ccwg-bbr 5.6.3)
+        const std::uint64_t quantum = pacing_rate() / 1'000 / mss * mss;
+        return static_cast<std::uint32_t>(
+            std::min(burst, std::max<std::uint64_t>(quantum, config_->burst_min * mss)));
+    }
     if (const std::int64_t srtt_us = to_us(rtt_.srtt()); srtt_us > 0) {
         const std::uint64_t in_a_ms = cwnd() * 2'000 / static_cast<std::uint64_t>(srtt_us);
         burst = std::min(burst, std::max<std::uint64_t>(in_a_ms, config_->burst_min * mss));
@@ -232,9 +245,8 @@ std::uint32_t Connection::burst_max(std::uint32_t mss, std::uint32_t most) const
 
 // How much of cwnd is used counts for a whole window of data, as in Linux: all ACKs of a flight
 // that filled it let it grow.
-void Connection::note_window_use(bool used_up) {
+void Connection::note_window_use(std::uint64_t flight, bool used_up) {
     Active& a = *active_;
-    const std::uint64_t flight = in_flight();
     const bool more = !a.cwnd_limited && flight > a.flight_max;
     if (tcb_.snd.una < a.use_until && !used_up && !more) return;
     a.cwnd_limited = used_up;
@@ -278,7 +290,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
         const std::uint64_t take =
             std::min({whole, std::uint64_t{payload_max} / mss * mss, open / mss * mss});
         if (take == 0) {
-            note_window_use(true);
+            note_window_use(flight, true);
             return 0;
         }
         const bool with_tail = take == whole && tail != 0 && take + tail <= payload_max &&
@@ -291,7 +303,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
     }
     if (holds_small(now)) return 0;
     if (tail > open && flight != 0) {
-        note_window_use(true);
+        note_window_use(flight, true);
         return 0;
     }
     return static_cast<std::uint32_t>(tail);

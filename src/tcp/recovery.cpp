@@ -65,6 +65,7 @@ void Connection::learn_delivery(Instant arrived, const Segment& seg, const Sent&
     const Seq end = record.begin + octets;
     if (record.retransmitted == 0 && end <= a.recover) news.original = true;
     if (record.retransmitted != 0) news.resent_at = std::max(news.resent_at, record.sent_at);
+    news.newest.take(record);
     if (!sack_) return;
     const bool reordered = a.rack.has_seen_reordering();
     a.rack.on_delivered(record, end, arrived, rtt_.rtt_min(),
@@ -93,7 +94,7 @@ Rack::Path Connection::rack_path() const {
 }
 
 // Marks what is lost; true if there is something that was not known before.
-bool Connection::detect_losses(Instant at) {
+bool Connection::detect_losses(Instant now, Instant at) {
     Active& a = *active_;
     const std::uint64_t before = a.sent.lost_bytes();
     if (config_->rack) {
@@ -103,7 +104,30 @@ bool Connection::detect_losses(Instant at) {
     } else {
         score_losses();
     }
-    return a.sent.lost_bytes() != before;
+    if (a.sent.lost_bytes() == before) return false;
+    on_losses(now, before);
+    return true;
+}
+
+// More is known to be lost than the `lost_before` octets.
+void Connection::on_losses(Instant now, std::uint64_t lost_before) {
+    Active& a = *active_;
+    const std::uint64_t octets = a.sent.lost_bytes() - std::min(a.sent.lost_bytes(), lost_before);
+    std::uint32_t lost = a.rate.lost();
+    a.rate.on_lost(octets);
+    if (!a.control.hears_losses() || octets == 0) return;
+    Seq end;  // of the one before
+    a.sent.for_newly_lost(octets, [&](const Sent& record) {
+        lost += static_cast<std::uint32_t>(record.size());
+        a.control.on(congestion::Lost{.now = now,
+                                      .bytes = record.size(),
+                                      .delivered = delivered_,
+                                      .sent_in_flight = record.rate.in_flight,
+                                      .lost = lost - record.rate.lost,
+                                      .app_limited = record.rate.app_limited != 0,
+                                      .continues = end == record.begin});
+        end = record.end;
+    });
 }
 
 // RFC 6675 4, IsLost(): DupThresh ranges, or more than DupThresh - 1 segments, are SACKed above it.
@@ -143,7 +167,7 @@ void Connection::recover_with_sack(Environment& env, Instant now, Instant arrive
     if (over) end_recovery(env, now);
     a.doubt_until = never;
     const bool in_doubt = a.sent.sacked_bytes() != 0 || a.recovery != Recovery::open;
-    const bool more_lost = in_doubt && detect_losses(arrived);
+    const bool more_lost = in_doubt && detect_losses(now, arrived);
     if (a.recovery == Recovery::open && (more_lost || (over && a.sent.lost_bytes() != 0)))
         enter_recovery(env, now, news.acked.delivered);
     if (a.with_prr) {
@@ -160,7 +184,7 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     a.recover = tcb_.snd.nxt;
     a.control.on(congestion::Congested{.now = now, .in_flight = flight, .mss = send_mss()});
     if (sack_) {
-        a.with_prr = config_->prr;
+        a.with_prr = uses_prr();
         a.prr.begin(flight - a.sent.sacked_bytes() + delivered, a.control.ssthresh());
         a.prr.on_ack(0, in_flight(), false, send_mss());
         ++env.counters.TcpExt_TCPSackRecovery;
@@ -235,7 +259,7 @@ void Connection::on_early_timer(Environment& env, Instant now) {
         return;
     }
     a.doubt_until = never;
-    if (detect_losses(now)) {
+    if (detect_losses(now, now)) {
         if (a.recovery == Recovery::open) {
             enter_recovery(env, now, 0);
         } else if (a.with_prr) {

@@ -213,7 +213,7 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
         snd.wl2 = seg.ack;
         snd.una = snd.iss + 1;
         if (stats_.retransmits == 0 && retries_ == 0 && last_sent_ != Instant{})
-            rtt_.add(arrived - last_sent_);
+            rtt_.add(now, arrived - last_sent_);
         become_established(env, now);
         // It may acknowledge more than the SYN only if we had sent more: go on as ESTABLISHED.
     }

@@ -20,7 +20,9 @@ struct RateSnapshot {
     std::uint64_t delivered = 0;     // octets delivered on the connection by then
     Instant delivered_at{};          // when that count was reached
     Instant first_sent_at{};         // when the flight that it belongs to began
-    bool app_limited = false;
+    std::uint32_t lost = 0;          // octets found lost by then; wraps
+    std::uint32_t in_flight : 31 = 0;    // octets, the record included
+    std::uint32_t app_limited : 1 = 0;
 };
 
 struct Sent {
@@ -84,6 +86,17 @@ public:
     // unsent.
     void forget_sacks();
     Sent* first_lost() const { return lost_.oldest; }
+    // The last `octets` that were found lost, in the order in which they were: fn(const Sent&).
+    template <class Fn>
+    void for_newly_lost(std::uint64_t octets, Fn&& fn) const {
+        const Sent* record = lost_.newest;
+        if (record == nullptr) return;
+        for (std::uint64_t seen = record->size(); seen < octets && record->older != nullptr;) {
+            record = record->older;
+            seen += record->size();
+        }
+        for (; record != nullptr; record = record->newer) fn(*record);
+    }
     Sent* oldest_in_flight() const { return flying_.oldest; }
     static Sent* next_in_flight(const Sent& record) { return record.newer; }
     std::uint64_t lost_bytes() const { return lost_bytes_; }

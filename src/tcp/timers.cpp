@@ -7,7 +7,7 @@ namespace estab::tcp {
 
 Instant Connection::deadline() const {
     Instant at = std::min({retransmit_at_, ack_at_, keepalive_at_, misc_at_});
-    if (active_ != nullptr) at = std::min(at, active_->early_at);
+    if (active_ != nullptr) at = std::min({at, active_->early_at, active_->pacing_at});
     const bool corked = cork_until_ != Instant::min() && active_ != nullptr &&
                         active_->send.end() > tcb_.snd.nxt && !fin_sent_;
     return corked ? std::min(at, cork_until_) : at;
@@ -21,6 +21,7 @@ void Connection::on_deadline(Environment& env, Instant now) {
     }
     if (cork_until_ <= now) cork_until_ = Instant::min();
     if (active_ != nullptr && active_->early_at <= now) on_early_timer(env, now);
+    if (active_ != nullptr && active_->pacing_at <= now) active_->pacing_at = never;
     if (retransmit_at_ <= now) {
         retransmit_at_ = never;
         persisting_ ? on_persist_timer(env, now) : on_retransmit_timer(env, now);
@@ -117,12 +118,14 @@ void Connection::time_out_data(Environment& env, Instant now) {
         a.sent.forget_sacks();
         ++env.counters.TcpExt_TCPSACKReneging;
     }
+    const std::uint64_t lost_before = a.sent.lost_bytes();
     if (sack_ && config_->rack) {  // RFC 8985 6.3
         a.sent.mark_lost_until(now - a.rack.rtt() - a.rack.window(rack_path(), true));
     } else {
         a.sent.mark_all_lost();
         a.judged_below = a.sent.last()->end;
     }
+    a.rate.on_lost(a.sent.lost_bytes() - lost_before);
     a.retransmit_now = true;
     note(env, now, event::Kind::recovery_start, static_cast<std::uint64_t>(event::Cause::timeout),
          a.recover.wire().raw, cwnd(), ssthresh());
@@ -163,6 +166,7 @@ Limit Connection::what_limits(Instant now) const {
     if (a.recovery == Recovery::fast) return Limit::recovery;
     if (sendable() == 0) return Limit::receive_window;
     if (in_flight() + send_mss() > cwnd()) return Limit::cwnd;
+    if (a.pacing_at != never) return Limit::pacing;
     if (holds_small(now)) return Limit::small_segment;
     return sendable() < send_mss() ? Limit::receive_window : Limit::memory;
 }
@@ -175,6 +179,7 @@ void Connection::rearm_keepalive(Instant now) {
 
 void Connection::apply_config(Instant now) {
     nodelay_ = !config_->nagle;
+    if (active_ != nullptr) active_->paced = is_paced();
     if (!config_->send_autotune) send_buffer_ = config_->send_buffer;
     if (!config_->recv_autotune) recv_buffer_ = config_->recv_buffer;
     rearm_keepalive(now);

@@ -18,7 +18,12 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
         return fail(Error::would_block);
     }
     if (!activate(env)) return fail(Error::no_memory);
-    if (active_->send.size() == 0) restart_after_idle(env, now);
+    if (active_->send.size() == 0) {
+        restart_after_idle(env, now);
+        active_->rate.on_application_limit(delivered_, 0);
+    } else {
+        note_application_limit(in_flight());
+    }
     const std::size_t taken =
         active_->send.append(octets.first(std::min<std::uint64_t>(octets.size(), room)));
     if (taken < octets.size()) write_blocked_ = true;
@@ -153,7 +158,8 @@ void Connection::set_congestion_control(Environment& env, Instant now,
     Config* config = own_config(env);
     if (config != nullptr) config->congestion_control = &to;
     if (active_ != nullptr) {
-        active_->control.exchange(to, now, send_mss());
+        active_->control.exchange(to, now, send_mss(), rtt_.srtt());
+        active_->paced = is_paced();
         note_window(env, now, event::Cause::set);
     }
 }
