@@ -1,3 +1,4 @@
+#include "congestion/bbr.hpp"
 #include "congestion/cubic.hpp"
 #include "congestion/dctcp.hpp"
 #include "congestion/reno.hpp"
@@ -5,8 +6,8 @@
 namespace estab::congestion {
 
 std::span<const Table* const> built_in() {
-    static constexpr const Table* tables[] = {&table_of<Cubic>, &table_of<Reno>, &table_of<Dctcp>,
-                                              &table_of<Fixed>};
+    static constexpr const Table* tables[] = {&table_of<Cubic>, &table_of<Reno>, &table_of<Bbr>,
+                                              &table_of<Dctcp>, &table_of<Fixed>};
     return tables;
 }
 
@@ -17,6 +18,6 @@ const Table* find(std::string_view name) {
     return nullptr;
 }
 
-std::string_view names() { return "cubic, reno, dctcp, fixed"; }
+std::string_view names() { return "cubic, reno, bbr, dctcp, fixed"; }
 
 }  // namespace estab::congestion

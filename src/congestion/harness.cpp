@@ -31,7 +31,7 @@ public:
           scene_(scenes[rng_.below(scenes.size())]),
           mss_(scene_.mss),
           control_(algorithm, {.now = now_, .mss = mss_, .cwnd = scene_.cwnd}),
-          budget_(std::max<std::uint64_t>(control_.cwnd(), mss_)) {}
+          budget_(std::max<std::uint64_t>(control_.cwnd(), 4 * std::uint64_t{mss_})) {}
 
     std::optional<Violation> tell() {
         for (event_ = 0; event_ < trial_.events && !broken_; ++event_) {
@@ -100,6 +100,13 @@ private:
         }
         delivered_ += e.bytes;
         e.delivered = delivered_;
+        e.pipe = e.in_flight - e.bytes;
+        e.rate = {.delivered = e.in_flight,
+                  .interval = rng_.chance(900'000) ? std::max<Duration>(e.rtt, 0ns) : Duration{0},
+                  .prior_delivered = delivered_ > e.in_flight ? delivered_ - e.in_flight : 0,
+                  .sent_in_flight = e.in_flight,
+                  .lost = static_cast<std::uint32_t>(rng_.below(e.in_flight / 16 + 1)),
+                  .app_limited = rng_.chance(100'000)};
         e.cwnd_limited = !rng_.chance(100'000);
         e.in_recovery = episode_ == Episode::loss;
         budget_ += e.bytes + mss_;
@@ -123,7 +130,24 @@ private:
         require(Rule::falls_with_loss, control_.cwnd() < before_);
     }
 
+    // A run of octets of the flight; an episode follows or goes on.
+    void tell_losses() {
+        for (std::uint64_t runs = rng_.below(8); runs != 0; --runs) {
+            const std::uint64_t sent = std::max<std::uint64_t>(flight(), mss_);
+            const std::uint64_t bytes = 1 + rng_.below(sent);
+            control_.on(Lost{.now = now_,
+                             .bytes = bytes,
+                             .delivered = delivered_,
+                             .sent_in_flight = sent,
+                             .lost = static_cast<std::uint32_t>(bytes + rng_.below(sent)),
+                             .app_limited = rng_.chance(100'000),
+                             .continues = rng_.chance(300'000)});
+            require_no_growth(before_);
+        }
+    }
+
     void lose(bool marked) {
+        if (!marked) tell_losses();
         if (episode_ != Episode::none) return;
         const Congested e{.now = now_, .in_flight = flight(), .mss = mss_, .ecn = marked};
         if (!marked) begin(Episode::loss);
@@ -159,6 +183,8 @@ private:
     }
 
     void restart() {
+        control_.on(Resumed{now_});
+        before_ = control_.cwnd();  // one that was cut only to measure may be back
         if (episode_ != Episode::none) return;
         control_.on(Restarted{now_, 10 * std::uint64_t{mss_}});
         require_no_growth(before_);

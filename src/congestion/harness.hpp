@@ -22,7 +22,7 @@ struct Trial {
 
 enum class Rule : std::uint8_t {
     at_least_one_segment,  // cwnd >= MSS, always
-    bounded,  // cwnd never exceeds what it began with and all that was acknowledged
+    bounded,  // cwnd never exceeds what it began with and all that was acknowledged, or 4 segments
     grows_with_acks_only,  // or back to where an undone episode began
     falls_with_loss,
     keeps_two_segments,  // ssthresh >= 2 MSS after a loss: RFC 5681 (4)
