@@ -34,6 +34,16 @@ const char* timer_of(const stack::Row& row) {
     return timer_name(row.info.timer);
 }
 
+// Where its time went, by what limited the sender.
+Json limited_json(const std::array<Duration, tcp::limits>& limited) {
+    Json json = Json::object();
+    for (std::size_t limit = 0; limit < tcp::limits; ++limit) {
+        if (limited[limit] > Duration{})
+            json[tcp::to_string(static_cast<tcp::Limit>(limit))] = seconds(limited[limit]);
+    }
+    return json;
+}
+
 Json info_of(const tcp::Info& info) {
     const tcp::Statistics& s = info.statistics;
     Json json{{"congestion_control", info.congestion_control},
@@ -57,6 +67,10 @@ Json info_of(const tcp::Info& info) {
               {"rcv_space_bytes", info.rcv_space},
               {"backoff", info.backoff},
               {"probes", info.probes},
+              {"delivery_rate_bytes_per_s", info.delivery_rate},
+              {"pacing_rate_bytes_per_s", info.pacing_rate},
+              {"app_limited", info.app_limited},
+              {"delivered_bytes", info.delivered},
               {"sent_bytes", s.octets_sent},
               {"acked_bytes", s.octets_acked},
               {"received_bytes", s.octets_received},
@@ -71,6 +85,7 @@ Json info_of(const tcp::Info& info) {
               {"since_ack_s", seconds(info.since_ack)}};
     if (info.scaling) json["window_scale"] = {info.snd_shift, info.rcv_shift};
     if (info.ssthresh < congestion::infinite) json["ssthresh_bytes"] = info.ssthresh;
+    json["limited_s"] = limited_json(info.limited);
     return json;
 }
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
@@ -40,6 +42,33 @@ void fix_buffers(tcp::Config& config, std::uint64_t octets) {
     config.fixed_window = config.send_buffer / 536 + 1;  // only the buffers bound `fixed`
 }
 
+// Where a sender's time went.
+Json to_json(const std::array<Duration, tcp::limits>& limited) {
+    Json json = Json::object();
+    for (std::size_t limit = 0; limit < tcp::limits; ++limit)
+        json[tcp::to_string(static_cast<tcp::Limit>(limit))] = seconds(limited[limit]);
+    return json;
+}
+
+// The three things that a sender waited for longest: "cwnd 97 %, recovery 2 %".
+std::string limits_text(const std::array<Duration, tcp::limits>& limited) {
+    Duration all{};
+    std::vector<std::size_t> order;
+    for (std::size_t limit = 0; limit < tcp::limits; ++limit) {
+        all += limited[limit];
+        order.push_back(limit);
+    }
+    std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return limited[a] > limited[b]; });
+    std::string out;
+    for (const std::size_t limit : std::span(order).first(3)) {
+        const double percent = all > Duration{} ? seconds(limited[limit]) / seconds(all) * 100 : 0;
+        if (percent < 0.5) break;
+        out += fmt::format("{}{} {:.0f} %", out.empty() ? "" : ", ",
+                           tcp::to_string(static_cast<tcp::Limit>(limit)), percent);
+    }
+    return out;
+}
+
 Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
     Json flows = Json::array();
     for (const sim::FlowReport& f : r.flows) {
@@ -54,7 +83,8 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
                          {"tail_probes", f.tail_probes},
                          {"undos", f.undos},
                          {"rtt_p50_s", seconds(f.rtt_p50)},
-                         {"rtt_p99_s", seconds(f.rtt_p99)}});
+                         {"rtt_p99_s", seconds(f.rtt_p99)},
+                         {"limited_s", to_json(f.limited)}});
     }
     Json violations = Json::array();
     for (const sim::Violation& v : r.violations) violations.push_back(sim::text(v));
@@ -80,15 +110,16 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
 
 void show(const sim::DumbbellReport& r) {
     std::string out =
-        fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>8} {:>10} {:>10}\n", "flow", "cc",
+        fmt::format("{:>4} {:<8} {:>14} {:>11} {:>8} {:>8} {:>10} {:>10}  {}\n", "flow", "cc",
                     "goodput Mbit/s", "retransmits", "spurious", "timeouts", "RTT p50 ms",
-                    "RTT p99 ms");
+                    "RTT p99 ms", "limited by");
     for (std::size_t i = 0; i < r.flows.size(); ++i) {
         const sim::FlowReport& f = r.flows[i];
-        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>8} {:>10.1f} {:>10.1f}\n", i + 1,
+        out += fmt::format("{:>4} {:<8} {:>14.2f} {:>11} {:>8} {:>8} {:>10.1f} {:>10.1f}  {}\n",
+                           i + 1,
                            f.congestion_control, static_cast<double>(f.goodput_bits) / 1e6,
                            f.retransmits, f.spurious, f.timeouts, seconds(f.rtt_p50) * 1e3,
-                           seconds(f.rtt_p99) * 1e3);
+                           seconds(f.rtt_p99) * 1e3, limits_text(f.limited));
     }
     out += fmt::format(
         "\nlink used {:.1f} %, queue delay p50 {:.1f} ms, p99 {:.1f} ms, dropped {} by the queue, "

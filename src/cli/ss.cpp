@@ -61,6 +61,27 @@ std::string ms_text(const Json& info, const char* key) {
     return text;
 }
 
+// Where the time went in which there was something to send; as ss(8), which knows of two reasons,
+// the receiver's window and the send buffer.
+std::string limits_text(const Json& limited) {
+    constexpr std::pair<const char*, std::string_view> names[] = {
+        {"receive_window", "rwnd_limited"}, {"zero_window", "zero_window"},
+        {"send_buffer", "sndbuf_limited"},  {"cwnd", "cwnd_limited"},
+        {"pacing", "pacing_limited"},       {"recovery", "recovery"},
+        {"timeout", "rto_wait"},            {"small_segment", "nagle_limited"},
+        {"memory", "memory_limited"}};
+    double busy = 0;
+    for (const auto& [key, name] : names) busy += limited.value(key, 0.0);
+    if (busy < 0.001) return {};
+    std::string out = fmt::format(" busy:{:.0f}ms", busy * 1000);
+    for (const auto& [key, name] : names) {
+        const double spent = limited.value(key, 0.0);
+        if (spent >= 0.001)
+            out += fmt::format(" {}:{:.0f}ms({:.1f}%)", name, spent * 1000, 100 * spent / busy);
+    }
+    return out;
+}
+
 std::string info_text(const Json& i) {
     const auto number = [&i](const char* key) { return i.at(key).get<std::uint64_t>(); };
     const std::uint64_t mss = std::max<std::uint64_t>(number("mss_bytes"), 1);
@@ -98,6 +119,15 @@ std::string info_text(const Json& i) {
     add("lastsnd", static_cast<std::uint64_t>(i.at("since_sent_s").get<double>() * 1000));
     add("lastrcv", static_cast<std::uint64_t>(i.at("since_received_s").get<double>() * 1000));
     add("lastack", static_cast<std::uint64_t>(i.at("since_ack_s").get<double>() * 1000));
+    const auto add_rate = [&](std::string_view name, const char* key) {
+        if (number(key) != 0) out += fmt::format(" {} {}bps", name, number(key) * 8);
+    };
+    add_rate("pacing_rate", "pacing_rate_bytes_per_s");
+    add_rate("delivery_rate", "delivery_rate_bytes_per_s");
+    if (const std::uint64_t delivered = number("delivered_bytes"); delivered != 0)
+        add("delivered", (delivered + mss - 1) / mss);
+    if (i.at("app_limited").get<bool>()) out += " app_limited";
+    out += limits_text(i.at("limited_s"));
     const auto add_segments = [&](std::string_view name, const char* key) {
         if (number(key) != 0) add(name, (number(key) + mss - 1) / mss);
     };

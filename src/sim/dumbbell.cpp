@@ -136,8 +136,12 @@ FlowReport Dumbbell::flow_report(std::size_t index) const {
     }
     // Each has a host of its own, whose counters outlive the connection.
     stack::Stack& sender = talks_[index]->host().stack();
-    if (const tcp::Connection* connection = sender.find(talks_[index]->id()))
-        flow.congestion_control = connection->info(world_.now()).congestion_control;
+    flow.limited = outcome.limited;
+    if (const tcp::Connection* connection = sender.find(talks_[index]->id())) {
+        const tcp::Info info = connection->info(world_.now());
+        flow.congestion_control = info.congestion_control;
+        flow.limited = info.limited;
+    }
     const event::Counters& n = sender.counters();
     flow.segments = n.Tcp_OutSegs;
     flow.retransmits = n.Tcp_RetransSegs;

@@ -37,6 +37,7 @@ struct FlowReport {
     std::uint64_t segments = 0, retransmits = 0, timeouts = 0, fast_retransmits = 0;
     std::uint64_t tail_probes = 0, undos = 0, spurious = 0;
     Duration rtt_p50{}, rtt_p99{};
+    std::array<Duration, tcp::limits> limited{};    // by tcp::Limit, since the beginning
 };
 
 struct DumbbellReport {

@@ -306,6 +306,8 @@ void Talk::end(Instant now, Outcome::State state) {
     world().note(static_cast<std::uint64_t>(state) << 32 | number_.value_or(0));
     world().note(outcome_.in);
     if (id_.valid()) {
+        if (const tcp::Connection* connection = host_.stack().find(id_))
+            outcome_.limited = connection->info(now).limited;
         host_.own(id_, nullptr);
         if (state == Outcome::State::aborted) {
             host_.stack().abort(now, id_);

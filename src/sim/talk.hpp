@@ -49,6 +49,7 @@ struct Outcome {
     Error error{};                   // of `failed`
     std::uint64_t in = 0, out = 0;   // octets of the order, without the header
     Instant began{}, connected{}, last_progress{}, ended{};
+    std::array<Duration, tcp::limits> limited{};  // by tcp::Limit, until it ended
     std::string complaint;           // what cannot be, whatever the network did
     bool is_over() const { return state > State::talking; }
 };

@@ -32,6 +32,49 @@ TEST(Bars, CubicFillsALinkBehindOneBdp) {  // 96.5 of 100 Mbit/s is all that hea
     EXPECT_GE(run(s).goodput_bits, 96 * mbit);
 }
 
+// Random loss says nothing about the path: BBR goes on at the rate that it measures, where CUBIC is
+// left with 4 of 100 Mbit/s.
+TEST(Bars, BbrBearsOnePercentOfLoss) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.flows[0].congestion_control = congestion::find("bbr");
+    s.there.loss = 10'000;
+    s.warm_up = 5s;
+    s.duration = 35s;
+    EXPECT_GE(run(s).goodput_bits, 80 * mbit);
+}
+
+TEST(Bars, BbrFillsALinkAndLeavesTheQueueEmpty) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.flows[0].congestion_control = congestion::find("bbr");
+    s.warm_up = 5s;
+    s.duration = 35s;
+    const DumbbellReport r = run(s);
+    EXPECT_GE(r.goodput_bits, 92 * mbit);
+    EXPECT_LE(r.queue_p50, 2ms);
+    EXPECT_GT(r.flows[0].limited[static_cast<std::size_t>(tcp::Limit::pacing)], 25s);
+}
+
+TEST(Bars, TwoBbrFlowsShareALink) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.flows[0].congestion_control = congestion::find("bbr");
+    s.flows.push_back(s.flows[0]);
+    s.spread = 2s;
+    s.warm_up = 20s;
+    s.duration = 60s;
+    const DumbbellReport r = run(s);
+    EXPECT_GE(r.goodput_bits, 90 * mbit);
+    EXPECT_GE(r.jain, 950'000u);
+}
+
+// Pacing is for every algorithm that wants it: CUBIC fills the link with it as without.
+TEST(Bars, PacedCubicFillsALink) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.flows[0].pacing = true;
+    s.warm_up = 10s;
+    s.duration = 40s;
+    EXPECT_GE(run(s).goodput_bits, 94 * mbit);
+}
+
 // 5 % of jitter, and one packet in a hundred overtaken by three: no loss, and no loss of speed.
 TEST(Bars, ReorderingIsNotTakenForLoss) {
     DumbbellSettings s = path(100 * mbit, 100ms);
