@@ -141,7 +141,7 @@ private:
 
     Instant extra_acked_start_{};
     std::uint64_t extra_acked_delivered_ = 0;
-    std::array<std::uint64_t, 2> extra_acked_{};  // the most of this span of rounds and the last one
+    std::array<std::uint64_t, 2> extra_acked_{};  // the most of these rounds, of those before
 
     Phase undo_phase_ = Phase::none;
     std::uint64_t undo_bw_shortterm_ = 0;
