@@ -138,6 +138,7 @@ bool read_segment(const observe::NetworkPacket& packet, Segment& into) {
     into.flags = static_cast<std::uint16_t>((p[12] & 1) << 8 | p[13]);
     into.window = load_be16(p + 14);
     into.text_bytes = tcp.length - header;
+    into.header_cut = tcp.bytes.size() < header;
     const std::size_t end = header < tcp.bytes.size() ? header : tcp.bytes.size();
     read_options(tcp.bytes.subspan(tcp_header_bytes_min, end - tcp_header_bytes_min), into);
     return true;

@@ -52,6 +52,7 @@ struct Segment {
     bool sack_permitted = false;           // of a SYN
     bool multipath = false;                // RFC 8684
     bool fast_open = false;                // RFC 7413
+    bool header_cut = false;               // the capture does not have all of the TCP header
     std::uint8_t sack_count = 0;
     std::array<SackBlock, 4> sack{};
 

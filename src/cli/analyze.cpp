@@ -5,6 +5,7 @@
 
 #include "analysis/both_ends.hpp"
 #include "analysis/frame_text.hpp"
+#include "analysis/wireshark_fields.hpp"
 #include "cli/analyze_report.hpp"
 #include "cli/capture_file.hpp"
 #include "cli/command.hpp"
@@ -39,6 +40,15 @@ public:
                      json_);
         options.value({"--rows", "N", "so many connections and findings (default 40; 0: all)"},
                       rows_);
+        options.value({"--labels", "WHOSE",
+                       "wireshark: a line for each frame by Wireshark's rules, as tshark -T fields"
+                       " prints it"},
+                      labels_);
+        options.list({"-e", "FIELD",
+                      "with --labels wireshark: this field (repeatable; default: all)"},
+                     chosen_);
+        options.flag({"--no-header", "", "with --labels wireshark: without the line of names"},
+                     headless_);
         options.group("Two captures of the same traffic");
         options.value({"--client", "FILE", "captured at the one end"}, client_);
         options.value({"--server", "FILE", "captured at the other: what became of each packet"},
@@ -46,6 +56,15 @@ public:
     }
 
     int run(const Words&) override {
+        if (!labels_.empty() && labels_ != "wireshark" && labels_ != "estab") {
+            throw UsageError("--labels " + labels_ + ": choose estab or wireshark");
+        }
+        if (labels_ != "wireshark" && (!chosen_.empty() || headless_)) {
+            throw UsageError("-e and --no-header belong to --labels wireshark");
+        }
+        if (labels_ == "wireshark" && !client_.empty()) {
+            throw UsageError("--labels wireshark looks at one capture, not at two");
+        }
         if (client_.empty() != server_.empty()) {
             throw UsageError("--client and --server belong together");
         }
@@ -55,6 +74,7 @@ public:
             return both_ends();
         }
         if (file_.empty()) throw UsageError("FILE is missing");
+        if (labels_ == "wireshark") return wireshark_fields();
         return one_file();
     }
 
@@ -97,6 +117,51 @@ private:
                         : analysis_text(file, overview, shown_rows()));
         }
         return finished(capture);
+    }
+
+    // Of every frame, as tshark does; those without TCP have few fields.
+    int wireshark_fields() {
+        const auto chosen = chosen_fields();
+        CaptureFile capture(file_, filter_);
+        observe::TextBuffer out(output_bytes * 2);
+        capture.on_pause([&out] { flush(out); });
+        if (!headless_ && !json_) analysis::wireshark::add_names(out, chosen);
+        analysis::wireshark::Analysis analyzer;
+        analysis::Segment segment;
+        std::optional<Instant> origin;
+        while (const observe::CapturedFrame* frame = capture.next()) {
+            if (!origin) origin = frame->time;
+            analysis::wireshark::FrameView view{.frame = frame, .origin = *origin};
+            const auto packet =
+                observe::network_packet(frame->link, frame->bytes, frame->original_bytes);
+            if (packet) view.packet = &*packet;
+            if (packet && analysis::read_segment(*packet, segment)) {
+                segment.frame = frame->number;
+                segment.time = frame->time;
+                view.segment = &segment;
+                view.remarks = &analyzer.on_segment(segment);
+            }
+            json_ ? analysis::wireshark::add_json(out, chosen, view)
+                  : analysis::wireshark::add_line(out, chosen, view);
+            if (out.size() >= output_bytes) flush(out);
+        }
+        flush(out);
+        return finished(capture);
+    }
+
+    std::vector<const analysis::wireshark::Field*> chosen_fields() const {
+        std::vector<const analysis::wireshark::Field*> out;
+        for (const std::string& name : chosen_) {
+            out.push_back(analysis::wireshark::find_field(name));
+            if (out.back() != nullptr) continue;
+            std::vector<std::string> names;
+            for (const auto& field : analysis::wireshark::fields()) names.emplace_back(field.name);
+            throw UsageError("-e " + name + ": no such field here" + suggestion(name, names));
+        }
+        if (out.empty()) {
+            for (const auto& field : analysis::wireshark::fields()) out.push_back(&field);
+        }
+        return out;
     }
 
     int both_ends() {
@@ -154,7 +219,9 @@ private:
     std::string file_, client_, server_;
     std::vector<std::string> filter_;
     std::optional<std::uint64_t> rows_;
-    bool frames_ = false, json_ = false;
+    std::string labels_;
+    std::vector<std::string> chosen_;
+    bool frames_ = false, json_ = false, headless_ = false;
 };
 
 }  // namespace
