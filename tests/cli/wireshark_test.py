@@ -105,7 +105,7 @@ class Choice(unittest.TestCase):
     def test_fields_in_the_order_asked_for(self):
         lines = self.run_estab("-e", "tcp.len", "-e", "frame.number").stdout.splitlines()
         self.assertEqual(lines[0], "tcp.len\tframe.number")
-        self.assertEqual(lines[5], "0\t5")
+        self.assertEqual(lines[6], "0\t6")
 
     def test_no_header(self):
         self.assertEqual(self.run_estab("-e", "frame.number", "--no-header").stdout.splitlines()[0], "1")
