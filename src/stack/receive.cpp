@@ -97,13 +97,16 @@ void Stack::receive_packet(Instant now, const device::Frame& frame, Bytes bytes,
         ++counters_.Ip_InAddrErrors;
         return drop(event::Drop::bad_source);
     }
-    // An address that a connection has is ours: nothing to look for.
-    const bool known = last_ref_ != none && packet->destination == last_tuple_.local.address;
+    const bool known = is_known_local(packet->destination);
     const bool many =
         !known && (packet->destination.is_multicast() || routes_.is_broadcast(packet->destination));
     if (!many && (link_broadcast || !(known || routes_.is_local(packet->destination)))) {
         ++counters_.Ip_InAddrErrors;
         return drop(event::Drop::not_ours);
+    }
+    if (!known && !many) {
+        last_local_ = packet->destination;
+        has_local_ = true;
     }
     if (!packet->fragment) return deliver(now, frame, *packet, from);
     flush_merged(now);
@@ -235,8 +238,9 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
     }
     const std::uint32_t ref = last_ref_;
     // MUST-57, MUST-63: TCP is between two hosts. That was asked of a connection's when it began.
-    if (ref == none &&
-        (!routes_.is_unicast(packet.source) || !routes_.is_unicast(packet.destination))) {
+    if (ref == none && (!routes_.is_unicast(packet.source) ||
+                        !(is_known_local(packet.destination) ||
+                          routes_.is_unicast(packet.destination)))) {
         return drop(event::Drop::bad_source);
     }
     if (ref != none && Ref::kind(ref) == Kind::connection) {

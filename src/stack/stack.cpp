@@ -113,15 +113,15 @@ void Stack::fire(Instant now, std::uint32_t ref) {
 
 void Stack::push(List& list, Links Record::*links, std::uint32_t index) {
     Links& l = records_[index].*links;
-    if (l.in) return;
-    l = {none, list.tail, true};
+    if (l.is_in()) return;
+    l = {none, list.tail};
     (list.tail != none ? (records_[list.tail].*links).next : list.head) = index;
     list.tail = index;
 }
 
 void Stack::remove(List& list, Links Record::*links, std::uint32_t index) {
     Links& l = records_[index].*links;
-    if (!l.in) return;
+    if (!l.is_in()) return;
     (l.prev != none ? (records_[l.prev].*links).next : list.head) = l.next;
     (l.next != none ? (records_[l.next].*links).prev : list.tail) = l.prev;
     l = {};
@@ -263,6 +263,8 @@ void Stack::touch_record(std::uint32_t index) {
 void Stack::collect(Record& r, std::uint32_t index) {
     const tcp::Notice n = r.connection.take_notice();
     if (!n.any()) return;
+    // The SYN's timer would run out for nothing, when the record has long left the caches.
+    if (n.connected) wheel_.disarm(Ref::make(Kind::connection, index));
     r.notice.connected |= n.connected;
     r.notice.readable |= n.readable;
     r.notice.writable |= n.writable;

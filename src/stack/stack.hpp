@@ -110,9 +110,9 @@ public:
     // --- Where we are
     // What the device can do; before the first frame, and again when it changes.
     void attach(const device::Caps& caps);
-    // Whoever asks may change it: the flow seen last is asked about anew. For use at once.
+    // Whoever asks may change it: whether an address is ours is asked anew. For use at once.
     ip::Routes& routes() {
-        last_ref_ = none;
+        has_local_ = false;
         return routes_;
     }
     ip::Neighbours& neighbours() { return neighbours_; }
@@ -196,9 +196,10 @@ public:
 private:
     static constexpr std::uint32_t none = 0xffff'ffff;
 
-    struct Links {  // a place in a list of records; `in` is false outside
-        std::uint32_t next = none, prev = none;
-        bool in = false;
+    struct Links {  // a place in a list of records
+        static constexpr std::uint32_t outside = 0xffff'fffe;
+        std::uint32_t next = outside, prev = outside;
+        bool is_in() const { return next != outside; }
     };
     struct Record {
         Record(const wire::FourTuple& tuple, const tcp::Config& config, std::uint32_t index,
@@ -255,6 +256,10 @@ private:
     bool goes_on(const device::Offload& offload, Bytes packet);
     void extend(Bytes text, wire::Flags flags, const device::Offload& offload);
     bool is_martian(const wire::IpPacket& packet) const;
+    // It was found to be ours, and no group's, and the routes have not changed.
+    bool is_known_local(const wire::Address& address) const {
+        return has_local_ && address == last_local_;
+    }
     void flush_merged(Instant now);
     void receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from);
     void icmp_to_tcp(Instant now, const ip::IcmpReport& report);
@@ -395,6 +400,8 @@ private:
     Bytes merged_ip_;                        // and its IP header
     wire::FourTuple last_tuple_{};
     std::uint32_t last_ref_ = none;
+    wire::Address last_local_;               // ours, when it was asked for last
+    bool has_local_ = false;
 
     struct Handler {
         PacketHandler on_packet = nullptr;

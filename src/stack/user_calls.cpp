@@ -61,15 +61,18 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
 }
 
 // RFC 6056 3.3.1: a random start, then the next free one. A port is free for this remote endpoint.
+// Where all are taken one after the other, the first that may be opened again will do.
 std::uint16_t Stack::draw_port(const wire::Endpoint& remote, const wire::Address& local) {
     constexpr std::uint32_t first = 32'768, last = 60'999, count = last - first + 1;
     const auto start = static_cast<std::uint32_t>(rng_.below(count));
-    std::uint16_t reopened = 0;  // when no other is left
+    constexpr std::uint32_t looks = 64;
+    std::uint16_t reopened = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
         const wire::FourTuple tuple{{local, port}, remote};
         if (find_flow(tuple) == none) return port;
         if (reopened == 0 && may_reopen(tuple)) reopened = port;
+        if (reopened != 0 && i >= looks) break;
     }
     return reopened;
 }
