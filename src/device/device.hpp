@@ -74,4 +74,15 @@ concept Device = requires(D d, Instant now, std::span<Frame> batch, std::size_t 
     { d.deadline() } -> std::convertible_to<Instant>;
 };
 
+// One that gathers: the end of a frame may stay where it is. The frame is `size` bytes, the last of
+// which are the pieces of `tail`; the room has what comes before them. They are the caller's again
+// when this returns.
+inline constexpr std::size_t tail_pieces_max = 48;
+template <class D>
+concept GatheringDevice = Device<D> && requires(D d, Instant now, std::size_t size,
+                                                const Offload& offload,
+                                                std::span<const Bytes> tail) {
+    { d.commit(now, size, offload, tail) };
+};
+
 }  // namespace estab::device

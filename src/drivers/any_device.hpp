@@ -26,8 +26,9 @@ public:
     MutableBytes reserve(std::size_t size) {
         return std::visit([&](auto& d) { return d.reserve(size); }, device_);
     }
-    void commit(Instant now, std::size_t size, const device::Offload& offload) {
-        std::visit([&](auto& d) { d.commit(now, size, offload); }, device_);
+    void commit(Instant now, std::size_t size, const device::Offload& offload,
+                std::span<const Bytes> tail = {}) {
+        std::visit([&](auto& d) { d.commit(now, size, offload, tail); }, device_);
     }
     void flush(Instant now) {
         std::visit([&](auto& d) { d.flush(now); }, device_);

@@ -36,8 +36,9 @@ public:
     // Call it until it returns 0: the descriptor stays readable while frames are lent.
     std::size_t receive(Instant now, std::span<device::Frame> batch);
     MutableBytes reserve(std::size_t size) { return send_.reserve(size); }
-    void commit(Instant now, std::size_t size, const device::Offload& offload) {
-        send_.commit(*socket_.fd, now, size, offload);
+    void commit(Instant now, std::size_t size, const device::Offload& offload,
+                std::span<const Bytes> tail = {}) {
+        send_.commit(*socket_.fd, now, size, offload, tail);
     }
     void flush(Instant now) { send_.flush(*socket_.fd, now); }
     Instant deadline() const { return send_.deadline(); }

@@ -1,7 +1,10 @@
 #include "drivers/send_slot.hpp"
 
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -26,7 +29,8 @@ MutableBytes SendSlot::reserve(std::size_t size) {
     return {room_.get() + lead, size};
 }
 
-void SendSlot::commit(int fd, Instant now, std::size_t size, const device::Offload& offload) {
+void SendSlot::commit(int fd, Instant now, std::size_t size, const device::Offload& offload,
+                      std::span<const Bytes> tail) {
     if (size == 0) return;
     CHECK(!is_pending());
     CHECK(size <= frame_max_);
@@ -35,18 +39,28 @@ void SendSlot::commit(int fd, Instant now, std::size_t size, const device::Offlo
         std::memcpy(room_.get() + lead - header_size_, &header, header_size_);
     }
     pending_ = size;
-    write(fd, now);
+    write(fd, now, tail);
 }
 
 void SendSlot::flush(int fd, Instant now) {
     if (is_pending()) write(fd, now);
 }
 
-void SendSlot::write(int fd, Instant now) {
+void SendSlot::write(int fd, Instant now, std::span<const Bytes> tail) {
+    std::array<iovec, 1 + device::tail_pieces_max> parts;
+    CHECK(tail.size() <= device::tail_pieces_max);
+    std::uint8_t* end = room_.get() + lead + pending_;  // of what is in the room
+    for (std::size_t i = 0; i < tail.size(); ++i) {
+        parts[1 + i] = {const_cast<std::uint8_t*>(tail[i].data()), tail[i].size()};
+        end -= tail[i].size();
+    }
+    std::uint8_t* const begin = room_.get() + lead - header_size_;
+    parts[0] = {begin, static_cast<std::size_t>(end - begin)};
     ssize_t n;
-    do n = ::write(fd, room_.get() + lead - header_size_, pending_ + header_size_);
+    do n = ::writev(fd, parts.data(), static_cast<int>(1 + tail.size()));
     while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) {
+        for (const Bytes part : tail) end = std::ranges::copy(part, end).out;
         ++counters.tx_busy;
         retry_at_ = after(now, retry_after);
         return;

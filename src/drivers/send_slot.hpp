@@ -27,7 +27,10 @@ public:
 
     // Empty while a frame waits: the device is full.
     MutableBytes reserve(std::size_t size);
-    void commit(int fd, Instant now, std::size_t size, const device::Offload& offload);
+    // `tail`: the last of those bytes, elsewhere; they are written from there, and copied only when
+    // the frame has to wait.
+    void commit(int fd, Instant now, std::size_t size, const device::Offload& offload,
+                std::span<const Bytes> tail = {});
     void flush(int fd, Instant now);
     bool is_pending() const { return pending_ != 0; }
     // A waiting frame is tried again soon, because not every "no room" is followed by a wake-up.
@@ -36,7 +39,7 @@ public:
     Counters counters;
 
 private:
-    void write(int fd, Instant now);
+    void write(int fd, Instant now, std::span<const Bytes> tail = {});
 
     std::unique_ptr<std::uint8_t[]> room_;
     std::size_t frame_max_;

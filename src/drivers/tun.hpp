@@ -35,8 +35,9 @@ public:
     const device::Caps& caps() const { return caps_; }
     std::size_t receive(Instant now, std::span<device::Frame> batch);
     MutableBytes reserve(std::size_t size) { return send_.reserve(size); }
-    void commit(Instant now, std::size_t size, const device::Offload& offload) {
-        send_.commit(*fd_, now, size, offload);
+    void commit(Instant now, std::size_t size, const device::Offload& offload,
+                std::span<const Bytes> tail = {}) {
+        send_.commit(*fd_, now, size, offload, tail);
     }
     void flush(Instant now) { send_.flush(*fd_, now); }
     Instant deadline() const { return send_.deadline(); }

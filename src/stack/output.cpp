@@ -9,6 +9,8 @@ namespace estab::stack {
 namespace {
 
 constexpr std::uint64_t quantum = 64 * 1024;  // octets that a connection may send in its turn
+constexpr std::uint32_t apart_min = 8 * 1024;  // less is copied sooner than gathered
+static_assert(tcp::Payload::pieces_max <= device::tail_pieces_max);
 
 }  // namespace
 
@@ -18,7 +20,8 @@ bool Stack::has_output() const {
            const_cast<Stack*>(this)->neighbours_.next_bytes() != 0;
 }
 
-std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& offload) {
+std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& offload,
+                              Tail* tail) {
     for (;;) {
         offload = {};
         if (caps_.link == device::LinkType::ethernet) {
@@ -30,7 +33,7 @@ std::size_t Stack::write_next(Instant now, MutableBytes room, device::Offload& o
         }
         const bool is_answer = !answers_.empty();
         const std::size_t octets = is_answer ? write_answer(now, room, offload)
-                                             : write_connection(now, room, offload);
+                                             : write_connection(now, room, offload, tail);
         if (octets != 0) return octets;
         if (is_answer) continue;  // it went another way
         const std::size_t owed =
@@ -59,7 +62,8 @@ std::size_t Stack::write_answer(Instant now, MutableBytes room, device::Offload&
 }
 
 // Round robin by octets: whoever has said its share goes to the end of the line.
-std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offload& offload) {
+std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offload& offload,
+                                    Tail* tail) {
     while (!burst_.is_done() || speak_.head != none) {
         if (!burst_.is_done()) {
             if (const std::size_t octets = write_burst(now, room); octets != 0) return octets;
@@ -94,7 +98,8 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
             take_turn(index, seg.payload.size());
             continue;
         }
-        const std::size_t octets = write_segment(now, room, tuple, seg, offload);
+        const std::size_t octets =
+            write_segment(now, room, tuple, seg, offload, home ? nullptr : tail);
         take_turn(index, octets);
         if (octets != 0) return octets;
     }
@@ -131,7 +136,7 @@ std::size_t Stack::write_burst(Instant now, MutableBytes room) {
 }
 
 std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
-                                 const tcp::Segment& seg, device::Offload& offload) {
+                                 const tcp::Segment& seg, device::Offload& offload, Tail* tail) {
     const bool v4 = tuple.remote.address.is_v4();
     const std::size_t ip_bytes = wire::ip_header_bytes(v4);
     const wire::TcpHeader header{.source_port = tuple.local.port,
@@ -143,13 +148,18 @@ std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::Fou
                                  .urgent = seg.urgent,
                                  .options = seg.options};
     const bool partial = caps_.checksum;
+    // A frame that may have to wait for its neighbour's address is kept whole.
+    const bool apart = tail != nullptr && partial && caps_.link == device::LinkType::ip &&
+                       seg.payload.size() >= apart_min;
+    if (apart) *tail = seg.payload.pieces();
     const MutableBytes body = room.subspan(link_bytes_ + ip_bytes);
     const std::size_t tcp_bytes = wire::write_tcp(body, header,
                                                   {.source = tuple.local.address,
                                                    .destination = tuple.remote.address,
                                                    .payload = seg.payload.pieces(),
                                                    .order = config_.option_order,
-                                                   .partial_checksum = partial});
+                                                   .partial_checksum = partial,
+                                                   .payload_apart = apart});
     wire::write_ip(room.subspan(link_bytes_),
                    {.source = tuple.local.address,
                     .destination = tuple.remote.address,

@@ -125,7 +125,11 @@ public:
     void advance(Instant now);
     // Writes the next frame to `room` (frame_bytes() of it at least); its size, or 0 when there is
     // nothing to say. Room comes before any state moves, so that a full device is never a loss.
-    std::size_t write_next(Instant now, MutableBytes room, device::Offload& offload);
+    // With `tail`, payload may stay in the send buffer: then `room` has what comes before it, the
+    // size counts both, and the pieces live until the next call of anything here.
+    using Tail = std::span<const Bytes>;
+    std::size_t write_next(Instant now, MutableBytes room, device::Offload& offload,
+                           Tail* tail = nullptr);
     bool has_output() const;
     std::size_t frame_bytes() const { return frame_bytes_; }
     // When to call advance() next; `now` or before: at once.
@@ -329,11 +333,12 @@ private:
     void unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref);
     void hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before, std::uint32_t after);
     // output.cpp
-    std::size_t write_connection(Instant now, MutableBytes room, device::Offload& offload);
+    std::size_t write_connection(Instant now, MutableBytes room, device::Offload& offload,
+                                 Tail* tail);
     std::size_t write_burst(Instant now, MutableBytes room);
     void take_turn(std::uint32_t index, std::size_t octets);
     std::size_t write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
-                              const tcp::Segment& seg, device::Offload& offload);
+                              const tcp::Segment& seg, device::Offload& offload, Tail* tail);
     std::size_t write_answer(Instant now, MutableBytes room, device::Offload& offload);
     std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
                              const wire::Address& from, const wire::Address& to,

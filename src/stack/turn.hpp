@@ -20,8 +20,15 @@ bool flush(Stack& stack, D& device, Instant now) {
             break;
         }
         device::Offload offload;
-        const std::size_t size = stack.write_next(now, room, offload);
-        device.commit(now, size, offload);
+        std::size_t size;
+        if constexpr (device::GatheringDevice<D>) {
+            Stack::Tail tail;
+            size = stack.write_next(now, room, offload, &tail);
+            device.commit(now, size, offload, tail);
+        } else {
+            size = stack.write_next(now, room, offload);
+            device.commit(now, size, offload);
+        }
         if (size == 0) break;
     }
     device.flush(now);

@@ -83,8 +83,9 @@ std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite
     Sum sum = pseudo_header(what.source, what.destination, protocol_tcp,
                             static_cast<std::uint32_t>(total));
     std::size_t at = header_bytes;
+    CHECK(what.partial_checksum || !what.payload_apart);
     if (what.partial_checksum) {
-        for (const Bytes part : what.payload) {
+        for (const Bytes part : what.payload_apart ? std::span<const Bytes>() : what.payload) {
             if (!part.empty()) std::memcpy(p + at, part.data(), part.size());
             at += part.size();
         }

@@ -126,10 +126,12 @@ struct TcpWrite {
     OptionOrder order = OptionOrder::linux_;
     bool partial_checksum =
         false;  // leave the folded pseudo-header sum in the field, for the device
+    bool payload_apart = false;  // counted, not copied: it goes from where it is; with
+                                 // partial_checksum
 };
 
-// Writes header, options, payload and checksum in one pass; how many bytes. `room` must hold
-// tcp_header_bytes() + payload.
+// Writes header, options, payload and checksum in one pass; how many bytes, those apart included.
+// `room` must hold tcp_header_bytes() + payload.
 std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what);
 
 }  // namespace estab::wire
