@@ -36,6 +36,11 @@ namespace estab::event {
     X(TcpExt, TCPKeepAlive) X(TcpExt, TCPWinProbe) X(TcpExt, TCPFromZeroWindowAdv)              \
     X(TcpExt, TCPToZeroWindowAdv) X(TcpExt, TCPPureAcks) X(TcpExt, TCPHPHits)                   \
     X(TcpExt, TCPMemoryPressures) X(TcpExt, OutOfWindowIcmps) X(TcpExt, TCPTimeWaitOverflow)    \
+    X(TcpExt, TCPFastOpenActive) X(TcpExt, TCPFastOpenActiveFail) X(TcpExt, TCPFastOpenPassive) \
+    X(TcpExt, TCPFastOpenPassiveFail) X(TcpExt, TCPFastOpenListenOverflow)                      \
+    X(TcpExt, TCPFastOpenCookieReqd) X(TcpExt, TCPFastOpenBlackhole)                            \
+    X(TcpExt, TCPFastOpenPassiveAltKey)                                                         \
+    X(TcpExt, TCPDeliveredCE) X(TcpExt, TCPMTUPFail) X(TcpExt, TCPMTUPSuccess)                  \
     X(Estab, TCPHoldQueued) X(Estab, TCPHoldDropped) X(Estab, TCPHalfOpenEvicted)               \
     X(Estab, TCPUnknownOptions) X(Estab, TCPMalformedOptions) X(Estab, TCPSourceRouteDrops)
 

@@ -28,7 +28,10 @@ constexpr std::array<Description, kinds> table{{
     {"window_update", {"window_bytes"}},
     {"out_of_window", {"seq", "end"}},
     {"urgent", {"up"}},
-    {"path_mtu", {"mtu_bytes", "mss_bytes"}},
+    {"path_mtu", {"mtu_bytes", "mss_bytes", "cause"}},
+    {"mtu_probe", {"mtu_bytes", "step"}},
+    {"ecn", {"mode", "step"}},
+    {"fast_open", {"step", "octets"}},
     {"soft_error", {"icmp_type", "icmp_code"}},
     {"syn_received", {"queue_length"}},
     {"syn_queue_full", {"queue_length", "cookies"}},
@@ -67,6 +70,9 @@ const char* to_string(Cause cause) {
     case Cause::timestamp: return "timestamp";
     case Cause::dsack: return "dsack";
     case Cause::frto: return "frto";
+    case Cause::icmp: return "icmp";
+    case Cause::black_hole: return "black_hole";
+    case Cause::handshake: return "handshake";
     case Cause::startup: return "startup";
     case Cause::drain: return "drain";
     case Cause::probe_down: return "probe_down";
@@ -91,6 +97,32 @@ const char* to_string(Drop reason) {
     case Drop::unsupported: return "unsupported";
     case Drop::queue_full: return "queue_full";
     case Drop::icmp_unproven: return "icmp_unproven";
+    }
+    return "?";
+}
+
+const char* to_string(Step step) {
+    switch (step) {
+    case Step::asked: return "asked";
+    case Step::sent: return "sent";
+    case Step::accepted: return "accepted";
+    case Step::refused: return "refused";
+    case Step::learnt: return "learnt";
+    case Step::given: return "given";
+    case Step::bad_cookie: return "bad_cookie";
+    case Step::overflow: return "overflow";
+    case Step::blocked: return "blocked";
+    case Step::lost: return "lost";
+    case Step::mangled: return "mangled";
+    }
+    return "?";
+}
+
+const char* to_string(EcnUse use) {
+    switch (use) {
+    case EcnUse::none: return "none";
+    case EcnUse::rfc3168: return "rfc3168";
+    case EcnUse::accecn: return "accecn";
     }
     return "?";
 }

@@ -42,7 +42,10 @@ enum class Kind : std::uint8_t {
     out_of_window,       // seq, end
     urgent,              // up
     // path
-    path_mtu,            // mtu, mss
+    path_mtu,            // mtu, mss, cause (Cause)
+    mtu_probe,           // mtu, step (Step)
+    ecn,                 // mode (EcnUse), step (Step)
+    fast_open,           // step (Step), octets of text in the SYN
     soft_error,          // icmp_type, icmp_code
     // listener
     syn_received,        // queue_length
@@ -79,6 +82,9 @@ enum class Cause : std::uint8_t {
     timestamp,
     dsack,
     frto,
+    icmp,
+    black_hole,
+    handshake,
     startup,             // from here on: phases of BBR
     drain,
     probe_down,
@@ -87,6 +93,22 @@ enum class Cause : std::uint8_t {
     probe_up,
     probe_rtt,
 };
+
+// How far something that takes several steps has come.
+enum class Step : std::uint8_t {
+    asked,       // a cookie was asked for
+    sent,        // text in a SYN, a probe
+    accepted,    // by the other side; of a listener: by us
+    refused,     // not by the other side
+    learnt,      // a cookie came
+    given,       // a cookie went out
+    bad_cookie,
+    overflow,    // too many are pending
+    blocked,     // not tried, since it has failed before
+    lost,
+    mangled,     // somebody on the way changes what we send
+};
+enum class EcnUse : std::uint8_t { none, rfc3168, accecn };
 
 enum class Drop : std::uint8_t {
     malformed,
@@ -111,6 +133,8 @@ struct Description {
 const Description& describe(Kind);
 const char* to_string(Cause);
 const char* to_string(Drop);
+const char* to_string(Step);
+const char* to_string(EcnUse);
 
 struct Event {
     Instant at{};

@@ -46,6 +46,8 @@ const char* word(Kind kind, std::string_view field, std::uint64_t value) {
     }
     if (field == "cause") return event::to_string(static_cast<event::Cause>(value));
     if (field == "reason") return event::to_string(static_cast<event::Drop>(value));
+    if (field == "step") return event::to_string(static_cast<event::Step>(value));
+    if (field == "mode") return event::to_string(static_cast<event::EcnUse>(value));
     if (field == "what") return evicted_name(value);
     return nullptr;
 }

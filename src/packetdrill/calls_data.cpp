@@ -99,7 +99,6 @@ StartedCall Calls::send() {
     const std::size_t size = size_of(argument(2));
     buffers->add(octets(argument(1), size), is_null(argument(1)) && size != 0);
     const int flags = integer(3);
-    if ((flags & MSG_FASTOPEN) != 0) throw Skip("TCP Fast Open (RFC 7413)");
     const bool has_address =
         line_->name == "sendto" && line_->arguments.size() > 4 && !is_null(argument(4));
     if (has_address) buffers->address = address(argument(4), settings_.connect_port, false);
@@ -118,8 +117,15 @@ StartedCall Calls::sendmsg() {
         add_vectors(
             *list, [this](const Value& v, std::size_t n) { return octets(v, n); }, *buffers);
     const int flags = integer(2);
-    if ((flags & MSG_FASTOPEN) != 0) throw Skip("TCP Fast Open (RFC 7413)");
-    return finish(os_.start_send(fd(0), buffers->list, flags), buffers);
+    const Value* to = message.field("msg_name");
+    if (to != nullptr && !is_null(*to))
+        buffers->address = address(*to, settings_.connect_port, false);
+    return finish(os_.start_send(fd(0), buffers->list, flags,
+                                 buffers->address.empty()
+                                     ? nullptr
+                                     : reinterpret_cast<const sockaddr*>(buffers->address.data()),
+                                 static_cast<socklen_t>(buffers->address.size())),
+                  buffers);
 }
 
 StartedCall Calls::recvmsg() {

@@ -66,9 +66,6 @@ std::vector<std::uint8_t> Calls::option_value(const Value& v) const {
 StartedCall Calls::setsockopt() {
     const int level = integer(1), option = integer(2);
     if (level == IPPROTO_TCP) {
-        if (option == TCP_FASTOPEN || option == TCP_FASTOPEN_CONNECT ||
-            option == TCP_FASTOPEN_KEY || option == TCP_FASTOPEN_NO_COOKIE)
-            throw Skip("TCP Fast Open (RFC 7413)");
         if (option == TCP_MD5SIG) throw Skip("TCP MD5 signatures (RFC 2385)");
         if (option == TCP_ULP) throw Skip("TCP_ULP");
     }

@@ -46,6 +46,7 @@ public:
           os_(host_),
           calls_(host_, os_, settings_) {
         host_.tap = [this](Instant at, bool inbound, Bytes packet) { note(at, inbound, packet); };
+        give_keys(settings_, host_.stack());
     }
 
     ~Runner() { host_.tap = nullptr; }  // what is still open is closed without witnesses
@@ -167,6 +168,7 @@ private:
             const ShellEffect effect =
                 run_shell(std::get<CommandLine>(event.what).text, event.at, settings_);
             if (effect.changed) os_.set_defaults(settings_.config);
+            if (effect.changed) give_keys(settings_, host_.stack());
             advance_to(after(host_.now(), effect.sleeps));
         }
         last_due_ = when;
@@ -213,14 +215,15 @@ private:
         return -1;
     }
 
-    // connect() has drawn a port: its flow begins.
+    // connect(), or a first write that it has waited for (TCP Fast Open), has drawn a port: its
+    // flow begins.
     void learn_flow(const CallLine& line) {
         if (line.name == "socket" || line.name == "listen") flow_ = nullptr;
         const auto* c = os_.connection(calls_.under_test());
-        if (c == nullptr || line.name != "connect") return;
+        if (c == nullptr || !c->active_open()) return;
         for (Flow& f : flows_) {
             if (f.tuple == c->tuple()) {
-                flow_ = &f;
+                if (line.name == "connect") flow_ = &f;
                 return;
             }
         }
@@ -387,22 +390,6 @@ private:
     std::vector<std::string> conversation_;
 };
 
-// TFO and AccECN are seen before anything runs: half a script proves nothing.
-void refuse_what_is_not_there(const Script& script) {
-    for (const Event& event : script.events) {
-        const auto* packet = std::get_if<Packet>(&event.what);
-        const auto* tcp = packet != nullptr ? std::get_if<TcpLine>(&packet->layer) : nullptr;
-        if (tcp == nullptr) continue;
-        for (const Option& o : tcp->options) {
-            if (o.kind == Option::Kind::acc_ecn0 || o.kind == Option::Kind::acc_ecn1)
-                throw Skip("AccECN (RFC 9768)");
-            if (!packet->inbound &&
-                (o.kind == Option::Kind::fast_open || o.kind == Option::Kind::fast_open_exp))
-                throw Skip("TCP Fast Open (RFC 7413)");
-        }
-    }
-}
-
 Settings prepare(const Script& script, const RunOptions& options) {
     auto settings = settings_of(options.profile);
     if (!settings) throw std::runtime_error("unknown profile '" + options.profile + "'");
@@ -448,7 +435,6 @@ Outcome run(std::string_view text, const RunOptions& options) {
     try {
         script = parse(text, options.defines);
         const Settings settings = prepare(script, options);
-        refuse_what_is_not_there(script);
         runner.emplace(script, options, settings);
         runner->run(outcome);
     } catch (const ScriptError& e) {

@@ -2,12 +2,15 @@
 // on the command line, and what its shell commands set.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/siphash.hpp"
 #include "packetdrill/script.hpp"
+#include "stack/stack.hpp"
 #include "tcp/config.hpp"
 
 namespace estab::packetdrill {
@@ -30,6 +33,7 @@ struct Settings {
     Duration ts_tick{};                  // 0: outbound TS val is not checked
     bool ts_ecr_scaled = false;
     std::vector<std::string> init_scripts{};
+    std::array<std::optional<SipKey>, 2> fast_open_keys{};  // nothing said: the stack's own
 
     const wire::Address& here() const { return version == IpVersion::v6 ? local_v6 : local; }
     const wire::Address& there() const { return version == IpVersion::v6 ? remote_v6 : remote; }
@@ -37,6 +41,11 @@ struct Settings {
         return mtu != 0 ? mtu : version == IpVersion::v6 ? 1520 : 1500;
     }
 };
+
+inline void give_keys(const Settings& settings, stack::Stack& stack) {
+    if (settings.fast_open_keys[0])
+        stack.set_fast_open_keys(*settings.fast_open_keys[0], settings.fast_open_keys[1]);
+}
 
 // A script that asks for what estab does not have, by design or not yet: no failure, no pass.
 class Skip : public std::runtime_error {

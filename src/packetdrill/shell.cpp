@@ -117,12 +117,8 @@ constexpr Fixed linux_fixed[] = {
     {"tcp_tso_win_divisor", ""},
     {"tcp_pacing_ss_ratio", ""},
     {"tcp_pacing_ca_ratio", ""},
-    {"tcp_fastopen", ""},
-    {"tcp_fastopen_key", ""},
     {"tcp_fastopen_blackhole_timeout", ""},
-    {"tcp_fastopen_blackhole_timeout_sec", ""},
-    {"tcp_ecn_option", "0 2"},
-    {"tcp_ecn_option_beacon", ""},
+    {"tcp_fastopen_cookies", ""},
     {"tcp_ecn_fallback", "1"},
     {"tcp_mtu_probing", "0"},
     {"tcp_base_mss", ""},
@@ -172,15 +168,33 @@ bool apply_memory(Settings& s, std::string_view name, std::string_view value, Po
     return true;
 }
 
+// "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", and perhaps a second one behind a comma.
+void apply_fast_open_key(Settings& s, std::string_view value, Position at) {
+    std::array<std::optional<SipKey>, 2> keys;
+    for (std::size_t k = 0; k < keys.size() && !value.empty(); ++k) {
+        std::uint32_t words[4] = {};
+        for (std::size_t i = 0; i < 4; ++i) {
+            const char* end = value.data() + value.size();
+            const auto parsed = std::from_chars(value.data(), end, words[i], 16);
+            if (parsed.ec != std::errc{} || (i < 3 && (parsed.ptr == end || *parsed.ptr != '-')))
+                throw ScriptError(at, "tcp_fastopen_key is four groups of hex digits: a-b-c-d");
+            value = {parsed.ptr + (parsed.ptr != end), end};
+        }
+        keys[k] = SipKey{std::uint64_t{words[1]} << 32 | words[0],
+                         std::uint64_t{words[3]} << 32 | words[2]};
+    }
+    if (keys[0]) s.fast_open_keys = keys;
+}
+
 void apply_linux(Settings& s, std::string_view name, std::string_view value, Position at) {
     const std::string shown = std::string(name) + "=" + std::string(value);
     if (apply_memory(s, name, value, at)) return;
+    if (name == "tcp_fastopen_key") return apply_fast_open_key(s, value, at);
     if (const auto* field = tcp::find_config_field(name)) {
         std::string text(value);
         const auto n = numbers_of(value);
         const bool is_switch = field->type == tcp::FieldType::boolean && n.size() == 1;
         if (is_switch) text = n[0] != 0 ? "1" : "0";  // Linux has bits where we have a switch
-        if (name == "tcp_ecn" && n.size() == 1 && n[0] > 2) throw Skip("AccECN (RFC 9768)");
         const auto set = tcp::set_config(s.config, *field, text, true);
         if (!set) throw ScriptError(at, set.error());
         return;
@@ -289,6 +303,8 @@ constexpr std::string_view suite_defaults[] = {
     "tcp_min_tso_segs=2",
     "tcp_notsent_lowat=4294967295",
     "tcp_syncookies=1",
+    "tcp_fastopen=0x70403",
+    "tcp_fastopen_key=a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4",
 };
 
 std::string_view base_name(std::string_view path) {

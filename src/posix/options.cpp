@@ -48,7 +48,7 @@ void Sockets::apply(Socket& s) {
     stack::Stack& stack = world_.stack();
     s.config.nagle = !s.nodelay;
     if (s.state == Socket::State::listening) {
-        (void)stack.configure(s.listener, s.config);
+        (void)stack.configure(s.listener, listener_config(s));
         return;
     }
     tcp::Connection* c = live(s);
@@ -146,7 +146,10 @@ std::int64_t Sockets::set_tcp(Socket& s, int name, Bytes value) {
         apply(s);
         return 0;
     }
-    if (name == TCP_FASTOPEN_KEY || name == TCP_MD5SIG) return 0;
+    if (name == TCP_MD5SIG) return 0;
+    if (name == TCP_FASTOPEN || name == TCP_FASTOPEN_CONNECT || name == TCP_FASTOPEN_KEY ||
+        name == TCP_FASTOPEN_NO_COOKIE)
+        return set_fast_open(s, name, value);
     int v = 0;
     if (value.size() < sizeof v) return -EINVAL;
     std::memcpy(&v, value.data(), sizeof v);
@@ -214,8 +217,6 @@ std::int64_t Sockets::set_tcp(Socket& s, int name, Bytes value) {
         if (v != 0 && v != 1) return -EINVAL;
         s.inq = v != 0;
         return 0;
-    case TCP_FASTOPEN: s.fast_open = v; return 0;
-    case TCP_FASTOPEN_CONNECT: return -EOPNOTSUPP;
     default:
         if (name <= 0 || name > tcp_option_max) return -ENOPROTOOPT;
         s.noted[0x10000 + name] = v;
@@ -339,6 +340,9 @@ std::int64_t Sockets::get_tcp(Socket& s, int name, std::vector<std::uint8_t>& ou
     case TCP_USER_TIMEOUT: return put_int(out, s.user_timeout_ms);
     case TCP_INQ: return put_int(out, s.inq);
     case TCP_FASTOPEN: return put_int(out, s.fast_open);
+    case TCP_FASTOPEN_CONNECT: return put_int(out, s.fast_open_connect);
+    case TCP_FASTOPEN_NO_COOKIE:
+        return put_int(out, (s.config.fast_open & tcp::FastOpenMode::server_no_cookie) != 0);
     case TCP_CONGESTION: {
         char text[16] = {};
         const auto* table = s.config.congestion_control;

@@ -28,13 +28,15 @@ std::uint32_t Sockets::ready(const Socket& s) const {
     if (s.state == Socket::State::listening)
         return world_.stack().accept_queue(s.listener) != 0 ? in : 0;
     const tcp::Connection* c = live(s);
+    if (s.deferred) return out;
     if (c == nullptr) return out | POLLHUP | (s.pending_error != 0 ? POLLERR | in : 0u);
     const tcp::State state = c->state();
-    if (state == tcp::State::syn_sent || state == tcp::State::syn_received) return 0;
+    if (state == tcp::State::syn_sent || (state == tcp::State::syn_received && !c->serves_early()))
+        return 0;
     std::uint32_t mask = 0;
     const bool closed = state == tcp::State::closed;
     const bool in_over = s.shut_read || c->peer_finished() || closed;
-    const bool out_over = s.shut_write || !tcp::can_send(state);
+    const bool out_over = s.shut_write || !c->may_write();
     if (in_over) mask |= in | POLLRDHUP;
     if (closed || (in_over && out_over)) mask |= POLLHUP;
     if (c->unread() >= std::max(s.recv_low, 1u)) mask |= in;

@@ -160,7 +160,8 @@ std::int64_t Sockets::listen_on(Socket& s, int backlog) {
     o.backlog = static_cast<std::uint32_t>(std::max(backlog, 0));
     if (backlog <= 0) o.backlog = 1;
     s.config.nagle = !s.nodelay;
-    o.config = &s.config;
+    const tcp::Config config = listener_config(s);
+    o.config = &config;
     const auto listener = world_.stack().listen(o);
     if (!listener) return -to_errno(listener.error());
     s.listener = *listener;
@@ -220,7 +221,7 @@ Call Sockets::start_connect(int fd, const sockaddr* address, socklen_t length) {
     switch (s->state) {
     case Socket::State::fresh: {
         const std::int64_t begun = begin_connect(*s, address, length);
-        if (begun != 0) return Call(begun);
+        if (begun != 0 || s->deferred) return Call(begun);
         if (s->nonblocking) return Call(-EINPROGRESS);
         break;
     }
@@ -228,6 +229,7 @@ Call Sockets::start_connect(int fd, const sockaddr* address, socklen_t length) {
     case Socket::State::connected:
         return Call(std::exchange(s->connect_told, true) ? -EISCONN : 0);
     case Socket::State::connecting:
+        if (s->deferred) return Call(-EISCONN);
         if (const auto seen = see_connect(*s)) {
             s->connect_told = true;
             return Call(*seen);
@@ -252,6 +254,20 @@ std::int64_t Sockets::begin_connect(Socket& s, const sockaddr* address, socklen_
     if (length < wanted) return -EINVAL;
     if (address->sa_family != AF_INET && address->sa_family != s.domain) return -EAFNOSUPPORT;
     const wire::Endpoint to = to_endpoint(address, length);
+    if (s.fast_open_connect &&
+        world_.stack().knows_fast_open(world_.now(), to.address, s.config)) {
+        s.peer = to;
+        s.deferred = s.connect_told = true;
+        s.state = Socket::State::connecting;
+        return 0;
+    }
+    std::size_t sent = 0;
+    return open(s, to, {}, sent);
+}
+
+// What is `early` goes with the SYN as far as it may; `sent` says how much of it.
+std::int64_t Sockets::open(Socket& s, const wire::Endpoint& to, std::span<const iovec> early,
+                           std::size_t& sent) {
     stack::ConnectOptions o;
     if (s.owns_bound) {
         if (!s.bound.address.is_unspecified()) o.local_address = s.bound.address;
@@ -259,6 +275,7 @@ std::int64_t Sockets::begin_connect(Socket& s, const sockaddr* address, socklen_
     }
     s.config.nagle = !s.nodelay;
     o.config = &s.config;
+    o.fast_open = s.fast_open_connect || s.deferred || early.data() != nullptr;
     const auto id = world_.stack().connect(world_.now(), to, o);
     if (!id) {
         const bool in_use = id.error() == Error::address_in_use;
@@ -266,18 +283,27 @@ std::int64_t Sockets::begin_connect(Socket& s, const sockaddr* address, socklen_
     }
     s.connection = *id;
     s.state = Socket::State::connecting;
-    s.connect_told = false;
+    s.connect_told = s.deferred;
+    s.deferred = false;
     s.error_taken = s.shut_read = s.shut_write = false;
     s.pending_error = 0;
     s.peer = to;
     s.bound = live(s)->tuple().local;
-    apply(s);
+    for (const iovec& part : early) {
+        const Bytes octets(static_cast<const std::uint8_t*>(part.iov_base), part.iov_len);
+        const auto taken = world_.stack().write(world_.now(), s.connection, octets);
+        if (!taken) break;
+        sent += *taken;
+        if (*taken != octets.size()) break;
+    }
+    apply(s);  // which lets the SYN go
     world_.speak();
     return 0;
 }
 
 // Nothing: still opening. A failure leaves a socket that may try again, as Linux does.
 std::optional<std::int64_t> Sockets::see_connect(Socket& s) {
+    if (s.deferred) return std::nullopt;
     if (s.state == Socket::State::connected) return -EISCONN;
     if (s.state == Socket::State::fresh)
         return s.pending_error != 0 ? -take_error(s) : -ECONNABORTED;
@@ -310,7 +336,7 @@ void Sockets::disconnect(Socket& s) {
     s.listener = {};
     s.state = Socket::State::fresh;
     s.pending_error = 0;
-    s.error_taken = s.shut_read = s.shut_write = false;
+    s.error_taken = s.shut_read = s.shut_write = s.deferred = false;
 }
 
 int Sockets::shutdown(int fd, int how) {

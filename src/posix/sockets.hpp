@@ -44,6 +44,8 @@ struct Socket {
     bool error_taken = false;          // the connection's end was reported
     bool shut_read = false, shut_write = false;
     bool reuse_address = false, reuse_port = false, oob_inline = false, broadcast = false;
+    bool fast_open_connect = false;    // TCP_FASTOPEN_CONNECT
+    bool deferred = false;             // connect() said 0, and the SYN waits for the first write()
     bool nodelay = false, cork = false, corked = false, inq = false, v6only = false;
     bool recv_buffer_set = false, send_buffer_set = false, recv_error = false, zerocopy = false;
     linger linger_{};
@@ -169,6 +171,12 @@ private:
     std::uint16_t draw_port(const Socket& s);
     std::int64_t listen_on(Socket& s, int backlog);
     std::int64_t begin_connect(Socket& s, const sockaddr* address, socklen_t length);
+    std::int64_t open(Socket& s, const wire::Endpoint& to, std::span<const iovec> early,
+                      std::size_t& sent);
+    std::int64_t begin_fast_open(Socket& s, const sockaddr* to, socklen_t length,
+                                 std::span<const iovec> parts, std::size_t& sent);
+    tcp::Config listener_config(const Socket& s) const;
+    std::int64_t set_fast_open(Socket& s, int name, Bytes value);
     std::optional<std::int64_t> see_connect(Socket& s);
     void disconnect(Socket& s);
     std::optional<std::int64_t> try_recv(Socket& s, std::span<const iovec> parts, int flags,

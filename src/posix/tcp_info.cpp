@@ -60,6 +60,7 @@ tcp_info make_tcp_info(const Socket& s, const tcp::Connection* c, Instant now) {
     if (i.timestamps) out.tcpi_options |= TCPI_OPT_TIMESTAMPS;
     if (i.sack) out.tcpi_options |= TCPI_OPT_SACK;
     if (i.scaling) out.tcpi_options |= TCPI_OPT_WSCALE;
+    if (i.fast_open) out.tcpi_options |= TCPI_OPT_SYN_DATA;
     if (i.ecn) out.tcpi_options |= TCPI_OPT_ECN;
     out.tcpi_snd_wscale = i.scaling ? i.snd_shift & 15 : 0;
     out.tcpi_rcv_wscale = i.scaling ? i.rcv_shift & 15 : 0;

@@ -104,10 +104,13 @@ std::optional<std::int64_t> Sockets::try_recv(Socket& s, std::span<const iovec> 
         (flags & MSG_WAITALL) != 0 ? size : std::min<std::size_t>(std::max(s.recv_low, 1u), size);
     if (copied >= std::max<std::size_t>(wanted, 1)) return static_cast<std::int64_t>(copied);
     if (message != nullptr) message->msg_flags = 0;
-    const bool opening = c != nullptr && (c->state() == tcp::State::syn_sent ||
-                                          c->state() == tcp::State::syn_received);
-    const bool over = c == nullptr || s.shut_read || c->peer_finished() ||
-                      (c->state() == tcp::State::closed && !opening);
+    const bool opening =
+        s.deferred || (c != nullptr && (c->state() == tcp::State::syn_sent ||
+                                        c->state() == tcp::State::syn_received));
+    const bool ended = c == nullptr ? !s.deferred
+                                    : c->peer_finished() ||
+                                          (c->state() == tcp::State::closed && !opening);
+    const bool over = ended || s.shut_read;
     if (copied != 0 && (over || s.nonblocking || (flags & MSG_DONTWAIT) != 0))
         return static_cast<std::int64_t>(copied);
     if (const int why = take_error(s)) return -why;
@@ -165,9 +168,19 @@ Call Sockets::start_send(int fd, std::span<const iovec> parts, int flags, const 
                          socklen_t length) {
     Socket* s = socket_of(fd);
     if (s == nullptr) return Call(why_no_socket(fd));
-    if ((flags & MSG_FASTOPEN) != 0) return Call(-EOPNOTSUPP);
-    if (to != nullptr && length != 0 && s->state == Socket::State::fresh) return Call(-EPIPE);
+    const bool is_first =
+        s->deferred || ((flags & MSG_FASTOPEN) != 0 && s->state == Socket::State::fresh);
+    if (to != nullptr && length != 0 && s->state == Socket::State::fresh && !is_first)
+        return Call(-EPIPE);
     auto sent = std::make_shared<std::size_t>(0);
+    if (is_first) {
+        if (has_bad_pointer(parts)) return Call(-EFAULT);
+        const std::int64_t begun = begin_fast_open(*s, to, length, parts, *sent);
+        if (begun != 0) return Call(begun);
+        const bool waits = !s->nonblocking && (flags & MSG_DONTWAIT) == 0;
+        if (!waits || (*sent != 0 && *sent == size_of(parts)))
+            return Call(*sent != 0 ? static_cast<std::int64_t>(*sent) : -EINPROGRESS);
+    }
     std::vector<iovec> kept(parts.begin(), parts.end());
     const auto attempt = [=, this](Instant) -> std::optional<std::int64_t> {
         Socket* now = socket_of(fd);
@@ -187,13 +200,13 @@ std::optional<std::int64_t> Sockets::try_send(Socket& s, std::span<const iovec> 
     tcp::Connection* c = live(s);
     const std::size_t size = size_of(parts);
     if (c != nullptr && (c->state() == tcp::State::syn_sent ||
-                         c->state() == tcp::State::syn_received)) {
+                         (c->state() == tcp::State::syn_received && !c->serves_early()))) {
         return waits ? std::nullopt : std::optional(so_far(EAGAIN));
     }
     if (s.state == Socket::State::connecting) (void)see_connect(s);
     if (const int why = take_error(s)) return so_far(why);
     const bool can = c != nullptr && s.state == Socket::State::connected && !s.shut_write &&
-                     tcp::can_send(c->state());
+                     c->may_write();
     if (!can) return so_far(EPIPE);
     if (has_bad_pointer(parts)) return so_far(EFAULT);
     // MSG_MORE is a cork for this one call.

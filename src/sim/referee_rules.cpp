@@ -110,6 +110,8 @@ void Side::judge_options(const Seen& seen, Report& report) const {
                   "offers a window scale of " + std::to_string(*o.window_scale));
         }
         if (o.sack_count != 0) blame(report, "RFC 2018 3", "sends SACK blocks on a SYN");
+        if (o.accecn && !seen.tcp.flags().has(Flags::ack))
+            blame(report, "RFC 9768 3.2.3.2.1", "sends the option of AccECN on a SYN");
         return;
     }
     if (o.mss) blame(report, "RFC 9293 3.2", "sends an MSS option on a segment without SYN");

@@ -25,6 +25,19 @@ std::string relative(std::uint64_t value, std::uint64_t origin) {
 
 bool is_before(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
+// RFC 3168 6.1.1, RFC 9768 table 2. A SYN-ACK with all three flags is an echo of the SYN.
+bool speaks_of_ecn(Flags flags) {
+    const std::uint32_t bits = flags.bits >> 6 & 7u;
+    if (!flags.has(Flags::ack)) return bits != 0 && bits != 0b001 && bits != 0b010;
+    return bits != 0 && bits != 0b111;
+}
+
+// RFC 7413 4.2: a SYN that may carry text.
+bool has_cookie(Flags flags, const wire::TcpOptions& options) {
+    const auto& cookie = options.fast_open;
+    return flags.has(Flags::syn) && !flags.has(Flags::ack) && cookie && !cookie->empty();
+}
+
 }  // namespace
 
 void Side::blame(Report& report, const char* clause, std::string sentence) const {
@@ -95,11 +108,10 @@ void Side::judge_syn(const Seen& seen, Report& report) {
     if (shift_) shift_ = std::min<std::uint8_t>(*shift_, 14);
     ts_offered_ = seen.options.timestamps.has_value();
     sack_offered_ = seen.options.sack_permitted;
-    const bool ece = seen.tcp.flags().has(Flags::ece), cwr = seen.tcp.flags().has(Flags::cwr);
     // Cookies answer every SYN afresh, and a listener that remembers nothing cannot know of the
     // others.
     const bool offered_before = is_answer && ecn_offered_;
-    ecn_offered_ = offered_before || (ece && (is_answer ? !cwr : cwr));
+    ecn_offered_ = offered_before || speaks_of_ecn(seen.tcp.flags());
     if (is_answer) judge_syn_answer(seen, report);
 }
 
@@ -138,6 +150,7 @@ void Side::adopt(const PeerSyn& syn) {
     peer_sack_offered_ = syn.sack;
     peer_ecn_offered_ = syn.ecn;
     peer_mss_ = syn.mss;
+    early_window_ = syn.early_window;
 }
 
 // --- What arrives
@@ -168,14 +181,14 @@ void Side::on_arriving(const Seen& seen) {
 void Side::hear_syn(const Seen& seen) {
     const Flags flags = seen.tcp.flags();
     const bool is_answer = flags.has(Flags::ack);
-    const bool ece = flags.has(Flags::ece), cwr = flags.has(Flags::cwr);
     PeerSyn syn{.seq = seen.tcp.seq().raw,
                 .is_answer = is_answer,
                 .shift = seen.options.window_scale,
                 .timestamps = seen.options.timestamps.has_value(),
                 .sack = seen.options.sack_permitted,
-                .ecn = ece && (is_answer ? !cwr : cwr),
-                .mss = seen.options.mss.value_or(0)};
+                .ecn = speaks_of_ecn(flags),
+                .mss = seen.options.mss.value_or(0),
+                .early_window = has_cookie(flags, seen.options) ? seen.tcp.window() : 0u};
     if (syn.shift) syn.shift = std::min<std::uint8_t>(*syn.shift, 14);  // RFC 7323 2.3
     heard_syns_[heard_syns_count_++ % heard_syns_.size()] = syn;
     const bool is_wanted =
@@ -297,10 +310,11 @@ void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
     }
     // One octet beyond a closed window asks whether it has opened: 3.8.6.1.
     const bool is_probe = end - seq == 1 && peer_edge_ && end == *peer_edge_ + 1;
-    if (end > nxt_ && !partial_ && !is_probe && end > peer_edge_.value_or(iss_ + 1)) {
+    const std::uint64_t edge = peer_edge_.value_or(iss_ + 1 + early_window_);
+    if (end > nxt_ && !partial_ && !is_probe && end > edge && !has_cookie(flags, seen.options)) {
         blame(report, "RFC 9293 3.8.6",
               "sends up to " + relative(end, iss_) + ", beyond the window, which ends at " +
-                  relative(peer_edge_.value_or(iss_ + 1), iss_));
+                  relative(edge, iss_));
     }
     if (!text.empty() && !partial_ && peer_open_) {
         const std::size_t fallback = self_.local.address.is_v4() ? 536 : 1220;  // MUST-15

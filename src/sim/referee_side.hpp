@@ -85,6 +85,7 @@ private:
         std::optional<std::uint8_t> shift;
         bool timestamps = false, sack = false, ecn = false;
         std::uint16_t mss = 0;
+        std::uint32_t early_window = 0;  // RFC 7413: it brought a cookie
     };
 
     void blame(Report& report, const char* clause, std::string sentence) const;
@@ -149,6 +150,7 @@ private:
     std::uint16_t peer_mss_ = 0;      // 0: it said none
     std::optional<std::uint32_t> peer_tsval_;  // the newest
     std::optional<std::uint64_t> peer_edge_;   // highest right edge that arrived
+    std::uint32_t early_window_ = 0;  // what may be sent before any ACK has arrived (RFC 7413)
     std::uint64_t una_ = 0;           // highest acknowledgment that arrived
     std::array<std::uint32_t, 128> heard_acks_{};  // of the latest segments
     std::uint64_t heard_acks_count_ = 0;

@@ -25,7 +25,7 @@ std::string in_ms(Duration d) { return std::to_string(to_us(d) / 1000) + " ms"; 
 }  // namespace
 
 SwarmWorld::SwarmWorld(std::uint64_t seed, Duration later)
-    : rng_(seed * 2 + 1), ledger_(rng_.next()) {
+    : rng_(seed * 2 + 1), later_(seed ^ 0x7413'9768), ledger_(rng_.next()) {
     World::Settings settings;
     settings.seed = rng_.next();
     // Numbers that wrap and clocks that begin anywhere: ISNs depend on time (RFC 9293 3.4.1).
@@ -198,6 +198,8 @@ tcp::Config SwarmWorld::random_config() {
     if (maybe(10)) c.notsent_lowat = static_cast<std::uint32_t>(about(1000, 100'000));
     if (maybe(20)) c.time_wait = time_between(1s, 60s);
     if (maybe(10)) c.backlog = static_cast<std::uint32_t>(between(1, 3));
+    if (later_.below(3) == 0) c.ecn = static_cast<tcp::EcnMode>(3 + later_.below(3));
+    if (later_.below(4) == 0) c.accecn_option = static_cast<std::uint8_t>(later_.below(3));
     if (maybe(50)) {
         const auto all = congestion::built_in();
         c.congestion_control = all[rng_.below(all.size())];

@@ -56,6 +56,7 @@ private:
     }
 
     Rng rng_;
+    Rng later_;      // of what came later: the seeds known before stay what they were
     Ledger ledger_;
     std::string description_;
     Instant calm_at_{};

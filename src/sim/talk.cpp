@@ -70,11 +70,13 @@ void Talk::connect(Instant now) {
     stack::ConnectOptions options;
     options.local_port = local_port_;
     options.config = config_;
+    options.fast_open = true;  // if the config says so, too
     const auto id = host_.stack().connect(now, server_, options);
     if (!id) return fail(now, id.error());
     id_ = *id;
     host_.own(id_, this);
     if (order().nodelay) host_.stack().find(id_)->set_nodelay(true);
+    write(now);
     publish();
 }
 
@@ -158,7 +160,9 @@ bool Talk::read_header(Instant now) {
     number_ = static_cast<std::uint32_t>(word - header_magic);
     if (ledger_[*number_].server.state != Outcome::State::not_begun) {
         // With cookies a listener remembers nothing: an old ACK that comes late opens once more.
-        if (!host_.stack().config().syn_cookies_always) {
+        // So does a copy of a SYN with text (RFC 7413 6.1).
+        const tcp::Config& config = host_.stack().config();
+        if (!config.syn_cookies_always && config.fast_open == 0) {
             ledger_[*number_].server.complaint = "a second connection for one order";
         }
         number_.reset();

@@ -146,7 +146,7 @@ void Stack::on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& s
 }
 
 void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tuple,
-                   const tcp::Segment& seg, const wire::IpPacket& packet,
+                   tcp::Segment& seg, const wire::IpPacket& packet,
                    std::optional<tcp::Seq> iss) {
     Listener& l = listeners_[index];
     if (seg.options.malformed) ++counters_.Estab_TCPMalformedOptions;
@@ -160,7 +160,9 @@ void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tupl
     tcp::Handshake h = offer(now, l, tuple, seg);
     if (iss) h.iss = *iss;
     if (l.options.hold) return hold_syn(now, index, tuple, h, packet);
-    answer_syn(now, l, tuple, h);
+    tcp::FastOpenCookie cookie;
+    if (l.config->fast_open != 0 && try_fast_open(now, index, h, tuple, seg, cookie)) return;
+    answer_syn(now, l, tuple, h, cookie);
 }
 
 // What we make of a SYN. Text on it is not kept: only the SYN is acknowledged, and the peer sends
@@ -181,8 +183,11 @@ tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTupl
     h.sack = c.sack && o.sack_permitted;
     h.timestamps = c.timestamps && o.timestamps.has_value();
     h.ts_recent = h.timestamps ? o.timestamps->val : 0;
-    h.ecn = c.ecn != tcp::EcnMode::off && seg.has(Flags::ece) &&
-            seg.has(Flags::cwr);  // AE: RFC 9768 3.1.2
+    h.syn_ecn = seg.ecn;
+    h.accecn = tcp::accepts_accecn(c.ecn) &&
+               tcp::ecn_request(seg.flags) == tcp::EcnRequest::accecn;
+    h.ecn = c.ecn != tcp::EcnMode::off && !h.accecn && seg.has(Flags::ece) &&
+            seg.has(Flags::cwr);  // a server without RFC 9768 does not look at AE
     h.ts_offset = secrets_.timestamp_offset(tuple);
     h.rcv_window = offered_window(c, tuple, h.timestamps);
     return h;
@@ -195,11 +200,11 @@ std::uint32_t Stack::offered_window(const tcp::Config& config, const wire::FourT
 }
 
 bool Stack::answer_syn(Instant now, Listener& l, const wire::FourTuple& tuple,
-                       const tcp::Handshake& h) {
+                       const tcp::Handshake& h, const tcp::FastOpenCookie& fast_open) {
     const bool full =
         l.half_open >= std::min(l.config->syn_queue_max, std::max(l.options.backlog, 1u) * 16);
     if (!full && !l.config->syn_cookies_always && add_half_open(now, l, tuple, h)) {
-        send_syn_ack(now, *l.config, tuple, h, nullptr);
+        send_syn_ack(now, *l.config, tuple, h, nullptr, fast_open);
         return true;
     }
     log_.count(event::Kind::syn_queue_full);
@@ -223,13 +228,12 @@ bool Stack::add_half_open(Instant now, Listener& l, const wire::FourTuple& tuple
     r.irs = h.irs.wire().raw;
     r.ts_recent = h.ts_recent;
     r.peer_mss = h.peer_mss;
-    r.snd_shift = h.snd_shift & 15;
+    r.snd_shift = (h.scaling ? h.snd_shift : HalfOpen::no_scaling) & 15u;
     r.rcv_shift = h.rcv_shift & 15;
     r.retransmits = 0;
-    r.scaling = h.scaling;
     r.sack = h.sack;
     r.timestamps = h.timestamps;
-    r.ecn = h.ecn;
+    r.ecn = (h.accecn ? 4u | static_cast<unsigned>(h.syn_ecn) : h.ecn ? 1u : 0u) & 7u;
     const std::uint32_t ref = Ref::make(Kind::half_open, index);
     if (!link_flow(tuple, ref)) {
         half_open_.free(index);
@@ -242,11 +246,18 @@ bool Stack::add_half_open(Instant now, Listener& l, const wire::FourTuple& tuple
 }
 
 void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::FourTuple& tuple,
-                         const tcp::Handshake& h, const Cookie* cookie) {
+                         const tcp::Handshake& h, const Cookie* cookie,
+                         const tcp::FastOpenCookie& fast_open) {
     tcp::Segment out;
     out.seq = h.iss;
     out.ack = h.irs + 1;
     out.flags = {static_cast<std::uint16_t>(Flags::syn | Flags::ack | (h.ecn ? Flags::ece : 0))};
+    // RFC 9768 3.2.3.2.2: sent again it has no option, and then nothing of AccECN at all.
+    if (h.accecn && h.retransmits < 2) {
+        out.flags.bits |= tcp::ace_flags(tcp::handshake_ace(h.syn_ecn));
+        if (h.retransmits == 0 && config.accecn_option != 0)
+            out.options.accecn = wire::AccEcnOption{.fields = 3, .e0b = 1, .e1b = 1};
+    }
     out.hop_limit = config.hop_limit;  // MUST-49
     out.dscp = config.dscp;            // MUST-48
     out.options.mss = tcp::advertised_mss(config, caps_.mtu, tuple.remote.address.is_v4());
@@ -258,12 +269,20 @@ void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::Fou
         if (cookie != nullptr) ts = Secrets::timestamp_with(ts, *cookie);
         out.options.timestamps = wire::Timestamps{ts, h.ts_recent};
     }
+    if (fast_open.size != 0) {
+        out.options.fast_open = fast_open.bytes();
+        out.options.fast_open_experimental = fast_open.experimental;
+        note_fast_open(now, none, event::Step::given);
+    }
     out.window_field = static_cast<std::uint16_t>(h.rcv_window);
     answer(tuple, out);
 }
 
 // Nothing is kept: the sequence number and the timestamp are the record.
 void Stack::send_cookie(Instant now, Listener& l, const wire::FourTuple& tuple, tcp::Handshake h) {
+    // There is no place for which AccECN was agreed on, so RFC 3168 it is.
+    h.ecn = h.ecn || h.accecn;
+    h.accecn = false;
     const Cookie cookie{.mss = h.peer_mss, .scaling = h.scaling, .snd_shift = h.snd_shift,
                         .sack = h.sack, .ecn = h.ecn};
     h.iss = tcp::Seq::initial(secrets_.cookie(now, tuple, h.irs.wire(), h.peer_mss));
@@ -322,12 +341,14 @@ tcp::Handshake Stack::unpack(Instant now, const HalfOpen& half, const Listener& 
     h.iss = tcp::Seq::initial({half.iss});
     h.irs = tcp::Seq::initial({half.irs});
     h.peer_mss = half.peer_mss;
-    h.snd_shift = half.snd_shift;
+    h.scaling = half.snd_shift != HalfOpen::no_scaling;
+    h.snd_shift = h.scaling ? half.snd_shift : 0;
     h.rcv_shift = half.rcv_shift;
-    h.scaling = half.scaling;
     h.sack = half.sack;
     h.timestamps = half.timestamps;
-    h.ecn = half.ecn;
+    h.ecn = half.ecn == 1;
+    h.accecn = half.ecn >= 4;
+    h.syn_ecn = static_cast<wire::Ecn>(half.ecn & 3);
     h.ts_recent = half.ts_recent;
     h.ts_offset = secrets_.timestamp_offset(half.tuple);
     h.rcv_window = offered_window(*l.config, half.tuple, half.timestamps);
@@ -427,13 +448,14 @@ void Stack::on_half_open_timer(Instant now, std::uint32_t index) {
     const std::uint32_t listener = listener_index(half.tuple.local);
     if (listener == none ||
         half.retransmits >=
-            std::min<std::uint8_t>(listeners_[listener].config->synack_retries, 15)) {
+            std::min<unsigned>(listeners_[listener].config->synack_retries,
+                               HalfOpen::retransmits_max)) {
         forget_half_open(index);
         return;
     }
     const tcp::Config& config = *listeners_[listener].config;
-    tcp::Handshake h = unpack(now, half, listeners_[listener]);
-    half.retransmits = (half.retransmits + 1u) & 15u;
+    half.retransmits = (half.retransmits + 1u) & HalfOpen::retransmits_max;
+    const tcp::Handshake h = unpack(now, half, listeners_[listener]);
     ++counters_.Tcp_RetransSegs;
     ++counters_.TcpExt_TCPTimeouts;
     send_syn_ack(now, config, half.tuple, h, nullptr);

@@ -252,7 +252,8 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
         merged_.segments = wire.count;
         merged_.segment_size = wire.size;
         counters_.Tcp_InSegs += merged_.segments - 1u;
-        const bool plain = (view->flags().bits & ~(Flags::ack | Flags::psh)) == 0;
+        // ECE, CWR and AE are the same in all of a run, or it ends.
+        const bool plain = !view->flags().has(Flags::syn | Flags::fin | Flags::rst | Flags::urg);
         merged_ref_ = ref;
         merged_arrived_ = frame.arrived;
         if (!plain || merged_.payload.empty() || merged_.options.sack_count != 0 ||

@@ -30,8 +30,10 @@ struct HalfOpen {
     std::uint32_t iss, irs;
     std::uint32_t ts_recent;
     std::uint16_t peer_mss;
-    std::uint16_t snd_shift : 4, rcv_shift : 4, retransmits : 4, scaling : 1, sack : 1,
-        timestamps : 1, ecn : 1;
+    static constexpr std::uint16_t no_scaling = 15;  // of snd_shift
+    static constexpr std::uint16_t retransmits_max = 7;
+    // ecn: 0 none, 1 RFC 3168, 4 and more RFC 9768, and the IP-ECN field of the SYN.
+    std::uint16_t snd_shift : 4, rcv_shift : 4, retransmits : 3, sack : 1, timestamps : 1, ecn : 3;
 };
 static_assert(sizeof(HalfOpen) <= 64);
 

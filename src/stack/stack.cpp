@@ -26,12 +26,15 @@ Stack::Stack(Instant now, const StackOptions& options)
       sents_(memory_),
       actives_(memory_),
       configs_(memory_),
+      extras_(memory_),
       challenges_(rng_.next()),
-      environment_{chunks_, sents_, actives_, configs_, log_, counters_, challenges_},
+      environment_{chunks_, sents_, actives_, configs_, extras_, log_, counters_, challenges_},
       records_(memory_),
       half_open_(memory_),
       time_waits_(memory_),
       flows_(memory_, secrets_.table_key()),
+      fast_open_keys_(options.seed * 0x9e37'79b9'7f4a'7c15 ^ secrets_.table_key().k0),
+      fast_open_cache_(memory_, secrets_.table_key().k1),
       wheel_(now, LinksOf{this}),
       neighbours_(mac_, routes_),
       reassembler_(counters_),
@@ -188,6 +191,7 @@ void Stack::free_record(std::uint32_t index) {
     remove(speak_, &Record::speak, index);
     remove(news_, &Record::news, index);
     wheel_.disarm(ref);
+    if (r.fast_open) leave_fast_open({}, index);
     if (r.linked) unlink_flow(r.connection.tuple(), ref);
     if (burst_.owner() == index) burst_.cancel();
     if (r.orphan) --orphans_;
@@ -275,9 +279,10 @@ void Stack::collect(Record& r, std::uint32_t index) {
 }
 
 // It has nothing more to say for now.
-void Stack::settle(Instant, std::uint32_t index) {
+void Stack::settle(Instant now, std::uint32_t index) {
     Record& r = records_[index];
     collect(r, index);
+    if (r.fast_open) follow_fast_open(now, index);
     const std::uint32_t ref = Ref::make(Kind::connection, index);
     if (r.connection.is_finished()) {
         wheel_.disarm(ref);

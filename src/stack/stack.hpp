@@ -22,12 +22,14 @@
 #include "ip/reassembler.hpp"
 #include "ip/routes.hpp"
 #include "stack/burst.hpp"
+#include "stack/fast_open.hpp"
 #include "stack/flow_table.hpp"
 #include "stack/packet_queue.hpp"
 #include "stack/records.hpp"
 #include "stack/secrets.hpp"
 #include "stack/timer_wheel.hpp"
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 
 namespace estab::stack {
 
@@ -73,6 +75,9 @@ struct ListenOptions {
 struct ConnectOptions {
     std::optional<wire::Address> local_address{};  // MUST-43; else the routes choose (MUST-44)
     std::uint16_t local_port = 0;                // 0: drawn (RFC 6056)
+    // What is written at once goes with the SYN, where the config lets a client do so and the other
+    // side has given a cookie (RFC 7413). It may arrive twice: for requests that may be repeated.
+    bool fast_open = false;
     const tcp::Config* config = nullptr;         // copied; none: the stack's
 };
 
@@ -158,6 +163,14 @@ public:
     void touch(Instant now, ConnectionId id);
     tcp::Environment& environment() { return environment_; }
 
+    // Would text go with a SYN to `remote`?
+    bool knows_fast_open(Instant now, const wire::Address& remote, const tcp::Config& config);
+    // Keys of our Fast Open cookies, for hosts that share an address; else they are our own and
+    // change by themselves.
+    void set_fast_open_keys(SipKey primary, std::optional<SipKey> backup) {
+        fast_open_keys_.set(primary, backup);
+    }
+
     // Held SYNs of a listener with `hold`: oldest first.
     std::optional<HeldSyn> next_held(ListenerId listener);
     Result<void> accept_held(Instant now, HeldSynId id);        // SYN-ACK; then as any other
@@ -219,6 +232,7 @@ private:
         bool queued : 1 = false;            // in an accept queue
         bool orphan : 1 = false;            // counted as one
         bool linked : 1 = true;             // in the flow table
+        bool fast_open : 1 = false;         // and nothing is known about how it went
     };
     struct Listener {
         ListenOptions options;
@@ -229,6 +243,8 @@ private:
         std::uint32_t half_open = 0;
         std::uint32_t queue_head = none, queue_tail = none, queue_length = 0;
         std::uint32_t held = 0;
+        std::uint32_t fast_open_pending = 0;     // handshakes that are not complete
+        std::vector<Instant> fast_open_dead;     // reset before that: until when each still counts
         Instant cookies_since = Instant::min();  // the last cookie sent: later ACKs may carry one
     };
     struct Held {
@@ -274,12 +290,27 @@ private:
     void on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& seg,
                    const wire::IpPacket& packet);
     void on_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple,
-                const tcp::Segment& seg, const wire::IpPacket& packet,
+                tcp::Segment& seg, const wire::IpPacket& packet,
                 std::optional<tcp::Seq> iss = std::nullopt);
+    // fast_open.cpp
+    std::optional<tcp::FastOpenOffer> fast_open_offer(Instant now, const wire::Address& remote,
+                                                      const tcp::Config& config);
+    void offer_fast_open(Instant now, std::uint32_t index);
+    void follow_fast_open(Instant now, std::uint32_t index);
+    void leave_fast_open(Instant now, std::uint32_t index);
+    void note_fast_open(Instant now, std::uint32_t index, event::Step step);
+    bool has_fast_open_room(Instant now, Listener& listener);
+    bool try_fast_open(Instant now, std::uint32_t listener, const tcp::Handshake& h,
+                       const wire::FourTuple& tuple, tcp::Segment& syn,
+                       tcp::FastOpenCookie& cookie);
+    bool open_early(Instant now, std::uint32_t listener, const tcp::Handshake& h,
+                    const wire::FourTuple& tuple, tcp::Segment& syn,
+                    const tcp::FastOpenCookie& fresh);
+    // listener.cpp
     tcp::Handshake offer(Instant now, const Listener& listener, const wire::FourTuple& tuple,
                          const tcp::Segment& seg);
     bool answer_syn(Instant now, Listener& listener, const wire::FourTuple& tuple,
-                    const tcp::Handshake& h);
+                    const tcp::Handshake& h, const tcp::FastOpenCookie& fast_open = {});
     bool add_half_open(Instant now, Listener& listener, const wire::FourTuple& tuple,
                        const tcp::Handshake& h);
     void send_cookie(Instant now, Listener& listener, const wire::FourTuple& tuple,
@@ -290,7 +321,8 @@ private:
                    const wire::FourTuple& tuple, const tcp::Handshake& h, tcp::Segment& seg,
                    std::uint32_t half_open);
     void send_syn_ack(Instant now, const tcp::Config& config, const wire::FourTuple& tuple,
-                      const tcp::Handshake& h, const Cookie* cookie);
+                      const tcp::Handshake& h, const Cookie* cookie,
+                      const tcp::FastOpenCookie& fast_open = {});
     void on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp::Segment& seg);
     void on_half_open_timer(Instant now, std::uint32_t index);
     void forget_half_open(std::uint32_t index);
@@ -363,6 +395,7 @@ private:
     tcp::SentPool sents_;
     Pool<tcp::Active> actives_;
     Pool<tcp::Config> configs_;
+    Pool<tcp::Extras> extras_;
     tcp::ChallengeLimit challenges_;
     tcp::Environment environment_;
 
@@ -370,6 +403,8 @@ private:
     Arena<HalfOpen> half_open_;
     Arena<TimeWait> time_waits_;
     FlowTable flows_;
+    FastOpenKeys fast_open_keys_;
+    FastOpenCache fast_open_cache_;
     TimerWheel<LinksOf> wheel_;
     std::vector<Listener> listeners_;        // few; at most listeners_max
     std::uint32_t listeners_noticed_ = 0;

@@ -85,6 +85,7 @@ struct Swarm {
         c.recv_autotune = rng.below(2) != 0;
         c.nagle = rng.below(2) != 0;
         c.ecn = static_cast<tcp::EcnMode>(rng.below(3));
+        if (rng.below(3) == 0) c.fast_open = 0x207;  // no cookies, or there would be few
         c.probe_form = static_cast<tcp::ProbeForm>(rng.below(2));
         c.syn_cookies_always = rng.below(4) == 0;
         return c;
@@ -126,7 +127,8 @@ struct Swarm {
         const auto listener = server.listen({.port = 80});
         Talker a{.stack = &client, .writes = 0, .to_write = rng.below(200'000)};
         Talker b{.stack = &server, .writes = 1, .to_write = rng.below(200'000)};
-        const auto id = client.connect(now, {wire::Address::v4(10, 0, 0, 2), 80}, {});
+        const auto id = client.connect(now, {wire::Address::v4(10, 0, 0, 2), 80},
+                                       {.fast_open = true});
         ASSERT_TRUE(id);
         a.id = *id;
         const Instant give_up = now + 3600s;

@@ -56,6 +56,7 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
     r.owned = true;
     r.connection.open(environment_, now, iss, secrets_.timestamp_offset(tuple));
     r.connection.on_path_mtu(environment_, now, mtu_towards(now, remote.address));
+    if (options.fast_open) offer_fast_open(now, index);
     touch_record(index);
     return ConnectionId{index, r.generation};
 }

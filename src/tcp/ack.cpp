@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -45,6 +46,7 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
         news.rate = a.rate.on_delivered(arrived, news.newest, delivered_, rtt_.rtt_min());
     }
     if (news.advanced) a.send.release(std::min(seg.ack, a.send.end()));
+    if (extras_ != nullptr && extras_->mtu.probe != 0) settle_mtu_probe(env, now, tcb_.snd.una);
     const bool undone = undo_if_spurious(env, now, seg, news);
     if (sack_) {
         recover_with_sack(env, now, arrived, news);
@@ -53,7 +55,9 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     } else if (!undone) {
         on_duplicate_ack(env, now);
     }
+    if (accecn_) news.marked = read_accecn(env, now, seg, news.acked.delivered);
     tell_congestion_control(env, now, {.flight = flight, .vouched = vouched}, news);
+    if (news.marked != 0) react_to_marks(env, now, seg.ack);
     if (news.advanced) after_progress(now);
     if (sack_) arm_early(now);
 }
@@ -77,6 +81,7 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
                                    .srtt = rtt_.srtt(),
                                    .rtt_min = rtt_.rtt_min(),
                                    .delivered = delivered_,
+                                   .ce_bytes = news.marked,
                                    .pipe = a.control.rules_recovery() ? in_flight() : 0,
                                    .rate = news.rate,
                                    .mss = send_mss(),
@@ -197,18 +202,12 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
     }
 }
 
-// SHLD-8, RFC 3168 6.1.2: one reaction for each window of data.
+// The mark of a segment is owed to the peer; of RFC 3168's echo is made what there is to be made.
 void Connection::take_ecn_echo(Environment& env, Instant now, const Segment& seg) {
-    if (!ecn_) return;
+    if (accecn_) return count_arrival(seg);  // what ACKs say is read with what they acknowledge
     if (seg.has(Flags::cwr)) ecn_echo_ = false;
     if (seg.ecn == wire::Ecn::ce) ecn_echo_ = true;  // until the peer's CWR: 6.1.3
-    if (!seg.has(Flags::ece) || active_ == nullptr || seg.ack <= ecn_recover_) return;
-    ecn_recover_ = tcb_.snd.nxt;
-    if (active_->recovery != Recovery::open) return;
-    active_->control.on(congestion::Congested{
-        .now = now, .in_flight = in_flight(), .mss = send_mss(), .ecn = true});
-    cwr_owed_ = true;
-    note_window(env, now, event::Cause::ecn);
+    if (seg.has(Flags::ece) && react_to_marks(env, now, seg.ack)) cwr_owed_ = true;
 }
 
 }  // namespace estab::tcp

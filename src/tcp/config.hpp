@@ -17,8 +17,27 @@ enum class ProbeForm : std::uint8_t {
 };
 enum class EcnMode : std::uint8_t {
     off,
-    on,       // asked for and accepted
-    passive,  // accepted when the peer asks (Linux's default)
+    on,              // RFC 3168 asked for and accepted
+    passive,         // accepted when the peer asks (Linux's default)
+    accecn,          // RFC 9768 asked for; it and RFC 3168 accepted
+    accecn_ask_ecn,  // RFC 3168 asked for; both accepted
+    accecn_passive,  // neither asked for; both accepted
+};
+constexpr bool accepts_accecn(EcnMode mode) { return mode >= EcnMode::accecn; }
+constexpr bool asks_for_accecn(EcnMode mode) { return mode == EcnMode::accecn; }
+constexpr bool asks_for_ecn(EcnMode mode) {
+    return mode == EcnMode::on || mode == EcnMode::accecn || mode == EcnMode::accecn_ask_ecn;
+}
+enum class MtuProbing : std::uint8_t {  // RFC 4821, as Linux's tcp_mtu_probing
+    off,
+    black_hole,  // smaller packets when the large ones seem to vanish
+    always,      // from base_mss upwards, and again every mtu_probe_interval
+};
+
+// Bits of Config::fast_open, Linux's tcp_fastopen.
+struct FastOpenMode {
+    static constexpr std::uint32_t client = 1, server = 2, client_no_cookie = 4,
+                                   server_no_cookie = 0x200, all_listeners = 0x400;
 };
 
 struct Config {
@@ -40,7 +59,9 @@ struct Config {
     bool timestamps = true;              // RFC 7323 3
     bool sack = true;                    // RFC 2018
     bool dsack = true;                   // RFC 2883
-    EcnMode ecn = EcnMode::passive;      // RFC 3168
+    EcnMode ecn = EcnMode::passive;      // RFC 3168, 9768
+    std::uint8_t accecn_option = 2;      // RFC 9768 3.2.3: 0 never, 1 when it has changed, 2 often
+    std::uint8_t accecn_option_beacon = 3;  // at least so often a round trip
     wire::OptionOrder option_order = wire::OptionOrder::linux_;
     Duration timestamp_tick = 1ms;       // 1 ms to 1 s (RFC 7323 5.4)
     bool require_timestamps = false;     // drop segments without once agreed (RFC 7323 3.2 SHOULD)
@@ -116,6 +137,13 @@ struct Config {
     std::uint8_t hop_limit = 64;         // MUST-49
     std::uint8_t dscp = 0;               // MUST-48
     bool path_mtu_discovery = true;
+    MtuProbing mtu_probing = MtuProbing::black_hole;  // RFC 4821
+    std::uint16_t mtu_probe_base = 1024;    // MSS where a search begins
+    // MSS that a black hole cannot push below. Linux's is 48; but every path carries 576 octets
+    // (RFC 1122 3.3.2), and what looks like a black hole is mostly an outage.
+    std::uint16_t mtu_probe_floor = 512;
+    Duration mtu_probe_interval = 600s;     // until a larger one is tried again
+    std::uint8_t mtu_probe_threshold = 8;   // octets: nearer than this the search is over
     bool hard_icmp_aborts = false;  // SHLD-26 also when established; RFC 5927 advises against it
 
     // Listeners.
@@ -124,6 +152,12 @@ struct Config {
     bool syn_cookies = true;             // when the SYN queue is full
     bool syn_cookies_always = false;
     bool abort_on_overflow = false;      // RST instead of silence when the accept queue is full
+
+    // TCP Fast Open: RFC 7413.
+    std::uint32_t fast_open = 0;         // FastOpenMode; off: a SYN's data may be played back (6.1)
+    std::uint32_t fast_open_pending = 1024;  // of a listener, before their handshakes are complete
+    Duration fast_open_key_lifetime = 24h;   // a cookie is good for one to two of them
+    Duration fast_open_blackhole = 3600s;    // no data in SYNs after they vanished; doubles
 
     // The stack as a whole.
     std::uint32_t time_wait_max = 262'144;

@@ -17,6 +17,7 @@ constexpr FieldType type_of(const std::uint32_t*) { return FieldType::u32; }
 constexpr FieldType type_of(const Duration*) { return FieldType::duration; }
 constexpr FieldType type_of(const ProbeForm*) { return FieldType::probe_form; }
 constexpr FieldType type_of(const EcnMode*) { return FieldType::ecn_mode; }
+constexpr FieldType type_of(const MtuProbing*) { return FieldType::mtu_probing; }
 constexpr FieldType type_of(const wire::OptionOrder*) { return FieldType::option_order; }
 constexpr FieldType type_of(const congestion::Table* const*) { return FieldType::congestion; }
 
@@ -43,7 +44,12 @@ constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(timestamps), "", "RFC 7323 timestamps", "tcp_timestamps"},
     {ESTAB_FIELD(sack), "", "RFC 2018 selective acknowledgments", "tcp_sack"},
     {ESTAB_FIELD(dsack), "", "RFC 2883 duplicate SACK", "tcp_dsack"},
-    {ESTAB_FIELD(ecn), "", "RFC 3168: off, on, or passive (when the peer asks)", "tcp_ecn"},
+    {ESTAB_FIELD(ecn), "", "RFC 3168: on, passive (when the peer asks); RFC 9768: accecn, ...",
+     "tcp_ecn"},
+    {ESTAB_FIELD(accecn_option), "", "RFC 9768's option: 0 never, 1 when it has news, 2 often",
+     "tcp_ecn_option", 0, 2},
+    {ESTAB_FIELD(accecn_option_beacon), "", "the option goes so often a round trip at least",
+     "tcp_ecn_option_beacon"},
     {ESTAB_FIELD(option_order), "", "of a SYN: linux or freebsd", ""},
     {ESTAB_FIELD(timestamp_tick), "time", "one step of the timestamp clock", "", ms, s},
     {ESTAB_FIELD(require_timestamps), "", "drop segments without them once agreed", ""},
@@ -110,6 +116,16 @@ constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(hop_limit), "", "TTL or hop limit of packets", "ip_default_ttl", 1},
     {ESTAB_FIELD(dscp), "", "differentiated services code point", "", 0, 63},
     {ESTAB_FIELD(path_mtu_discovery), "", "packets may not be fragmented", ""},
+    {ESTAB_FIELD(mtu_probing), "", "RFC 4821: off, black_hole, or always (upwards, too)",
+     "tcp_mtu_probing"},
+    {ESTAB_FIELD(mtu_probe_base), "octets", "MSS where a search for the MTU begins",
+     "tcp_base_mss", 48},
+    {ESTAB_FIELD(mtu_probe_floor), "octets", "MSS that a black hole cannot push below",
+     "tcp_mtu_probe_floor", 48},
+    {ESTAB_FIELD(mtu_probe_interval), "time", "until a larger MTU is tried again",
+     "tcp_probe_interval", s},
+    {ESTAB_FIELD(mtu_probe_threshold), "octets", "nearer than this the search is over",
+     "tcp_probe_threshold"},
     {ESTAB_FIELD(hard_icmp_aborts), "", "a hard ICMP error ends an established connection", ""},
     {ESTAB_FIELD(backlog), "connections", "accept queue at most", "somaxconn", 1},
     {ESTAB_FIELD(syn_queue_max), "connections", "half-open ones of a listener",
@@ -118,6 +134,13 @@ constexpr auto fields = std::to_array<ConfigField>({
     {ESTAB_FIELD(syn_cookies_always), "", "for every SYN", ""},
     {ESTAB_FIELD(abort_on_overflow), "", "RST when the accept queue is full",
      "tcp_abort_on_overflow"},
+    {ESTAB_FIELD(fast_open), "", "RFC 7413: off, client, server, both, or Linux's bits",
+     "tcp_fastopen"},
+    {ESTAB_FIELD(fast_open_pending), "connections", "of a listener with text in the SYN", ""},
+    {ESTAB_FIELD(fast_open_key_lifetime), "time", "a cookie is good for one to two of these", "",
+     s},
+    {ESTAB_FIELD(fast_open_blackhole), "time", "no text in SYNs after they vanished; 0: go on",
+     "tcp_fastopen_blackhole_timeout_sec"},
     {ESTAB_FIELD(time_wait_max), "connections", "in TIME-WAIT at most", "tcp_max_tw_buckets"},
     {ESTAB_FIELD(held_syns_max), "connections", "SYNs that wait for their owner's word", ""},
     {ESTAB_FIELD(held_syn_timeout), "time", "they wait so long", ""},
@@ -134,6 +157,7 @@ constexpr Layout layout_of(FieldType type) {
     case FieldType::u8:
     case FieldType::probe_form:
     case FieldType::ecn_mode:
+    case FieldType::mtu_probing:
     case FieldType::option_order: return {1, 1};
     case FieldType::u16: return {2, 2};
     case FieldType::u32: return {4, 4};
@@ -155,7 +179,8 @@ constexpr bool has_every_field() {
     return (end + alignof(Config) - 1) / alignof(Config) * alignof(Config) == sizeof(Config);
 }
 static_assert(has_every_field(), "a field of Config is not in the table, or not in its place");
-static_assert(sizeof(ProbeForm) == 1 && sizeof(EcnMode) == 1 && sizeof(wire::OptionOrder) == 1);
+static_assert(sizeof(ProbeForm) == 1 && sizeof(EcnMode) == 1 && sizeof(MtuProbing) == 1 &&
+              sizeof(wire::OptionOrder) == 1);
 
 template <class T>
 T load(const ConfigField& field, const Config& config) {
@@ -183,7 +208,15 @@ struct Name {
 };
 using Names = std::span<const Name>;
 constexpr Name probe_forms[] = {{"zero_length", 0}, {"one_octet", 1}};
-constexpr Name ecn_modes[] = {{"off", 0}, {"on", 1}, {"passive", 2}, {"0", 0}, {"1", 1}, {"2", 2}};
+constexpr Name ecn_modes[] = {{"off", 0},     {"on", 1},
+                              {"passive", 2}, {"accecn", 3},
+                              {"accecn_ask_ecn", 4}, {"accecn_passive", 5},
+                              {"0", 0},       {"1", 1},
+                              {"2", 2},       {"3", 3},
+                              {"4", 4},       {"5", 5}};
+constexpr Name mtu_probings[] = {{"off", 0}, {"black_hole", 1}, {"always", 2},
+                                 {"0", 0},   {"1", 1},          {"2", 2}};
+constexpr Name fast_opens[] = {{"off", 0}, {"client", 1}, {"server", 2}, {"both", 3}};
 constexpr Name option_orders[] = {{"linux", 0}, {"freebsd", 1}};
 constexpr Name switches[] = {{"off", 0}, {"on", 1},    {"0", 0},     {"1", 1},
                              {"no", 0},  {"yes", 1},   {"false", 0}, {"true", 1}};
@@ -193,6 +226,7 @@ Names names_of(FieldType type) {
     case FieldType::boolean: return switches;
     case FieldType::probe_form: return probe_forms;
     case FieldType::ecn_mode: return ecn_modes;
+    case FieldType::mtu_probing: return mtu_probings;
     case FieldType::option_order: return option_orders;
     case FieldType::u8:
     case FieldType::u16:
@@ -235,7 +269,9 @@ struct Parsed {
 std::optional<Parsed> parse_number(std::string_view text) {
     Parsed parsed;
     const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, parsed.number);
+    const bool hex = text.starts_with("0x");
+    if (hex) text.remove_prefix(2);
+    const auto [rest, error] = std::from_chars(text.data(), end, parsed.number, hex ? 16 : 10);
     if (error != std::errc{} || parsed.number < 0) return {};
     parsed.unit = {rest, static_cast<std::size_t>(end - rest)};
     return parsed;
@@ -295,6 +331,7 @@ std::int64_t type_max(FieldType type) {
     case FieldType::duration:
     case FieldType::probe_form:
     case FieldType::ecn_mode:
+    case FieldType::mtu_probing:
     case FieldType::option_order:
     case FieldType::congestion: break;
     }
@@ -377,6 +414,8 @@ const ConfigField* find_config_field(std::string_view name) {
 }
 
 std::string config_text(const ConfigField& field, const Config& config) {
+    if (field.name == "fast_open" && config.fast_open < std::size(fast_opens))
+        return std::string(fast_opens[config.fast_open].text);
     switch (field.type) {
     case FieldType::u8: return number_text(load<std::uint8_t>(field, config), field.unit);
     case FieldType::u16: return number_text(load<std::uint16_t>(field, config), field.unit);
@@ -388,6 +427,7 @@ std::string config_text(const ConfigField& field, const Config& config) {
     case FieldType::boolean:
     case FieldType::probe_form:
     case FieldType::ecn_mode:
+    case FieldType::mtu_probing:
     case FieldType::option_order: break;
     }
     const std::uint8_t value = load<std::uint8_t>(field, config);
@@ -399,6 +439,13 @@ std::string config_text(const ConfigField& field, const Config& config) {
 Result<void, std::string> set_config(Config& config, const ConfigField& field,
                                      std::string_view text, bool as_sysctl) {
     if (field.type == FieldType::congestion) return set_algorithm(config, field, text);
+    if (field.name == "fast_open") {
+        for (const Name& name : fast_opens) {
+            if (!equals(text, name.text)) continue;
+            config.fast_open = name.value;
+            return {};
+        }
+    }
     if (!names_of(field.type).empty()) return set_name(config, field, text);
     return set_number(config, field, text, as_sysctl);
 }

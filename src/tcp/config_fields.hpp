@@ -20,7 +20,8 @@ enum class FieldType : std::uint8_t {
     u32,
     duration,       // 200ms; never
     probe_form,     // zero_length, one_octet
-    ecn_mode,       // off, on, passive
+    ecn_mode,       // off, on, passive, accecn, accecn_ask_ecn, accecn_passive
+    mtu_probing,    // off, black_hole, always
     option_order,   // linux, freebsd
     congestion,     // an algorithm's name
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "congestion/cubic.hpp"
+#include "tcp/extras.hpp"
 
 namespace estab::tcp {
 
@@ -69,9 +70,15 @@ void Connection::time_wait(Environment& env, Instant now) {
     deactivate_if_idle(env, now);
 }
 
+bool Connection::have_extras(Environment& env) {
+    if (extras_ == nullptr) extras_ = env.extras.make();
+    return extras_ != nullptr;
+}
+
 bool Connection::activate(Environment& env) {
     if (active_ != nullptr) return true;
-    const Seq snd = fin_sent_ ? std::min(tcb_.snd.una, fin_seq_) : tcb_.snd.una;
+    const Seq una = std::max(tcb_.snd.una, tcb_.snd.iss + 1);  // the SYN is no text
+    const Seq snd = fin_sent_ ? std::min(una, fin_seq_) : una;
     active_ = env.actives.make(env.chunks, env.sent, snd, tcb_.rcv.nxt,
                                congestion::Control(table(), start_of_control({})));
     if (active_ == nullptr) {
@@ -121,6 +128,8 @@ void Connection::release(Environment& env) {
     enter(env, last_sent_, State::closed);
     if (active_ != nullptr) env.actives.free(active_);
     active_ = nullptr;
+    if (extras_ != nullptr) env.extras.free(extras_);
+    extras_ = nullptr;
     if (own_config_) env.configs.free(const_cast<Config*>(config_));
     own_config_ = false;
 }
@@ -163,8 +172,12 @@ std::uint16_t Connection::send_mss() const {
 }
 
 std::uint64_t Connection::write_room() const {
-    if (!can_send(state_) || fin_queued_) return 0;
     const std::uint64_t queued = active_ != nullptr ? active_->send.size() : 0;
+    if (state_ == State::syn_sent && !fin_queued_) {
+        const std::uint64_t early = syn_text_room();
+        return early > queued ? early - queued : 0;
+    }
+    if (!may_write() || fin_queued_) return 0;
     if (queued >= send_buffer_) return 0;
     const std::uint64_t not_sent =
         active_ != nullptr
@@ -211,7 +224,8 @@ std::uint64_t Connection::drop_out_of_order(Environment& env) {
 }
 
 std::uint64_t Connection::memory_bytes() const {
-    std::uint64_t bytes = sizeof *this + (own_config_ ? sizeof(Config) : 0);
+    std::uint64_t bytes = sizeof *this + (own_config_ ? sizeof(Config) : 0) +
+                          (extras_ != nullptr ? sizeof(Extras) : 0);
     if (active_ != nullptr) bytes += sizeof *active_ + active_->send.size() + active_->recv.held();
     return bytes;
 }
@@ -226,7 +240,8 @@ void Connection::check_invariants() const {
     CHECK(active_->with_prr == (active_->recovery == Recovery::fast && uses_prr()));
     CHECK(active_->frto == Frto::off || active_->recovery == Recovery::timeout);
     CHECK(active_->control.cwnd() >= 1);
-    CHECK(active_->sent.empty() || active_->sent.first()->begin == tcb_.snd.una);
+    CHECK(active_->sent.empty() ||
+          active_->sent.first()->begin == std::max(tcb_.snd.una, tcb_.snd.iss + 1));
     CHECK(active_->sent.empty() || active_->sent.last()->end == std::min(tcb_.snd.nxt, data_end()));
 }
 
@@ -245,7 +260,9 @@ Info Connection::info(Instant now) const {
     i.sack = sack_;
     i.timestamps = timestamps_;
     i.ecn = ecn_;
+    i.accecn = accecn_;
     i.scaling = scaling_;
+    i.fast_open = syn_text_;
     i.cwnd = cwnd();
     i.ssthresh = ssthresh();
     i.unacked = distance(tcb_.snd.una, tcb_.snd.nxt);

@@ -20,6 +20,11 @@
 
 namespace estab::tcp {
 
+struct Extras;
+struct FastOpen;
+struct FastOpenCookie;
+struct FastOpenOffer;
+
 // What a handshake has agreed on. A listener makes it from a SYN, keeps it in a half-open record or
 // gets it back from a cookie.
 struct Handshake {
@@ -27,6 +32,8 @@ struct Handshake {
     std::uint16_t peer_mss = 536;
     std::uint8_t snd_shift = 0, rcv_shift = 0;
     bool scaling = false, sack = false, timestamps = false, ecn = false;
+    bool accecn = false;             // RFC 9768; then `ecn` is not
+    wire::Ecn syn_ecn = wire::Ecn::not_ect;  // that the peer's SYN came with
     std::uint32_t ts_recent = 0;
     std::uint32_t ts_offset = 0;
     std::uint32_t syn_window = 0;    // the window that the peer's SYN offered, octets
@@ -68,6 +75,7 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     std::uint16_t snd_mss = 0, rcv_mss = 0, path_mtu = 0;
     std::uint8_t snd_shift = 0, rcv_shift = 0;
     bool sack = false, timestamps = false, ecn = false, scaling = false;
+    bool accecn = false, fast_open = false;  // RFC 9768; text went or came with the SYN
     std::uint64_t cwnd = 0, ssthresh = 0;
     std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
     std::uint64_t sacked_segments = 0, delivered = 0;
@@ -108,6 +116,16 @@ public:
     void resume_time_wait(Instant now, Seq snd_nxt, Seq rcv_nxt, std::uint32_t rcv_wnd,
                           std::optional<std::uint32_t> ts_recent, std::uint32_t ts_offset,
                           Instant ends_at);
+
+    // TCP Fast Open, RFC 7413. Just after open(): the SYN carries the cookie and what is written
+    // until it goes, or asks for a cookie. False, and no trace of it: no memory.
+    bool offer_fast_open(Environment& env, const FastOpenOffer& offer);
+    // Becomes the SYN-RECEIVED connection that a SYN with a good cookie makes at once: its text can
+    // be read and answered. The SYN-ACK is owed, with `fresh`, a cookie for the next time.
+    bool accept_fast_open(Environment& env, Instant now, const Handshake& agreed, Segment& syn,
+                          const FastOpenCookie& fresh);
+    const FastOpen* fast_open() const;        // nullptr: it has no part in this
+    void forget_fast_open(Environment& env);
 
     // --- Input
     enum class Verdict : std::uint8_t {
@@ -170,6 +188,10 @@ public:
     std::uint8_t icmp_type() const { return icmp_type_; }  // of the error that ended or troubled it
     std::uint8_t icmp_code() const { return icmp_code_; }
     bool active_open() const { return active_open_; }
+    bool serves_early() const {  // text flows both ways before the handshake is over (RFC 7413)
+        return fast_open_ && !active_open_ && state_ == State::syn_received;
+    }
+    bool may_write() const { return can_send(state_) || serves_early(); }
     std::uint64_t unread() const { return active_ ? active_->recv.unread() : 0; }
     bool can_read() const { return unread() != 0 || fin_consumable() || state_ == State::closed; }
     std::uint64_t write_room() const;
@@ -188,6 +210,7 @@ public:
     std::uint32_t ts_recent() const { return ts_recent_; }
     bool has_ts_recent() const { return ts_recent_valid_; }
     std::uint16_t path_mtu() const { return path_mtu_; }
+    std::uint16_t peer_mss() const { return peer_mss_; }
     std::uint16_t send_mss() const;           // effective: options counted (MUST-16)
     // Gives back everything borrowed; the connection is dead afterwards.
     void release(Environment& env);
@@ -205,6 +228,7 @@ private:
         bool advanced = false;       // SND.UNA moved
         bool duplicate = false;      // RFC 5681 2
         bool original = false;       // it delivered what was never sent again (RFC 5682)
+        std::uint64_t marked = 0;    // of the octets delivered, those with a CE mark (RFC 9768)
         Instant resent_at{};         // the latest retransmission among what it delivered
         DeliveryRate::Newest newest{}; // the last sent among what it delivered
         congestion::RateSample rate{};
@@ -220,6 +244,28 @@ private:
     void learn_window_scale(const Segment& syn);
     void become_established(Environment& env, Instant now);
     bool make_syn(Environment& env, Instant now, Segment& out);
+    // fast_open.cpp
+    void put_fast_open(Environment& env, Instant now, Segment& out);
+    void settle_fast_open(Environment& env, Instant now, const Segment& syn_ack);
+    std::uint64_t syn_text_room() const;
+    bool have_extras(Environment& env);
+    // accecn.cpp
+    bool begin_accecn(Environment& env, wire::Ecn heard);
+    void offer_ecn(bool reply, Segment& out);
+    void agree_on_ecn(Environment& env, Instant now, const Segment& syn);
+    void hear_handshake_ack(Environment& env, Instant now, const Segment& seg);
+    bool may_mark() const;           // text goes out as ECN-capable
+    void count_arrival(const Segment& seg);
+    void put_ecn_feedback(Segment& out);
+    void put_accecn_option(Segment& out);
+    std::uint64_t read_accecn(Environment& env, Instant now, const Segment& seg,
+                              std::uint64_t delivered);
+    bool react_to_marks(Environment& env, Instant now, Seq ack);
+    // plpmtud.cpp
+    bool plan_mtu_probe(Environment& env, Instant now, const Room& room, Segment& out);
+    void settle_mtu_probe(Environment& env, Instant now, Seq acked);
+    void search_black_hole(Environment& env, Instant now);
+    void set_path_mtu(Environment& env, Instant now, std::uint32_t mtu, event::Cause cause);
     std::uint32_t initial_window_bytes() const;
     std::uint16_t advertised_mss() const;
     // segment_arrives.cpp: RFC 9293 3.10.7.4, in its order
@@ -357,6 +403,7 @@ private:
 
     Tcb tcb_;
     Active* active_ = nullptr;
+    Extras* extras_ = nullptr;
     const Config* config_;
     wire::FourTuple tuple_;
     std::uint32_t id_;
@@ -371,6 +418,7 @@ private:
         bool keepalive : 1 = false;
         bool fin : 1 = false;        // retransmission of our FIN
         bool dsack : 1 = false;
+        bool handshake_ack : 1 = false;  // alone, before anything else (RFC 9768 3.2.2.1)
         std::uint8_t duplicate_acks =
             0;  // one for each out-of-order segment, when the peer lacks SACK
     } owed_;
@@ -382,7 +430,8 @@ private:
     bool sack_ : 1 = false;
     bool timestamps_ : 1 = false;
     bool scaling_ : 1 = false;
-    bool ecn_ : 1 = false;
+    bool ecn_ : 1 = false;               // agreed on, as in RFC 3168 or ...
+    bool accecn_ : 1 = false;            // ... as in RFC 9768
     bool ecn_echo_ : 1 = false;          // a CE mark has arrived and the peer's CWR has not
     bool cwr_owed_ : 1 = false;          // tell the peer that its ECE was heard
     bool ts_recent_valid_ : 1 = false;
@@ -398,6 +447,8 @@ private:
     bool sws_override_ : 1 = false;      // the sender's silly-window timer has run out
     bool syn_lost_ : 1 = false;          // our SYN or SYN-ACK had to be sent again
     bool has_soft_error_ : 1 = false;
+    bool fast_open_ : 1 = false;         // RFC 7413: until the handshake is over
+    bool syn_text_ : 1 = false;          // our SYN's text was taken, or the peer's by us
 
     Error error_{};
     Error soft_error_{};  // the last soft ICMP error (RFC 5461): told when all else fails

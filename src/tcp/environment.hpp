@@ -15,6 +15,7 @@ namespace estab::tcp {
 
 struct Active;
 struct Config;
+struct Extras;
 
 // So many challenge ACKs a second for everyone together, the share drawn anew each second so that
 // it cannot be counted from outside (RFC 5961 7, and the side channel that a fixed limit opened).
@@ -44,6 +45,7 @@ struct Environment {
     SentPool& sent;
     Pool<Active>& actives;
     Pool<Config>& configs;
+    Pool<Extras>& extras;
     event::Log& log;
     event::Counters& counters;
     ChallengeLimit& challenges;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -38,6 +39,9 @@ void Connection::resume(Environment& env, Instant now, const Handshake& agreed) 
     sack_ = agreed.sack;
     timestamps_ = agreed.timestamps;
     ecn_ = agreed.ecn;
+    if (agreed.accecn && begin_accecn(env, agreed.syn_ecn)) {
+        extras_->accecn->marks = agreed.retransmits < 2;  // the last SYN-ACK said nothing of it
+    }
     peer_mss_ = std::max(agreed.peer_mss, config_->mss_min);
     if (agreed.timestamps) {
         ts_recent_ = agreed.ts_recent;
@@ -121,11 +125,16 @@ void Connection::become_established(Environment& env, Instant now) {
     last_received_ = now;
     notice_.connected = notice_.writable = true;
     enter(env, now, State::established);
+    if (config_->mtu_probing == MtuProbing::always) search_black_hole(env, now);
     rearm_keepalive(now);  // only a synchronized connection has one
     note(env, now, event::Kind::connected, static_cast<std::uint64_t>(rtt_.srtt().count()));
     note_window(env, now, event::Cause::open);
     if (fin_queued_)
         enter(env, now, State::fin_wait_1);  // shutdown() came before the handshake's end
+    if (fast_open_ && !active_open_) {
+        fast_open_ = false;
+        if (extras_->fast_open) extras_->fast_open->settled = true;
+    }
 }
 
 // RFC 9293 3.10.7.3. Returns the segment to the common steps when text or a FIN came with the SYN.
@@ -153,14 +162,9 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
         seg.wnd << (planted(Bug::window_scale) ? 7 : 0);  // a SYN's window is never scaled
     negotiate(seg);
     ts_recent_at_ = now;
-    // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT, whatever the other
-    // answers.
-    if (config_->ecn == EcnMode::on && retries_ == 0) {
-        ecn_ = ack ? seg.has(Flags::ece) &&
-                         !seg.has(Flags::cwr)  // RFC 3168 6.1.1: SYN-ACK has ECE only
-                   : seg.has(Flags::ece) && seg.has(Flags::cwr);
-    }
+    agree_on_ecn(env, now, seg);
     last_ack_sent_ = tcb_.rcv.nxt;
+    if (active_ != nullptr) active_->recv.begin_at(tcb_.rcv.nxt);
     last_received_ = now;
     if (tcb_.rcv.edge < tcb_.rcv.nxt) tcb_.rcv.edge = tcb_.rcv.nxt + recv_window_;
     if (ack) {
@@ -173,6 +177,7 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
             if (rtt >= 0s && rtt < 1h) rtt_.add(now, rtt);
         }
         become_established(env, now);
+        if (fast_open_) settle_fast_open(env, now, seg);
         owed_.ack = true;  // it may carry data (U-4)
         owed_.syn = false;
     } else {  // simultaneous open (MUST-10)
@@ -193,7 +198,7 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
     return Verdict::done;
 }
 
-// SYN, or SYN-ACK after a simultaneous open, with everything that a handshake offers.
+// SYN, or SYN-ACK of those who are no mere half-open record, with everything that it offers.
 bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     const bool reply = state_ == State::syn_received;
     start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
@@ -204,11 +209,7 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     if (reply ? timestamps_ : config_->timestamps) {
         o.timestamps = wire::Timestamps{ts_now(now), reply ? ts_recent_ : 0};
     }
-    if (!reply && config_->ecn == EcnMode::on && retries_ == 0) {
-        out.flags.bits |= Flags::ece | Flags::cwr;
-    } else if (reply && ecn_) {
-        out.flags.bits |= Flags::ece;
-    }
+    offer_ecn(reply, out);
     if (recv_window_ == 0) {
         recv_window_ = first_window(*config_, advertised_mss() - (reply && timestamps_ ? 12u : 0u));
     }
@@ -219,7 +220,8 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
         out.wnd = recv_window_;
     }
     out.window_field = static_cast<std::uint16_t>(std::min<std::uint32_t>(out.wnd, 65'535));
-    if (tcb_.snd.nxt == tcb_.snd.iss) {
+    const bool first = tcb_.snd.nxt == tcb_.snd.iss;
+    if (first) {
         tcb_.snd.nxt = tcb_.snd.iss + 1;  // S0-7: the SYN is one number
     } else if (retries_ != 0) {
         ++stats_.retransmits;
@@ -229,6 +231,7 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
              static_cast<std::uint64_t>(event::Cause::timeout), retries_);
     }
     if (retries_ == 0) last_sent_ = now;
+    if (fast_open_ && (first || reply) && retries_ == 0) put_fast_open(env, now, out);
     owed_.syn = owed_.ack = false;
     arm_retransmit(now);
     ++stats_.segments_out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 
 namespace estab::tcp {
 
@@ -58,10 +59,21 @@ void Connection::on_path_mtu(Environment& env, Instant now, std::uint32_t mtu) {
     const std::uint32_t least = tuple_.remote.address.is_v4() ? 552 : 1280;
     mtu = std::clamp<std::uint32_t>(mtu, std::min<std::uint32_t>(least, interface_mtu_),
                                     interface_mtu_);
+    if (extras_ != nullptr && extras_->mtu.on) {  // a router's word bounds the search
+        MtuSearch& m = extras_->mtu;
+        m.high = static_cast<std::uint16_t>(std::min<std::uint32_t>(m.high, mtu));
+        m.low = std::min(m.low, m.high);
+        if (mtu > m.low) return;
+    }
+    set_path_mtu(env, now, mtu, event::Cause::icmp);
+}
+
+void Connection::set_path_mtu(Environment& env, Instant now, std::uint32_t mtu,
+                              event::Cause cause) {
     if (mtu == path_mtu_) return;
     const std::uint16_t before = send_mss();
     path_mtu_ = static_cast<std::uint16_t>(mtu);
-    note(env, now, event::Kind::path_mtu, mtu, send_mss());
+    note(env, now, event::Kind::path_mtu, mtu, send_mss(), static_cast<std::uint64_t>(cause));
     if (active_ == nullptr || state_ == State::syn_sent || state_ == State::syn_received) return;
     active_->control.on(congestion::MssChanged{before, send_mss()});
     if (send_mss() >= before) return;

@@ -3,21 +3,32 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
 using wire::Flags;
 
+namespace {
+
+// A device that cuts takes the flag CWR for RFC 3168's, and leaves it on the first piece alone.
+bool may_be_cut(const AccEcn& a) { return (ace_flags(a.received.cep) & Flags::cwr) == 0; }
+
+}  // namespace
+
 bool Connection::next_segment(Environment& env, Instant now, const Room& room, Segment& out) {
     if (owed_.reset) return make_reset(env, out);
+    if (owed_.handshake_ack && (owed_.ack || owed_.challenge) && is_synchronized(state_))
+        return plan_ack(env, now, out);
     switch (state_) {
     case State::closed:
     case State::listen: return false;
     case State::syn_sent: return owed_.syn && make_syn(env, now, out);
     case State::syn_received:
         if (owed_.syn) return make_syn(env, now, out);
-        return plan_ack(env, now, out);
+        if (!serves_early()) return plan_ack(env, now, out);
+        break;
     case State::established:
     case State::fin_wait_1:
     case State::fin_wait_2:
@@ -29,9 +40,11 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
     if (active_ != nullptr && active_->send.size() != 0 &&
         !(active_->paced && waits_for_its_time(now))) {
         if (active_->tail_probe_due && plan_tail_probe(env, now, room, out)) return true;
-        if (plan_retransmission(env, now, room, out) ||
-            plan_new_data(env, now, room, out, false))
+        if (plan_retransmission(env, now, room, out)) return true;
+        out.segments = 1;
+        if (extras_ != nullptr && extras_->mtu.on && plan_mtu_probe(env, now, room, out))
             return true;
+        if (out.segments != 0 && plan_new_data(env, now, room, out, false)) return true;
     }
     if (plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out))
         return true;
@@ -57,7 +70,9 @@ void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segmen
     if (timestamps_) {
         out.options.timestamps = wire::Timestamps{ts_now(now), ts_recent_valid_ ? ts_recent_ : 0};
     }
-    if ((flags & Flags::ack) != 0) fill_sack(out);
+    if ((flags & Flags::ack) == 0) return;
+    fill_sack(out);
+    if (accecn_) put_accecn_option(out);
 }
 
 // The acknowledgment rides on whatever goes out.
@@ -69,7 +84,7 @@ void Connection::finish_segment(Environment& env, Segment& out) {
                          : env.counters.TcpExt_TCPFromZeroWindowAdv);
     }
     out.wnd = static_cast<std::uint32_t>(tcb_.rcv.wnd());
-    if (ecn_echo_) out.flags.bits |= Flags::ece;
+    if (ecn_) put_ecn_feedback(out);
     owed_.ack = owed_.dsack = false;
     ack_pending_ = 0;
     ack_pending_octets_ = 0;
@@ -145,7 +160,7 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
             note_window_use(flight, true);
             return false;
         }
-        const bool many = room.gso && !owed_.dsack;
+        const bool many = room.gso && !owed_.dsack && !(accecn_ && !may_be_cut(*extras_->accecn));
         if (many) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
     }
     allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
@@ -179,7 +194,9 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
         env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
     const event::Cause cause = a.recovery != Recovery::open ? loss_cause()
                                : a.tail_probe_due           ? event::Cause::tail_probe
-                                                            : event::Cause::none;  // path MTU
+                               : record.begin == tcb_.snd.iss + 1 && fast_open_
+                                   ? event::Cause::handshake  // the SYN's text was not taken
+                                   : event::Cause::none;      // path MTU
     note(env, now, event::Kind::retransmit, record.begin.wire().raw,
          (record.begin + octets).wire().raw,
          static_cast<std::uint64_t>(cause), record.retransmitted);
@@ -194,7 +211,8 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     const std::uint32_t mss = segment_mss(out, room);
     const std::uint32_t most = payload_max(out, room);
     // The urgent pointer, CWR and a DSACK belong to one wire segment.
-    const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_ || owed_.dsack;
+    const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_ || owed_.dsack ||
+                        (accecn_ && !may_be_cut(*extras_->accecn));
     const std::uint32_t octets =
         as_probe ? static_cast<std::uint32_t>(std::min<std::uint64_t>(sendable(), mss))
                  : new_data_allowance(now, mss, single ? mss : burst_max(mss, most));
@@ -216,7 +234,7 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     note_window_use(flight, flight + mss > cwnd());  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
-    if (ecn_) {
+    if (ecn_ && may_mark()) {
         out.ecn = wire::Ecn::ect0;
         if (cwr_owed_) out.flags.bits |= Flags::cwr;
         cwr_owed_ = false;
@@ -395,7 +413,9 @@ bool Connection::plan_probe(Environment& env, Instant now, Segment& out) {
 // <SEQ=SND.NXT><CTL=RST,ACK>, RFC 9293 3.10.5.
 bool Connection::make_reset(Environment& env, Segment& out) {
     owed_.reset = false;
-    start_segment({}, tcb_.snd.nxt, Flags::rst | Flags::ack, out);
+    // Whose SYN-ACK has not even gone answers the SYN (3.10.7.1): its own number is not known.
+    const Seq at = stats_.segments_out != 0 ? tcb_.snd.nxt : Seq(0);
+    start_segment({}, at, Flags::rst | Flags::ack, out);
     out.options = {};
     out.wnd = 0;
     out.window_field = 0;

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 
 namespace estab::tcp {
 
@@ -153,6 +154,17 @@ void Connection::score_losses() {
     a.judged_below = limit;
 }
 
+namespace {
+
+// What is missing is the probe for the MTU and nothing else.
+bool is_probe_alone(const MtuSearch& m, const SentQueue& sent) {
+    const Sent* lost = sent.first_lost();
+    return m.probe != 0 && lost != nullptr && lost->begin == m.begin &&
+           sent.lost_bytes() == lost->size();
+}
+
+}  // namespace
+
 // An acknowledgment is on the scoreboard; what follows from it.
 void Connection::recover_with_sack(Environment& env, Instant now, Instant arrived,
                                    const AckNews& news) {
@@ -168,8 +180,13 @@ void Connection::recover_with_sack(Environment& env, Instant now, Instant arrive
     a.doubt_until = never;
     const bool in_doubt = a.sent.sacked_bytes() != 0 || a.recovery != Recovery::open;
     const bool more_lost = in_doubt && detect_losses(now, arrived);
-    if (a.recovery == Recovery::open && (more_lost || (over && a.sent.lost_bytes() != 0)))
+    const bool begins =
+        a.recovery == Recovery::open && (more_lost || (over && a.sent.lost_bytes() != 0));
+    if (begins && extras_ != nullptr && is_probe_alone(extras_->mtu, a.sent)) {
+        settle_mtu_probe(env, now, Seq());
+    } else if (begins) {
         enter_recovery(env, now, news.acked.delivered);
+    }
     if (a.with_prr) {
         a.prr.on_ack(news.acked.delivered, in_flight(), news.advanced && !more_lost, send_mss());
     }
@@ -179,6 +196,7 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     Active& a = *active_;
     const std::uint64_t flight = distance(tcb_.snd.una, tcb_.snd.nxt);
     const event::Cause cause = loss_cause();
+    if (extras_ != nullptr) extras_->mtu.probe = 0;  // what becomes of it says nothing now
     arm_undo();
     a.recovery = Recovery::fast;
     a.recover = tcb_.snd.nxt;

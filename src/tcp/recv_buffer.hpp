@@ -22,6 +22,11 @@ public:
     RecvBuffer(const RecvBuffer&) = delete;
     RecvBuffer& operator=(const RecvBuffer&) = delete;
 
+    // Where the stream begins, once that is known. Nothing has been stored yet.
+    void begin_at(Seq begin) {
+        CHECK(empty());
+        begin_ = next_ = origin_ = begin;
+    }
     Seq begin() const { return begin_; }  // the next octet the user will read
     Seq next() const { return next_; }    // RCV.NXT as far as data goes: one past what is in order
     std::uint64_t unread() const { return distance(begin_, next_); }  // in order

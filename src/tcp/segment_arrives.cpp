@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -49,12 +50,16 @@ bool Connection::fails_paws(Instant now, const Segment& seg) const {
 }
 
 Connection::Step Connection::first_check_sequence(Environment& env, Instant now, Segment& seg) {
-    // The other half of a simultaneous open: the SYN that we have already counted, now with its
-    // ACK.
-    if (state_ == State::syn_received && active_open_ && seg.has(Flags::syn) &&
-        seg.has(Flags::ack) && seg.seq == tcb_.rcv.irs) {
-        seg.seq += 1;
-        seg.flags.bits &= static_cast<std::uint16_t>(~Flags::syn);
+    if (state_ == State::syn_received && seg.has(Flags::syn) && seg.seq == tcb_.rcv.irs) {
+        if (active_open_ && seg.has(Flags::ack)) {
+            // The other half of a simultaneous open: the SYN that we have already counted, now
+            // with its ACK.
+            seg.seq += 1;
+            seg.flags.bits &= static_cast<std::uint16_t>(~Flags::syn);
+        } else if (serves_early() && !seg.has(Flags::ack | Flags::rst)) {
+            owed_.syn = true;  // our SYN-ACK was lost
+            return Step::stop;
+        }
     }
     if (fails_paws(now, seg)) {
         ++env.counters.TcpExt_PAWSEstab;
@@ -101,6 +106,10 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg, bool 
     if (seg.has(Flags::rst)) return;
     if (seg.has(Flags::syn) && config_->rfc5961) {
         challenge(env, now, seg);  // RFC 5961 4.2: whatever its sequence number
+        if (accecn_ && active_open_ && seg.has(Flags::ack) && seg.seq == tcb_.rcv.irs) {
+            extras_->accecn->heard = seg.ecn;  // RFC 9768 3.2.2.1: of the latest SYN-ACK
+            owed_.handshake_ack = owed_.challenge;
+        }
         return;
     }
     if (state_ == State::time_wait && seg.has(Flags::fin)) {
@@ -165,6 +174,8 @@ Connection::Step Connection::second_check_rst(Environment& env, Instant now, con
         // A passive open goes back to LISTEN, which it never left: nobody is told.
         if (active_open_) {
             finish(env, now, Error::refused);
+        } else if (fast_open_) {  // somebody may have it already
+            finish(env, now, Error::reset);
         } else {
             orphan_ = true;
             finish(env, now, Error::reset);
@@ -190,7 +201,7 @@ Connection::Step Connection::second_check_rst(Environment& env, Instant now, con
 Connection::Step Connection::fourth_check_syn(Environment& env, Instant now, const Segment& seg) {
     if (!seg.has(Flags::syn)) return Step::next;
     if (state_ == State::syn_received && !active_open_) {
-        orphan_ = true;  // back to LISTEN
+        if (!fast_open_) orphan_ = true;  // back to LISTEN
         finish(env, now, Error::reset);
         return Step::stop;
     }
@@ -212,9 +223,12 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
         snd.wl1 = seg.seq;
         snd.wl2 = seg.ack;
         snd.una = snd.iss + 1;
-        if (stats_.retransmits == 0 && retries_ == 0 && last_sent_ != Instant{})
+        if (stats_.retransmits == 0 && retries_ == 0 && last_sent_ != Instant{} &&
+            stats_.data_out == 0)
             rtt_.add(now, arrived - last_sent_);
+        if (accecn_) hear_handshake_ack(env, now, seg);
         become_established(env, now);
+        if (snd.una < snd.nxt) arm_retransmit(now);  // text went ahead of this
         // It may acknowledge more than the SYN only if we had sent more: go on as ESTABLISHED.
     }
     // MAY-12, RFC 5961 5.2: one of the far past or of the future is an attempt to inject.
@@ -229,7 +243,7 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
     last_received_ = now;
     probes_ = 0;
     if (keepalive_at_ != never) rearm_keepalive(now);
-    take_ecn_echo(env, now, seg);
+    if (ecn_) take_ecn_echo(env, now, seg);
     // An old ACK says nothing new, but the segment's text may still be: ignore only the ACK.
     if (seg.ack >= snd.una) {
         on_ack(env, now, arrived, seg);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 
 namespace estab::tcp {
 
@@ -75,6 +76,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
          static_cast<std::uint64_t>(current_rto().count()), backoff_, tcb_.snd.una.wire().raw);
     if (state_ == State::syn_sent || state_ == State::syn_received) {
         owed_.syn = true;
+        if (fast_open_ && extras_->fast_open) extras_->fast_open->syns_lost = retries_;
         if (retries_ > config_->syn_linear_timeouts && backoff_ < 32) ++backoff_;
         return;
     }
@@ -87,6 +89,9 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
         return;
     }
     limits_.was(now, Limit::timeout);
+    if (extras_ != nullptr && extras_->mtu.probe != 0) settle_mtu_probe(env, now, Seq());
+    if (retries_ >= config_->retries1 && config_->mtu_probing != MtuProbing::off)
+        search_black_hole(env, now);
     time_out_data(env, now);
     if (backoff_ < 32) ++backoff_;  // RFC 6298 5.5, MUST-19
     arm_retransmit(now);

@@ -7,8 +7,9 @@ namespace estab::tcp {
 
 Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octets) {
     if (has_error_) return fail(error_);
-    if (state_ == State::syn_sent || state_ == State::syn_received) return fail(Error::would_block);
-    if (!can_send(state_) || fin_queued_) {
+    const bool opening = state_ == State::syn_sent || state_ == State::syn_received;
+    if (opening && !serves_early() && write_room() == 0) return fail(Error::would_block);
+    if (!opening && (!can_send(state_) || fin_queued_)) {
         return fail(state_ == State::closed ? Error::not_connected : Error::broken_pipe);
     }
     if (octets.empty()) return std::size_t{0};
@@ -19,7 +20,7 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
     }
     if (!activate(env)) return fail(Error::no_memory);
     if (active_->send.size() == 0) {
-        restart_after_idle(env, now);
+        if (!opening) restart_after_idle(env, now);
         active_->rate.on_application_limit(delivered_, 0);
     } else {
         note_application_limit(in_flight());

@@ -41,6 +41,17 @@ struct SackBlock {  // RFC 2018
     friend constexpr bool operator==(SackBlock, SackBlock) = default;
 };
 
+// RFC 9768 3.2.3: octets that arrived with each mark, 24 bits of each. The option may end early.
+struct AccEcnOption {
+    std::uint8_t fields = 0;      // how many of the three are there, in the order of the wire
+    bool order1 = false;          // kind 174: ECT(1), CE, ECT(0); else 172: ECT(0), CE, ECT(1)
+    std::uint32_t e0b = 0, ceb = 0, e1b = 0;
+    bool has_ect0() const { return fields >= (order1 ? 3 : 1); }
+    bool has_ce() const { return fields >= 2; }
+    bool has_ect1() const { return fields >= (order1 ? 1 : 3); }
+    friend constexpr bool operator==(const AccEcnOption&, const AccEcnOption&) = default;
+};
+
 // What the options say, in any order, on any segment (MUST-4, MUST-5). An option that is unknown,
 // or known but not of a length it may have, is skipped by its length and counted in unknown_count
 // (MUST-6). A length of 0 or 1, or one past the header, ends the list: malformed (MUST-7); what
@@ -55,13 +66,15 @@ struct TcpOptions {
     std::array<SackBlock, 4> sack{};
     std::optional<Bytes> fast_open;  // cookie, may be empty (RFC 7413); points into what was read
     bool fast_open_experimental = false;  // as kind 254 with 0xF989 instead of kind 34
+    std::optional<AccEcnOption> accecn;
     std::uint8_t unknown_count = 0;
     bool malformed = false;
 
     std::span<const SackBlock> sack_blocks() const { return {sack.data(), sack_count}; }
     // Nothing but perhaps timestamps: nearly every segment of an established connection.
     bool at_most_timestamps() const {
-        return !mss && !window_scale && !sack_permitted && sack_count == 0 && !fast_open;
+        return !mss && !window_scale && !sack_permitted && sack_count == 0 && !fast_open &&
+               !accecn;
     }
 };
 

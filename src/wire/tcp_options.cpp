@@ -16,6 +16,8 @@ enum Kind : std::uint8_t {
     sack = 5,            // RFC 2018 3
     timestamps = 8,      // RFC 7323 3.2
     fast_open = 34,      // RFC 7413 4.1.1
+    accecn_order0 = 172,  // RFC 9768 3.2.3
+    accecn_order1 = 174,
     experimental = 254,  // RFC 6994, with a magic number in front
 };
 constexpr std::uint16_t fast_open_magic = 0xf989;
@@ -41,6 +43,21 @@ bool read_fast_open(Bytes cookie, bool is_experimental, TcpOptions& options) {
     return true;
 }
 
+std::uint32_t load_be24(const std::uint8_t* p) {
+    return std::uint32_t{p[0]} << 16 | load_be16(p + 1);
+}
+
+bool read_accecn(Bytes value, bool order1, TcpOptions& options) {
+    if (options.accecn) return true;
+    // Of another length: whole fields count, the rest is padding (RFC 9768 3.2.3).
+    const auto fields = static_cast<std::uint8_t>(std::min<std::size_t>(value.size() / 3, 3));
+    AccEcnOption o{.fields = fields, .order1 = order1};
+    std::uint32_t* const places[] = {order1 ? &o.e1b : &o.e0b, &o.ceb, order1 ? &o.e0b : &o.e1b};
+    for (std::size_t i = 0; i < o.fields; ++i) *places[i] = load_be24(value.data() + 3 * i);
+    options.accecn = o;
+    return true;
+}
+
 // False: not one that we know, or not in the only lengths it has.
 bool read_option(std::uint8_t kind, Bytes value, TcpOptions& options) {
     const std::uint8_t* p = value.data();
@@ -63,6 +80,8 @@ bool read_option(std::uint8_t kind, Bytes value, TcpOptions& options) {
         if (!options.timestamps) options.timestamps = Timestamps{load_be32(p), load_be32(p + 4)};
         return true;
     case fast_open: return read_fast_open(value, false, options);
+    case accecn_order0:
+    case accecn_order1: return read_accecn(value, kind == accecn_order1, options);
     case experimental:
         if (value.size() < 2 || load_be16(p) != fast_open_magic) return false;
         return read_fast_open(value.subspan(2), true, options);
@@ -148,6 +167,20 @@ void put_fast_open(Writer& w, const TcpOptions& o) {
     w.put(*o.fast_open);
 }
 
+// As many of its fields as there is place for: the last ones are those that matter least.
+void put_accecn(Writer& w, const TcpOptions& o) {
+    if (!o.accecn || w.left() < 2) return;
+    const std::size_t fields = std::min<std::size_t>(o.accecn->fields, (w.left() - 2) / 3);
+    const bool order1 = o.accecn->order1;
+    w.head(order1 ? accecn_order1 : accecn_order0, 2 + 3 * fields);
+    const std::uint32_t counts[] = {order1 ? o.accecn->e1b : o.accecn->e0b, o.accecn->ceb,
+                                    order1 ? o.accecn->e0b : o.accecn->e1b};
+    for (std::size_t i = 0; i < fields; ++i) {
+        w.put8(static_cast<std::uint8_t>(counts[i] >> 16));
+        w.put16(static_cast<std::uint16_t>(counts[i]));
+    }
+}
+
 void put_linux(Writer& w, const TcpOptions& o) {
     put_mss(w, o);
     if (o.timestamps) {
@@ -160,6 +193,7 @@ void put_linux(Writer& w, const TcpOptions& o) {
     put_window_scale(w, o);
     put_sack(w, o);
     put_fast_open(w, o);
+    put_accecn(w, o);
     w.pad_to(0, 4);
 }
 
@@ -170,6 +204,7 @@ void put_freebsd(Writer& w, const TcpOptions& o) {
     put_timestamps(w, o);
     put_sack(w, o);
     put_fast_open(w, o);
+    put_accecn(w, o);
     while (w.written() % 4 != 0) w.put8(end_of_list);  // zeros after the end (MUST-69)
 }
 

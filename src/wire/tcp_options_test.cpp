@@ -235,5 +235,31 @@ TEST(OptionsIn, RandomBytesNeverReadOutside) {
     }
 }
 
+TEST(AccEcn, BothOrders) {  // RFC 9768 3.2.3, figure 4
+    TcpOptions o;
+    o.accecn = AccEcnOption{.fields = 3, .e0b = 0x010203, .ceb = 0x040506, .e1b = 0x070809};
+    EXPECT_EQ(laid_out(o), (Octets{172, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1}));
+    o.accecn->order1 = true;
+    EXPECT_EQ(laid_out(o), (Octets{174, 11, 7, 8, 9, 4, 5, 6, 1, 2, 3, 1}));
+    EXPECT_EQ(parse_tcp_options(laid_out(o)).accecn, o.accecn);
+}
+
+TEST(AccEcn, FieldsAtTheEndMayBeMissing) {  // table 5
+    const auto parsed = [](Octets octets) { return *parse_tcp_options(octets).accecn; };
+    EXPECT_EQ(parsed({172, 2}).fields, 0);
+    EXPECT_EQ(parsed({172, 5, 0, 0, 9}), (AccEcnOption{.fields = 1, .e0b = 9}));
+    EXPECT_EQ(parsed({174, 5, 0, 0, 9}), (AccEcnOption{.fields = 1, .order1 = true, .e1b = 9}));
+    EXPECT_EQ(parsed({174, 8, 0, 0, 9, 0, 1, 0}),
+              (AccEcnOption{.fields = 2, .order1 = true, .ceb = 256, .e1b = 9}));
+    const AccEcnOption two = parsed({172, 8, 0, 0, 9, 0, 1, 0});
+    EXPECT_TRUE(two.has_ect0() && two.has_ce() && !two.has_ect1());
+}
+
+TEST(AccEcn, WhatIsLongerIsPadding) {
+    EXPECT_EQ(parse_tcp_options(Octets{172, 6, 0, 0, 9, 7}).accecn->fields, 1);
+    EXPECT_EQ(parse_tcp_options(Octets{172, 13, 0, 0, 1, 0, 0, 2, 0, 0, 3, 8, 8}).accecn,
+              (AccEcnOption{.fields = 3, .e0b = 1, .ceb = 2, .e1b = 3}));
+}
+
 }  // namespace
 }  // namespace estab::wire

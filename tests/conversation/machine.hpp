@@ -8,6 +8,7 @@
 
 #include "conversation/notation.hpp"
 #include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
 
 namespace estab::conversation {
 
@@ -59,10 +60,11 @@ private:
     tcp::SentPool sent_{memory_};
     Pool<tcp::Active> actives_{memory_};
     Pool<tcp::Config> configs_{memory_};
+    Pool<tcp::Extras> extras_{memory_};
     std::vector<event::Event> room_;
     event::Log log_{room_};
     tcp::ChallengeLimit challenges_{1};
-    tcp::Environment env_{chunks_, sent_, actives_, configs_, log_, counters, challenges_};
+    tcp::Environment env_{chunks_, sent_, actives_, configs_, extras_, log_, counters, challenges_};
     std::uint64_t written_ = 0, read_ = 0;
 };
 

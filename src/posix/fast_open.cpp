@@ -1,0 +1,93 @@
+// TCP Fast Open as Linux offers it: MSG_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN and its keys.
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "posix/sockets.hpp"
+
+namespace estab::posix {
+
+using tcp::FastOpenMode;
+
+// sendto(MSG_FASTOPEN), or the first write() after a connect() that has waited for it.
+std::int64_t Sockets::begin_fast_open(Socket& s, const sockaddr* to, socklen_t length,
+                                      std::span<const iovec> parts, std::size_t& sent) {
+    if (s.deferred) return open(s, s.peer, parts, sent);
+    if ((s.config.fast_open & FastOpenMode::client) == 0) return -EOPNOTSUPP;
+    if (to == nullptr || length < sizeof to->sa_family) return -EINVAL;
+    if (to->sa_family == AF_UNSPEC) return -EOPNOTSUPP;
+    const std::size_t wanted =
+        to->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    if (length < wanted) return -EINVAL;
+    if (to->sa_family != AF_INET && to->sa_family != s.domain) return -EAFNOSUPPORT;
+    static constexpr iovec nothing{};
+    if (parts.data() == nullptr) parts = std::span(&nothing, 1);
+    return open(s, to_endpoint(to, length), parts, sent);
+}
+
+// A listener takes part if the socket has asked for it, or all do (bit 0x400 of tcp_fastopen).
+tcp::Config Sockets::listener_config(const Socket& s) const {
+    tcp::Config config = s.config;
+    const bool all = (config.fast_open & FastOpenMode::all_listeners) != 0;
+    if (s.fast_open > 0) {
+        config.fast_open_pending = static_cast<std::uint32_t>(s.fast_open);
+    } else if (!all) {
+        config.fast_open &= ~FastOpenMode::server;
+    }
+    return config;
+}
+
+namespace {
+
+SipKey to_key(Bytes octets) {
+    SipKey key;
+    for (std::size_t i = 8; i-- != 0;) {
+        key.k0 = key.k0 << 8 | octets[i];
+        key.k1 = key.k1 << 8 | octets[i + 8];
+    }
+    return key;
+}
+
+}  // namespace
+
+// The keys are the stack's: all listeners' together, where Linux has them for each.
+std::int64_t Sockets::set_fast_open(Socket& s, int name, Bytes value) {
+    const bool idle = s.state == Socket::State::fresh;
+    if (name == TCP_FASTOPEN_KEY) {
+        if (value.size() != 16 && value.size() != 32) return -EINVAL;
+        std::optional<SipKey> backup;
+        if (value.size() == 32) backup = to_key(value.subspan(16));
+        world_.stack().set_fast_open_keys(to_key(value), backup);
+        return 0;
+    }
+    int v = 0;
+    if (value.size() < sizeof v) return -EINVAL;
+    std::memcpy(&v, value.data(), sizeof v);
+    switch (name) {
+    case TCP_FASTOPEN:
+        if (v < 0 || (!idle && s.state != Socket::State::listening)) return -EINVAL;
+        s.fast_open = std::min(v, static_cast<int>(s.config.backlog));
+        break;
+    case TCP_FASTOPEN_CONNECT:
+        if (v != 0 && v != 1) return -EINVAL;
+        if ((s.config.fast_open & FastOpenMode::client) == 0) return -EOPNOTSUPP;
+        if (!idle) return -EINVAL;
+        s.fast_open_connect = v != 0;
+        return 0;
+    case TCP_FASTOPEN_NO_COOKIE: {
+        if (v != 0 && v != 1) return -EINVAL;
+        if (!idle && s.state != Socket::State::listening) return -EINVAL;
+        constexpr std::uint32_t bits =
+            FastOpenMode::client_no_cookie | FastOpenMode::server_no_cookie;
+        s.config.fast_open = v != 0 ? s.config.fast_open | bits : s.config.fast_open & ~bits;
+        break;
+    }
+    default: return -ENOPROTOOPT;
+    }
+    if (s.state == Socket::State::listening) apply(s);
+    return 0;
+}
+
+}  // namespace estab::posix

@@ -1,0 +1,252 @@
+// Accurate ECN (RFC 9768), and what it shares with RFC 3168: what the handshake agrees on, what is
+// fed back and what is made of the peer's feedback.
+#include "tcp/accecn.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "tcp/connection.hpp"
+#include "tcp/extras.hpp"
+
+namespace estab::tcp {
+
+using wire::Ecn;
+using wire::Flags;
+
+// --- The handshake: RFC 9768 3.1, RFC 3168 6.1.1
+
+bool Connection::begin_accecn(Environment& env, Ecn heard) {
+    if (!have_extras(env)) return false;
+    extras_->accecn.emplace();
+    extras_->accecn->heard = extras_->accecn->last = heard;
+    ecn_ = accecn_ = true;
+    return true;
+}
+
+// A SYN that is sent again asks once more for AccECN and then for nothing (3.1.4.1); one of RFC
+// 3168 asks once.
+void Connection::offer_ecn(bool reply, Segment& out) {
+    if (!reply) {
+        const bool accurate = asks_for_accecn(config_->ecn);
+        if (!asks_for_ecn(config_->ecn) || retries_ > (accurate ? 1 : 0)) return;
+        out.flags.bits |= Flags::ece | Flags::cwr | (accurate ? Flags::ae : 0);
+        return;
+    }
+    if (!accecn_) {
+        if (ecn_) out.flags.bits |= Flags::ece;
+        return;
+    }
+    AccEcn& a = *extras_->accecn;
+    if (retries_ > 1) {  // 3.2.3.2.2: neither flags nor option; from here on nothing is marked
+        a.marks = false;
+        return;
+    }
+    out.flags.bits |= ace_flags(handshake_ace(a.heard));
+    if (retries_ == 0 && config_->accecn_option != 0)
+        out.options.accecn = wire::AccEcnOption{.fields = 3, .e0b = 1, .e1b = 1};
+}
+
+// What the other side's SYN or SYN-ACK makes of our offer.
+void Connection::agree_on_ecn(Environment& env, Instant now, const Segment& syn) {
+    if (!asks_for_ecn(config_->ecn)) return;
+    const bool answer = syn.has(Flags::ack);
+    const bool asked_accurate = asks_for_accecn(config_->ecn);
+    EcnRequest got = answer ? ecn_answer(syn.flags) : ecn_request(syn.flags);
+    if (!asked_accurate && got == EcnRequest::accecn) {
+        // To RFC 3168 the flag AE does not exist, and a SYN-ACK has ECE alone.
+        got = !answer ? EcnRequest::rfc3168 : EcnRequest::none;
+    }
+    // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT.
+    if (got == EcnRequest::rfc3168) ecn_ = retries_ == 0;
+    if (got == EcnRequest::accecn && begin_accecn(env, syn.ecn)) {
+        AccEcn& a = *extras_->accecn;
+        a.marks = retries_ < 2;
+        owed_.handshake_ack = answer;
+        if (answer && syn.ecn == Ecn::ce) a.received.cep = 6;
+        // Our SYN was not ECN-capable, and nobody on the way may change that (3.2.2.3).
+        if (answer && ace_of(syn.flags) != handshake_ace(Ecn::not_ect)) a.marks = false;
+        if (syn.options.accecn) {
+            const wire::AccEcnOption& o = *syn.options.accecn;
+            a.reads_options = !(o.has_ect0() && o.e0b == 0) && !(o.has_ect1() && o.e1b == 0);
+        }
+    }
+    const event::EcnUse use = accecn_ ? event::EcnUse::accecn
+                              : ecn_  ? event::EcnUse::rfc3168
+                                      : event::EcnUse::none;
+    const bool clean = !accecn_ || extras_->accecn->marks;
+    note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(use),
+         static_cast<std::uint64_t>(use == event::EcnUse::none ? event::Step::refused
+                                    : clean                    ? event::Step::accepted
+                                                               : event::Step::mangled));
+}
+
+// The ACK of our SYN-ACK, if it is one alone, says how that arrived (3.2.2.1, table 4).
+void Connection::hear_handshake_ack(Environment& env, Instant now, const Segment& seg) {
+    AccEcn& a = *extras_->accecn;
+    if (seg.options.accecn) {
+        const wire::AccEcnOption& o = *seg.options.accecn;
+        a.reads_options = !(o.has_ect0() && o.e0b == 0) && !(o.has_ect1() && o.e1b == 0);
+    }
+    if (!seg.payload.empty() || seg.options.sack_count != 0 || seg.has(Flags::fin)) return;
+    a.first_ack = false;
+    const std::uint32_t ace = ace_of(seg.flags);
+    if (ace == 0) a.heeds = false;
+    if (ace == handshake_ace(Ecn::ce)) a.delivered.cep = 6;
+    const bool changed =
+        ace == 0 || (ace != handshake_ace(Ecn::not_ect) && (ace == 3 || ace == 4 || ace == 6));
+    if (!changed) return;
+    a.marks = false;
+    note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
+         static_cast<std::uint64_t>(event::Step::mangled));
+}
+
+bool Connection::may_mark() const {
+    return ecn_ && (!accecn_ || extras_->accecn->marks);
+}
+
+// --- The receiver of text: 3.2
+
+// Every acceptable segment counts, and some must be acknowledged at once (3.2.2.5.1).
+void Connection::count_arrival(const Segment& seg) {
+    AccEcn& a = *extras_->accecn;
+    const Ecn before = std::exchange(a.last, seg.ecn);
+    if (seg.ecn == Ecn::not_ect) return;
+    const std::uint32_t octets = seg.payload.size();
+    std::uint8_t which = AccEcn::has_ceb;
+    switch (seg.ecn) {
+    case Ecn::not_ect: break;
+    case Ecn::ect0:
+        which = AccEcn::has_e0b;
+        a.received.e0b += octets;
+        break;
+    case Ecn::ect1:
+        which = AccEcn::has_e1b;
+        a.received.e1b += octets;
+        break;
+    case Ecn::ce:
+        a.received.ceb += octets;
+        a.received.cep += seg.segments;
+        a.ce_since_ack = static_cast<std::uint8_t>(
+            std::min<unsigned>(a.ce_since_ack + seg.segments, 255));
+        break;
+    }
+    if (octets != 0) {
+        a.ever |= which;
+        a.fresh |= which;
+    }
+    if (seg.ecn != Ecn::ce) return;
+    const bool waiting = octets != 0 || tcb_.rcv.nxt > last_ack_sent_;
+    if ((octets != 0 && before != Ecn::ce) || a.ce_since_ack >= (waiting ? 2 : 3))
+        owed_.ack = true;
+}
+
+void Connection::put_ecn_feedback(Segment& out) {
+    if (!accecn_) {
+        if (ecn_echo_) out.flags.bits |= Flags::ece;
+        return;
+    }
+    AccEcn& a = *extras_->accecn;
+    a.ce_since_ack = 0;
+    if (out.options.accecn) {
+        a.fresh = 0;
+        if (!out.payload.empty()) a.first_option = false;
+    }
+    if (owed_.handshake_ack && out.payload.empty() && !out.has(Flags::fin)) {
+        owed_.handshake_ack = false;
+        out.flags.bits |= ace_flags(handshake_ace(a.heard));
+        return;
+    }
+    out.flags.bits |= ace_flags(a.received.cep);
+}
+
+// 3.2.3.3: on ACKs of what has moved a counter, and on a connection's first segments. The fields
+// that have ever moved, in the order that is shorter; two SACK blocks come first.
+void Connection::put_accecn_option(Segment& out) {
+    AccEcn& a = *extras_->accecn;
+    const bool news = config_->accecn_option == 1 ? (a.fresh & AccEcn::has_ceb) != 0 : a.fresh != 0;
+    const bool first = a.first_option && active_open_;
+    if ((!news && !first) || !a.sends_options || config_->accecn_option == 0) return;
+    const bool order1 = (a.ever & AccEcn::has_e1b) != 0 && (a.ever & AccEcn::has_e0b) == 0;
+    const bool last = (a.ever & (order1 ? AccEcn::has_e0b : AccEcn::has_e1b)) != 0;
+    const std::uint8_t fields = last ? 3 : (a.ever & AccEcn::has_ceb) != 0 ? 2 : 1;
+    constexpr std::uint32_t low = 0xff'ffff;
+    const wire::AccEcnOption option{.fields = first ? std::uint8_t{3} : fields,
+                                    .order1 = order1,
+                                    .e0b = a.received.e0b & low,
+                                    .ceb = a.received.ceb & low,
+                                    .e1b = a.received.e1b & low};
+    const std::size_t needed = 2u + 3u * option.fields;
+    const auto fits = [&] {
+        return wire::tcp_header_bytes(out.options, config_->option_order) + needed <= 60;
+    };
+    while (!fits() && out.options.sack_count > 2) --out.options.sack_count;
+    if (!fits()) return;
+    out.options.accecn = option;
+}
+
+// --- The sender of text: 3.2.2.5.2, 3.2.3.1, appendix A
+
+namespace {
+
+// How far a field of the option has moved, 24 bits of it.
+std::uint32_t moved(std::uint32_t field, std::uint32_t& counter) {
+    const std::uint32_t by = (field - counter) & 0xff'ffff;
+    counter += by;
+    return by;
+}
+
+}  // namespace
+
+// What an ACK that brings something new says about marks: octets of `delivered` that have met
+// congestion.
+std::uint64_t Connection::read_accecn(Environment& env, Instant now, const Segment& seg,
+                                      std::uint64_t delivered) {
+    AccEcn& a = *extras_->accecn;
+    if (!a.heeds) return 0;
+    const std::uint32_t ace = ace_of(seg.flags);
+    if (std::exchange(a.first_ack, false) && ace == 0) {  // 3.2.2.4
+        a.heeds = a.marks = false;
+        note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
+             static_cast<std::uint64_t>(event::Step::mangled));
+        return 0;
+    }
+    const std::uint32_t mss = std::max<std::uint32_t>(send_mss(), 1);
+    std::optional<std::uint32_t> octets;
+    if (const auto& o = seg.options.accecn; o && a.reads_options) {
+        if (o->has_ect0()) moved(o->e0b, a.delivered.e0b);
+        if (o->has_ect1()) moved(o->e1b, a.delivered.e1b);
+        octets = o->has_ce() ? moved(o->ceb, a.delivered.ceb) : 0;
+        if (*octets > delivered + 64 * std::uint64_t{mss} + 65'536) {  // nothing like that went out
+            a.reads_options = false;
+            octets.reset();
+        }
+    }
+    const auto packets = static_cast<std::uint32_t>((delivered + mss - 1) / mss);
+    std::uint32_t marked = (ace - a.delivered.cep) & 7;
+    if (packets > 7 && marked <= packets) {  // it may have gone round more than once
+        const std::uint32_t most = packets - ((packets - marked) & 7);
+        if (!octets || *octets > std::uint64_t{marked} * mss) marked = most;
+    }
+    if (octets && *octets != 0 && marked == 0 && packets <= 7 && packets != 0) {
+        a.marks = false;  // 3.2.3.2.5: the two contradict each other
+        note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
+             static_cast<std::uint64_t>(event::Step::mangled));
+    }
+    a.delivered.cep += marked;
+    env.counters.TcpExt_TCPDeliveredCE += marked;
+    const std::uint64_t share = octets ? *octets : std::uint64_t{marked} * mss;
+    return std::min<std::uint64_t>(std::max<std::uint64_t>(share, marked != 0), delivered);
+}
+
+// One reaction for each window of data (SHLD-8, RFC 3168 6.1.2), whichever way it was heard of.
+bool Connection::react_to_marks(Environment& env, Instant now, Seq ack) {
+    if (active_ == nullptr || ack <= ecn_recover_) return false;
+    ecn_recover_ = tcb_.snd.nxt;
+    if (active_->recovery != Recovery::open) return false;
+    active_->control.on(congestion::Congested{
+        .now = now, .in_flight = in_flight(), .mss = send_mss(), .ecn = true});
+    note_window(env, now, event::Cause::ecn);
+    return true;
+}
+
+}  // namespace estab::tcp
