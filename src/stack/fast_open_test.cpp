@@ -122,7 +122,8 @@ TEST(FastOpen, ThreeLostSynsAreABlackHole) {
     ASSERT_EQ(syns.size(), 3u);
     EXPECT_TRUE(syns[0].tcp().options().fast_open);
     EXPECT_FALSE(syns[1].tcp().options().fast_open) << "a plain one (RFC 7413 4.1.3.1)";
-    b.in("SA 9000 mss 1000 ack " + std::to_string(syns[0].seq() + 1));
+    b.from(them, "SA 9000 mss 1000 ack " + std::to_string(syns[0].seq() + 1),
+           {us.address, syns[0].tcp().source_port()});
     EXPECT_EQ(b.counters().TcpExt_TCPFastOpenBlackhole, 1u);
     b.take();
     ASSERT_TRUE(b.stack.connect(b.now, peer(5), {.fast_open = true}));
