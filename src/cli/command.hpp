@@ -53,6 +53,8 @@ std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_demo();
 std::unique_ptr<Command> make_doctor();
 std::unique_ptr<Command> make_dump();
+std::unique_ptr<Command> make_explain();
+std::unique_ptr<Command> make_flow();
 std::unique_ptr<Command> make_get();
 std::unique_ptr<Command> make_nc();
 std::unique_ptr<Command> make_packetdrill();

@@ -79,6 +79,22 @@ constexpr CommandEntry entries[] = {
                  "estab analyze --client a.pcap --server b.pcap",
      .takes_command = false,
      .make = make_analyze},
+    {.name = "explain",
+     .summary = "the story of a connection: what each segment means, and why",
+     .arguments = "[OPTIONS] FILE [STREAM] [EXPRESSION…]",
+     .examples = "estab explain trace.pcap\n"
+                 "estab explain trace.pcap 3 --html -o story.html\n"
+                 "estab undump lines.txt | estab explain -",
+     .takes_command = false,
+     .make = make_explain},
+    {.name = "flow",
+     .summary = "the segments of a connection as arrows, with both ends' states",
+     .arguments = "[OPTIONS] FILE [STREAM] [EXPRESSION…]",
+     .examples = "estab flow trace.pcap\n"
+                 "estab flow trace.pcap 3\n"
+                 "estab flow --svg big.pcap.zst 0,2 'port 80' -o flow.svg",
+     .takes_command = false,
+     .make = make_flow},
     {.name = "report",
      .summary = "a capture as a page of plots, findings and connections",
      .arguments = "[OPTIONS] FILE [EXPRESSION…] -o PAGE",

@@ -38,15 +38,7 @@ public:
           wire_({.caps = {.link = device::LinkType::ip,
                           .mtu = mtu(options),
                           .frame_max = mtu(options)}}),
-          recorder_(
-              {.trace = options.trace,
-               .pcap = options.pcap,
-               .events = options.events,
-               .comment =
-                   fmt::format("estab {} demo, seed {}", ESTAB_VERSION, options.seed.value_or(1)),
-               // Virtual time: the same seed is the same run, but for the dates that people see.
-               .wall_offset = runtime::Loop::wall_offset() + (runtime::Loop::now() - now_)},
-              device::LinkType::ip),
+          recorder_(records(options, now_), device::LinkType::ip),
           path_(wire_.end(0), {.spec = options.path()}),
           tap_(path_, recorder_),
           recorded_(tap_, recorder_),
@@ -81,6 +73,13 @@ public:
     }
 
 private:
+    static RecordOptions records(const NetworkOptions& options, Instant now) {
+        RecordOptions records = options.records(
+            fmt::format("estab {} demo, seed {}", ESTAB_VERSION, options.seed.value_or(1)));
+        // Virtual time: the same seed is the same run, but for the dates that people see.
+        records.wall_offset = runtime::Loop::wall_offset() + (runtime::Loop::now() - now);
+        return records;
+    }
     static std::uint32_t mtu(const NetworkOptions& options) {
         return static_cast<std::uint32_t>(options.mtu.value_or(1500));
     }

@@ -9,6 +9,8 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "observe/dump.hpp"
+#include "story/explain.hpp"
+#include "story/narrator.hpp"
 
 namespace estab::cli {
 namespace {
@@ -70,6 +72,8 @@ public:
         options.flag({"-A", "", "as text"}, options_.text);
         options.count({"-n", "", "accepted: names are never looked up"}, ignored_);
         options.flag({"-r", "", "accepted: FILE is always read"}, ignored_flag_);
+        options.flag({"--explain", "", "under each TCP segment what it means, and both states"},
+                     explain_);
         options.flag({"--nano", "", "nine digits of a second, not six"}, options_.nanoseconds);
     }
 
@@ -82,6 +86,7 @@ public:
         observe::TextBuffer out(output_bytes * 2);
         capture.on_pause([&out] { flush(out); });
         const bool colours = colours_wanted();
+        story::Narrator narrator;
         std::uint64_t left = count_.value_or(UINT64_MAX);
         while (left > 0) {
             const observe::CapturedFrame* frame = capture.next();
@@ -95,6 +100,7 @@ public:
                                     frame->original_bytes);
             }
             out.add('\n');
+            if (explain_) explain(out, narrator, *frame);
         }
         flush(out);
         if (!capture.trouble()) return exit_status::done;
@@ -106,6 +112,16 @@ private:
     static void flush(observe::TextBuffer& out) {
         print(out.view());
         out.clear();
+    }
+    static void explain(observe::TextBuffer& out, story::Narrator& narrator,
+                        const observe::CapturedFrame& frame) {
+        const auto packet = observe::network_packet(frame.link, frame.bytes, frame.original_bytes);
+        if (!packet) return;
+        const auto said = narrator.on_packet(frame.number, frame.time, *packet);
+        if (said.told == nullptr) return;
+        out.add("    ");
+        out.add(story::explain_line(*said.step, *said.told));
+        out.add('\n');
     }
     static void print_coloured(observe::TextBuffer& out, observe::SegmentPrinter& printer,
                                const observe::CapturedFrame& frame) {
@@ -121,7 +137,7 @@ private:
     std::vector<std::string> filter_;
     std::optional<std::uint64_t> count_;
     int verbose_ = 0, times_ = 0, ignored_ = 0;
-    bool ignored_flag_ = false;
+    bool ignored_flag_ = false, explain_ = false;
     observe::DumpOptions options_;
 };
 

@@ -76,10 +76,7 @@ public:
     Chain(Chosen chosen, const NetworkOptions& options, std::string_view who)
         : chosen_(std::move(chosen)),
           seed_(options.seed ? *options.seed : random_seed()),
-          recorder_({.trace = options.trace,
-                     .pcap = options.pcap,
-                     .events = options.events,
-                     .comment = fmt::format("estab {}, seed {}", ESTAB_VERSION, seed_)},
+          recorder_(options.records(fmt::format("estab {}, seed {}", ESTAB_VERSION, seed_)),
                     chosen_.device.caps().link),
           below_(chosen_.device, options),
           tap_(below_.top(), recorder_),
@@ -90,9 +87,7 @@ public:
                                         .mac = chosen_.device.mac().value_or(wire::Mac{}),
                                         .echo_for_accepted = options.echo_for_accepted}) {
         recorder_.attach(stack_);
-        const bool is_plain =
-            options.trace.empty() && options.pcap.empty() && options.events.empty();
-        if (is_plain)
+        if (options.records({}).is_empty())
             reactor_ =
                 std::make_unique<runtime::Reactor>(stack_, below_.top(), chosen_.device.fd());
         else
@@ -203,8 +198,22 @@ void NetworkOptions::setup_records(Options& options) {
     options.value(
         {"--pcap", "FILE", "each segment as pcapng, with comments; - for standard output"}, pcap);
     options.value({"--events", "FILE", "what happens inside, as JSON lines"}, events);
+    options.flag(
+        {"--explain", "", "under each line of the trace what it means; alone: --trace too"},
+        explain);
+    options.value({"--report", "FILE", "at the end a page of HTML: plots, findings, flow graphs"},
+                  report);
     options.value({"--seed", "N", "of everything random; the same seed, the same choices"}, seed);
     tcp.setup(options);
+}
+
+RecordOptions NetworkOptions::records(std::string comment) const {
+    return {.trace = explain && trace.empty() ? "-" : trace,
+            .pcap = pcap,
+            .events = events,
+            .report = report,
+            .explain = explain,
+            .comment = std::move(comment)};
 }
 
 link::PathSpec NetworkOptions::path() const {

@@ -32,22 +32,25 @@ struct TcpOptions {
     tcp::Config config() const;  // throws UsageError
 };
 
+struct RecordOptions;
+
 struct NetworkOptions {
     TcpOptions tcp;
     std::string tun, tap;  // a device of the host's
     std::vector<std::string> addresses, host_addresses;
     std::string backend = "auto";
-    std::string impair, trace, pcap, events;
+    std::string impair, trace, pcap, events, report;
     std::optional<std::uint64_t> mtu, seed;
-    bool quiet = false;
+    bool quiet = false, explain = false;
     bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
     bool echo_for_accepted = true;
 
     void setup(Options& options);         // all of them
     void setup_records(
-        Options& options);  // --trace, --pcap, --events, --impair, --seed and TCP's alone
+        Options& options);  // --trace, --pcap, --events, --report, --impair, --seed and TCP's alone
     bool is_private() const { return tun.empty() && tap.empty(); }
     link::PathSpec path() const;          // throws UsageError
+    RecordOptions records(std::string comment) const;
     void check() const;                   // throws UsageError: what does not go together
 };
 

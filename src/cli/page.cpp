@@ -132,6 +132,10 @@ void write_page(const AnalyzedFile& file, const analysis::Overview& overview,
             if (columns == nullptr || columns->size() == 0) continue;
             write_columns("points", s.number, columns->bytes());
         }
+        for (const auto& [number, drawing] : extra.drawings) {
+            write("<template id=\"flow-" + std::to_string(number) + "\">" + drawing +
+                  "</template>\n");
+        }
         for (std::size_t i = 0; i < extra.series.size(); ++i) {
             write_columns("series", i, extra.series[i]);
         }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,9 +13,11 @@
 
 namespace estab::cli {
 
-// What only a simulator knows of its flows. The columns of a series are 32-bit little-endian
-// numbers behind one another; page.js names them.
+// What else a page may have: flow graphs, as drawings by the numbers of their connections, and what
+// only a simulator knows of its flows. The columns of a series are 32-bit little-endian numbers
+// behind one another; page.js names them.
 struct PageExtra {
+    std::map<std::uint32_t, std::string> drawings;
     std::string simulation;                         // JSON; empty: none
     std::vector<std::vector<std::uint8_t>> series;  // of the flows, in order
 };

@@ -6,8 +6,12 @@
 #include <algorithm>
 
 #include "cli/console.hpp"
+#include "cli/page_file.hpp"
+#include "cli/report_page.hpp"
 #include "observe/event_text.hpp"
 #include "observe/link_layer.hpp"
+#include "story/explain.hpp"
+#include "story/narrator.hpp"
 #include "wire/ip.hpp"
 #include "wire/tcp.hpp"
 
@@ -19,6 +23,10 @@ constexpr std::size_t remarks_max = 64;
 
 Bytes bytes_of(std::string_view text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+observe::LinkType link_type(device::LinkType link) {
+    return link == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
 }
 
 // What is worth a comment in a capture.
@@ -75,35 +83,71 @@ Recorder::Recorder(const RecordOptions& options, device::LinkType link)
         writer_->finish();
         pcap_->flush();
     }
-    if (pcap_ || events_) event_room_.resize(events_max);
+    if (!options.report.empty()) {
+        report_file_ = std::make_unique<PageFile>(options.report);
+        report_ = std::make_unique<ReportPage>(options.comment, ReportPage::segments_usual);
+    }
+    if (trace_ && options.explain) narrator_ = std::make_unique<story::Narrator>();
+    if (events_ || wants_remarks()) event_room_.resize(events_max);
+}
+
+Recorder::~Recorder() {
+    if (!report_) return;
+    try {
+        report_->write([this](std::string_view text) { report_file_->write(text); });
+        report_file_->finish();
+    } catch (const std::exception& e) {
+        note("estab", e.what());
+    }
 }
 
 void Recorder::attach(stack::Stack& stack) {
     stack_ = &stack;
     for (std::size_t i = 0; i < event::kinds; ++i) {
         const auto kind = static_cast<event::Kind>(i);
-        if (events_ || (pcap_ && is_remarkable(kind))) stack.log().store(kind, true);
+        if (events_ || (wants_remarks() && is_remarkable(kind))) stack.log().store(kind, true);
     }
 }
 
 void Recorder::record(const link::Tapped& frame) {
     take_events();
-    if (trace_) {
-        const auto type =
-            link_ == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
-        line_.clear();
-        printer_.print_frame(line_, frame.at + wall_offset_, type, frame.bytes,
-                             static_cast<std::uint32_t>(frame.bytes.size()));
-        line_.add('\n');
-        trace_->write(bytes_of(line_.view()));
+    ++frames_;
+    if (trace_) print_line(frame);
+    if (!wants_remarks()) return;
+    const std::string comment = remarks_about(frame);
+    if (report_) {
+        const std::string_view comments[] = {comment};
+        report_->add({.number = frames_,
+                      .time = frame.at + wall_offset_,
+                      .link = link_type(link_),
+                      .bytes = frame.bytes,
+                      .original_bytes = static_cast<std::uint32_t>(frame.bytes.size()),
+                      .comments = std::span(comments, comment.empty() ? 0 : 1)});
     }
     if (!writer_) return;
-    const std::string comment = remarks_about(frame);
     writer_->write({.interface = interface_,
                     .at = frame.at,
                     .way = frame.way,
                     .bytes = frame.bytes,
                     .comment = comment});
+}
+
+void Recorder::print_line(const link::Tapped& frame) {
+    const auto size = static_cast<std::uint32_t>(frame.bytes.size());
+    const Instant time = frame.at + wall_offset_;
+    line_.clear();
+    printer_.print_frame(line_, time, link_type(link_), frame.bytes, size);
+    line_.add('\n');
+    const auto packet = observe::network_packet(link_type(link_), frame.bytes, size);
+    if (narrator_ && packet) {
+        const auto said = narrator_->on_packet(frames_, time, *packet);
+        if (said.told != nullptr) {
+            line_.add("    ");
+            line_.add(story::explain_line(*said.step, *said.told));
+            line_.add('\n');
+        }
+    }
+    trace_->write(bytes_of(line_.view()));
 }
 
 void Recorder::flush() {
@@ -125,7 +169,7 @@ void Recorder::take_events() {
             line_.add('\n');
             events_->write(bytes_of(line_.view()));
         }
-        if (!writer_ || !is_remarkable(event->kind)) continue;
+        if (!wants_remarks() || !is_remarkable(event->kind)) continue;
         line_.clear();
         event::Event bare = *event;  // time and addresses are the packet's
         bare.tuple = {};
@@ -141,10 +185,8 @@ void Recorder::take_events() {
 // Remarks wait for the next frame that we send on their connection.
 std::string Recorder::remarks_about(const link::Tapped& frame) {
     if (remarks_.empty() || frame.way != link::Way::sent) return {};
-    const auto type =
-        link_ == device::LinkType::ip ? observe::LinkType::raw : observe::LinkType::ethernet;
-    const auto network =
-        observe::network_packet(type, frame.bytes, static_cast<std::uint32_t>(frame.bytes.size()));
+    const auto network = observe::network_packet(link_type(link_), frame.bytes,
+                                                 static_cast<std::uint32_t>(frame.bytes.size()));
     if (!network) return {};
     const auto packet = wire::IpPacket::parse(network->bytes);
     if (!packet || packet->payload.size() < 4) return {};

@@ -1,5 +1,5 @@
-// What --trace, --pcap and --events leave behind: the sink of a link::Tap, which also empties the
-// stack's event log. An event is told about the frame that was made because of it.
+// What --trace, --pcap, --events and --report leave behind: the sink of a link::Tap, which also
+// empties the stack's event log. An event is told about the frame that was made because of it.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,27 @@
 #include "runtime/loop.hpp"
 #include "stack/stack.hpp"
 
+namespace estab::story {
+class Narrator;
+}
+
 namespace estab::cli {
+
+class PageFile;
+class ReportPage;
 
 struct RecordOptions {
     std::string trace;   // file, "-" for standard error, empty for none
     std::string pcap;    // file, "-" for standard output, empty for none
     std::string events;  // file, empty for none
-    std::string comment; // about the whole capture
+    std::string report;  // file, empty for none
+    bool explain = false;  // a line under each of the trace
+    std::string comment;   // about the whole capture
     Duration wall_offset = runtime::Loop::wall_offset();  // from Instant 0 to 1970
+
+    bool is_empty() const {
+        return trace.empty() && pcap.empty() && events.empty() && report.empty();
+    }
 };
 
 // A file that is written when asked to, or when much has gathered. Who reads it being gone is not
@@ -46,6 +59,9 @@ public:
         1024;  // kept between two turns; beyond: counted as lost
 
     Recorder(const RecordOptions& options, device::LinkType link);
+    // Writes the report.
+    ~Recorder();
+    Recorder(const Recorder&) = delete;
 
     // Where the stack keeps events; give it to StackOptions.
     std::span<event::Event> event_room() { return event_room_; }
@@ -60,6 +76,8 @@ private:
         std::string text;
     };
     void take_events();
+    bool wants_remarks() const { return writer_ || report_; }
+    void print_line(const link::Tapped& frame);
     std::string remarks_about(const link::Tapped& frame);
 
     device::LinkType link_;
@@ -72,6 +90,10 @@ private:
     std::unique_ptr<observe::PcapngWriter> writer_;
     std::size_t interface_ = 0;
     std::vector<Remark> remarks_;  // at most remarks_max
+    std::uint64_t frames_ = 0;
+    std::unique_ptr<story::Narrator> narrator_;
+    std::unique_ptr<ReportPage> report_;
+    std::unique_ptr<PageFile> report_file_;
 };
 
 // Empties the event log once a turn, whether frames pass or not.

@@ -212,6 +212,7 @@ async function choose(connection, finding) {
     : connection.from_client.bytes >= connection.from_server.bytes ? 0 : 1;
   shown = {connection, columns: c, side, from: 0, to: c ? Math.max(c.duration, 1e-6) : 1};
   describe(connection);
+  showFlow(connection);
   $("connection").hidden = false;
   for (const radio of document.getElementsByName("side")) radio.checked = Number(radio.value) === side;
   draw();
@@ -236,6 +237,28 @@ function describe(c) {
   $("own-findings").replaceChildren(...c.findings.map(f => make("li", {}, f.sentence + " ",
     ...f.frames.map(n => make("button", {type: "button", class: "frame", onclick: () => goToFrame(n)}, "frame " + n)))));
 }
+// --- the flow graph: a drawing that the program made, with the explanation of each segment in its title
+let flowRows = new Map(); // by frame
+function showFlow(connection) {
+  const drawing = $("flow-" + connection.stream);
+  $("flow-part").hidden = !drawing;
+  $("flow").replaceChildren(...(drawing ? [drawing.content.cloneNode(true)] : []));
+  $("flow-says").textContent = "";
+  flowRows = new Map([...$("flow").querySelectorAll(".row")].map(row => [Number(row.dataset.frame), row]));
+}
+const toldBy = row => row.querySelector("title").textContent;
+function sayRow(row) {
+  for (const other of $("flow").querySelectorAll(".here")) other.classList.remove("here");
+  row.classList.add("here");
+  $("flow-says").textContent = toldBy(row);
+}
+for (const name of ["mouseover", "focusin"]) $("flow").addEventListener(name, event => { const row = event.target.closest(".row"); if (row) sayRow(row); });
+const openRow = event => { const row = event.target.closest(".row"); if (row) goToFrame(Number(row.dataset.frame)); };
+$("flow").addEventListener("click", openRow);
+$("flow").addEventListener("keydown", event => { if (event.key === "Enter") openRow(event); });
+// What the flow graph says of a frame, if it has it: behind the headline come the details.
+function toldOf(frame) { const row = flowRows.get(frame); return row ? toldBy(row).split("\n")[0].replace(/^frame \d+: /, "") : ""; }
+
 for (const radio of document.getElementsByName("side")) radio.addEventListener("change", () => { shown.side = Number(radio.value); draw(); });
 
 // --- plots: uPlot has the axes, the cursor and the zoom; what is inside is drawn here, so that a
@@ -550,8 +573,11 @@ function zoom(factor, around = (shown.from + shown.to) / 2) { look(around - (aro
 function goToFrame(frame) {
   const c = shown.columns;
   if (!c) return;
-  const i = Math.min(first(c.frame, frame), c.count - 1);
+  const i = Math.min(first(c.frame, frame), c.count - 1), row = flowRows.get(c.frame[i]);
   goTo(i);
+  if (!row) return;
+  sayRow(row);
+  $("flow").scrollTop = row.getBoundingClientRect().top - $("flow").getBoundingClientRect().top + $("flow").scrollTop - 120;
 }
 function goTo(i) {
   const c = shown.columns, near = Math.max(2e-3, 3 * (rtt(shown.connection) || 0.01));
@@ -617,7 +643,7 @@ function hover(u) {
   const i = nearest(u);
   $("tip").hidden = i < 0;
   if (i < 0) return;
-  $("tip").textContent = [sentence(shown.columns, i), ...remarksOf(i)].join(" ");
+  $("tip").textContent = [sentence(shown.columns, i), toldOf(shown.columns.frame[i]), ...remarksOf(i)].filter(Boolean).join(" · ");
   const box = u.over.getBoundingClientRect(), right = box.left + u.cursor.left + 16;
   $("tip").style.left = Math.min(right, innerWidth - 440) + "px";
   $("tip").style.top = Math.min(box.top + u.cursor.top + 16, innerHeight - 130) + "px";
