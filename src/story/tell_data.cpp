@@ -94,7 +94,8 @@ void Teller::tell_order() {
         say("octets before it are missing here: lost, still on their way, or not captured");
     }
     if (step_->filled_hole) {
-        say("with it the hole is closed: the " + peer() + " has everything up to " +
+        say("with it the hole is closed; if what followed arrives too, the " + peer() +
+            " has everything up to " +
             std::to_string(step_->to().rcv_nxt - 1) + " in order", "RFC 9293 3.10.7.4");
     } else if (v_->seq > before.rcv_nxt && before.state != tcp::State::listen) {
         say("the " + peer() + " waits for " + std::to_string(before.rcv_nxt) + ": it keeps this and"
