@@ -229,7 +229,10 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     snd.nxt += octets;
     const std::uint64_t flight = in_flight();
     const bool alone = flight <= octets;
-    if (alone && a.rate.app_limited()) a.control.on(congestion::Resumed{now});
+    if (alone) {
+        a.next_send_at = std::max(a.next_send_at, now);
+        if (a.rate.app_limited()) a.control.on(congestion::Resumed{now});
+    }
     a.sent.last()->rate = a.rate.on_sent(now, delivered_, flight, alone);
     note_window_use(flight, flight + mss > cwnd());  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;

@@ -168,7 +168,7 @@ Limit Connection::what_limits(Instant now) const {
         return write_blocked_ ? Limit::send_buffer : Limit::application;
     if (persisting_ || tcb_.snd.wnd == 0) return Limit::zero_window;
     if (a.recovery == Recovery::timeout) return Limit::timeout;
-    if (a.recovery == Recovery::fast) return Limit::recovery;
+    if (a.recovery == Recovery::fast && !a.control.rules_recovery()) return Limit::recovery;
     if (sendable() == 0) return Limit::receive_window;
     if (in_flight() + send_mss() > cwnd()) return Limit::cwnd;
     if (a.pacing_at != never) return Limit::pacing;

@@ -66,6 +66,16 @@ TEST(Bars, TwoBbrFlowsShareALink) {
     EXPECT_GE(r.jain, 950'000u);
 }
 
+// A clock that ticks every 16 ms wakes the sender as late: what was not sent meanwhile goes then.
+TEST(Bars, BbrWithACoarseClockIsNotSlow) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.flows[0].congestion_control = congestion::find("bbr");
+    s.clock = 16ms;
+    s.warm_up = 5s;
+    s.duration = 25s;
+    EXPECT_GE(run(s).goodput_bits, 80 * mbit);
+}
+
 // Pacing is for every algorithm that wants it: CUBIC fills the link with it as without.
 TEST(Bars, PacedCubicFillsALink) {
     DumbbellSettings s = path(100 * mbit, 40ms);
