@@ -88,6 +88,7 @@ Conversation& Analysis::find(const Segment& s, bool& fresh) {
 void Analysis::begin_anew(Conversation& c) {
     const auto older = c.older, newer = c.newer;
     const End ends[2] = {c.ends[0], c.ends[1]};
+    held_bytes_ -= c.held_bytes();
     c = {};
     c.older = older;
     c.newer = newer;
@@ -113,6 +114,7 @@ void Analysis::forget_oldest() {
     index_.erase({c.ends[0], c.ends[1]});
     oldest_ = c.newer;
     (oldest_ == none ? newest_ : slots_[oldest_]->older) = none;
+    held_bytes_ -= c.held_bytes();
     c = {};
     free_.push_back(index);
 }
@@ -155,7 +157,10 @@ const Remarks& Analysis::on_segment(const Segment& s) {
     remarks_.since_first_ns = now - c.first_ns;
     remarks_.since_last_ns = now - c.last_ns;
     c.last_ns = now;
+    const std::size_t held_before = c.held_bytes();
     Rules(c, side, s, remarks_).apply();
+    held_bytes_ += c.held_bytes() - held_before;
+    while (held_bytes_ > held_bytes_max && oldest_ != newest_) forget_oldest();
     read_scale(s, from, to);
     if (!reused) read_completeness(s, fresh, c.completeness);
     if (!syn) remarks_.window_scale = from.scale < 0 ? from.scale : 1 << from.scale;

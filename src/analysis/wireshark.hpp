@@ -73,7 +73,7 @@ public:
     std::optional<Unacked> acknowledge(std::uint32_t ack);
     std::uint32_t span() const;  // from the lowest to the highest number
     const Unacked* oldest() const { return empty() ? nullptr : &entries_[first_]; }
-    void release() { *this = {}; }
+    std::size_t held_bytes() const { return entries_.capacity() * sizeof(Unacked); }
 
 private:
     void compact();
@@ -115,12 +115,18 @@ struct Conversation {
     std::optional<std::int64_t> initial_rtt_ns;
     std::int64_t first_ns = 0, last_ns = 0;
     std::uint32_t older = 0, newer = 0;  // in the order of the last segment
+
+    std::size_t held_bytes() const {
+        return ways[0].unacked.held_bytes() + ways[1].unacked.held_bytes();
+    }
 };
 
-// Memory grows with conversations up to `live_max`; then the one that was silent longest is
-// forgotten, and would have a new number.
+// Memory grows with conversations up to `live_max`, and with what they have outstanding up to
+// `held_bytes_max`; then those that were silent longest are forgotten, and would have new numbers.
 class Analysis {
 public:
+    static constexpr std::size_t held_bytes_max = std::size_t{16} << 20;
+
     explicit Analysis(std::uint32_t live_max = 32'768) : live_max_(live_max) {}
 
     // Segments in the order of the capture. Valid until the next.
@@ -142,6 +148,7 @@ private:
     void forget_oldest();
 
     std::uint32_t live_max_;
+    std::size_t held_bytes_ = 0;
     std::unordered_map<Key, std::uint32_t, Hash> index_;
     std::vector<std::unique_ptr<Conversation>> slots_;
     std::vector<std::uint32_t> free_;

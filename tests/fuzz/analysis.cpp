@@ -7,6 +7,7 @@
 #include "analysis/both_ends.hpp"
 #include "analysis/frame_text.hpp"
 #include "analysis/summary.hpp"
+#include "analysis/wireshark_fields.hpp"
 #include "observe/capture_reader.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -29,6 +30,7 @@ public:
         if (v->in_flight < 0) std::abort();
         frame_ % 2 == 0 ? ends_.add_client(*v->segment) : ends_.add_server(*v->segment);
         if (analyzer_.live() > 6) std::abort();
+        say_as_wireshark(*v->segment, packet);
     }
     void finish() {
         analyzer_.finish();
@@ -42,6 +44,23 @@ public:
     }
 
 private:
+    void say_as_wireshark(const analysis::Segment& segment, const observe::NetworkPacket& packet) {
+        const observe::CapturedFrame frame{.number = frame_, .time = segment.time};
+        for (const analysis::wireshark::Field& field : analysis::wireshark::fields()) {
+            chosen_.push_back(&field);
+        }
+        const analysis::wireshark::FrameView view{.frame = &frame,
+                                                  .packet = &packet,
+                                                  .segment = &segment,
+                                                  .remarks = &wireshark_.on_segment(segment)};
+        analysis::wireshark::add_line(out_, chosen_, view);
+        analysis::wireshark::add_json(out_, chosen_, view);
+        chosen_.clear();
+        out_.clear();
+    }
+
+    analysis::wireshark::Analysis wireshark_{2};
+    std::vector<const analysis::wireshark::Field*> chosen_;
     analysis::Overview overview_;
     analysis::Analyzer analyzer_;
     analysis::BothEnds ends_;
