@@ -13,6 +13,7 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/sim_run.hpp"
+#include "cli/sim_scenario.hpp"
 #include "sim/swarm.hpp"
 
 namespace estab::cli {
@@ -120,7 +121,7 @@ class Sim final : public Command {
 public:
     void setup(Options& options) override {
         options.positional({"WHAT", "", "run, swarm, merge or list"}, what_);
-        options.rest({"FILE…", "", "what merge joins"}, files_);
+        options.rest({"FILE…", "", "what merge joins; a scenario for run"}, files_);
         options.flag({"--json", "", "for programs, as estab.sim/1 or estab.swarm/1"}, json_);
         options.group("run: a shared link between two routers");
         run_.setup(options);
@@ -131,8 +132,11 @@ public:
         options.flag({"--first", "", "stop at the first one that fails"}, first_only_);
     }
     int run(const Words&) override {
-        if (what_ != "merge" && !files_.empty()) throw UsageError("only `sim merge` takes files");
-        if (what_ == "run") return run_.run(json_);
+        const std::size_t files_max = what_ == "merge" ? SIZE_MAX : what_ == "run" ? 1 : 0;
+        if (files_.size() > files_max) {
+            throw UsageError("`sim merge` takes files, `sim run` one, and no other");
+        }
+        if (what_ == "run") return run_.run(json_, files_.empty() ? "" : files_.front());
         if (what_ == "swarm") return swarm();
         if (what_ == "merge") return merge();
         if (what_ == "list") return list();
@@ -202,7 +206,11 @@ private:
             "swarm   random topologies, faults and applications, one for each seed:\n"
             "        pair, chain, star and dumbbell; loss, bursts, reordering, copies, damage, "
             "outages;\n"
-            "        bulk, requests, echo, slow readers, half-closers and those who abort\n");
+            "        bulk, requests, echo, slow readers, half-closers and those who abort\n"
+            "\nready for `estab sim run NAME`, and in files of your own (docs/SIMULATION.md):\n");
+        for (const ReadyScenario& s : ready_scenarios()) {
+            print(fmt::format("{:<13} {}\n", s.name, s.about));
+        }
         return exit_status::done;
     }
 

@@ -13,6 +13,7 @@
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/sim_record.hpp"
+#include "cli/sim_scenario.hpp"
 #include "congestion/algorithm.hpp"
 #include "link/path_spec.hpp"
 
@@ -239,8 +240,27 @@ sim::DumbbellSettings SimRun::settings() const {
     return s;
 }
 
-int SimRun::run(bool json) {
-    const sim::DumbbellSettings wanted = settings();
+// A scenario says it all, but these.
+sim::DumbbellSettings SimRun::of_scenario(const std::string& name) const {
+    const SimRun unset;
+    const bool is_other = flows_ || mtu_ || octets_ || buffer_ || ecn_ || cc_ != unset.cc_ ||
+                          rate_ != unset.rate_ || rtt_ != unset.rtt_ || queue_ != unset.queue_ ||
+                          duration_ != unset.duration_ || warm_up_ != unset.warm_up_ ||
+                          !(loss_ + jitter_ + reorder_ + loss_back_ + clock_ + spread_ + ce_ +
+                            police_).empty();
+    if (is_other) {
+        throw UsageError(
+            "with a scenario only --seed, --no-referee, --big-segments, --out and --json");
+    }
+    sim::DumbbellSettings s = read_scenario(name);
+    if (seed_) s.seed = *seed_;
+    s.referee = !no_referee_;
+    s.big_segments = big_segments_;
+    return s;
+}
+
+int SimRun::run(bool json, const std::string& scenario) {
+    const sim::DumbbellSettings wanted = scenario.empty() ? settings() : of_scenario(scenario);
     sim::Dumbbell dumbbell(wanted);
     std::optional<SimRecord> record;
     if (!out_.empty()) {

@@ -12,10 +12,12 @@ namespace estab::cli {
 class SimRun {
 public:
     void setup(Options& options);
-    int run(bool json);
+    // `scenario`: a file or a ready one; empty: the flags say everything.
+    int run(bool json, const std::string& scenario);
 
 private:
     sim::DumbbellSettings settings() const;
+    sim::DumbbellSettings of_scenario(const std::string& name) const;
 
     std::optional<std::uint64_t> flows_, seed_, mtu_, octets_, buffer_;
     std::string cc_ = "cubic", rate_ = "100mbit", rtt_ = "40ms", queue_ = "1bdp", loss_, jitter_,

@@ -54,12 +54,14 @@ Dumbbell::Dumbbell(const DumbbellSettings& settings)
     Router& right = world_.add_router("right");
     World::LinkSettings shared;
     shared.there = settings.there;
-    shared.there.delay = shared.back.delay = settings.rtt / 2;
     shared.back.rate_bits = settings.there.rate_bits;
     shared.back.loss = settings.loss_back;
+    if (settings.back) shared.back = *settings.back;
+    shared.there.delay = shared.back.delay = settings.rtt / 2;
     shared.round_trip = settings.rtt;
     shared.mtu = settings.mtu;
     shared_ = world_.connect(left, right, shared);
+    if (settings.box) world_.put_box(shared_, *settings.box);
     for (std::size_t i = 0; i < settings.flows.size(); ++i) make_flow(i, left, right);
     octets_before_.resize(settings.flows.size());
     world_.watch(meter_.get());
@@ -86,11 +88,15 @@ void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
     Rng rng(settings_.seed * settings_.flows.size() + index);
     const Duration begin{
         static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(to_ns(settings_.spread))))};
-    const std::uint32_t number = ledger_.add({.up = settings_.octets});
-    talks_.push_back(std::make_unique<Talk>(ledger_, Talk::Client{.host = sender,
-                                                                  .server = {receiver.v4(), port},
-                                                                  .number = number,
-                                                                  .begin = after(begin_, begin)}));
+    const FlowPlan plan =
+        settings_.plans.empty() ? FlowPlan{.order = {.up = settings_.octets}, .begin = begin}
+                                : settings_.plans[index];
+    const std::uint32_t number = ledger_.add(plan.order);
+    const Talk::Client client{.host = sender,
+                              .server = {receiver.v4(), port},
+                              .number = number,
+                              .begin = after(begin_, plan.begin)};
+    talks_.push_back(std::make_unique<Talk>(ledger_, client));
 }
 
 void Dumbbell::begin_measuring() {
@@ -99,10 +105,27 @@ void Dumbbell::begin_measuring() {
     before_ = shared_.there->lane().counters();
     shared_.there->waits = &waits_;
     for (std::size_t i = 0; i < talks_.size(); ++i)
-        octets_before_[i] = ledger_.entries()[i].server.in;
+        octets_before_[i] = octets_of(i);
+}
+
+// Of both directions: what applications got.
+std::uint64_t Dumbbell::octets_of(std::size_t flow) const {
+    const Ledger::Entry& entry = ledger_.entries()[flow];
+    return entry.server.in + entry.client.in;
 }
 
 void Dumbbell::run_to(Instant at) {
+    for (; changes_done_ < settings_.changes.size(); ++changes_done_) {
+        const LinkChange& change = settings_.changes[changes_done_];
+        if (after(begin_, change.at) > at) break;
+        advance(after(begin_, change.at));
+        shared_.there->change(change.there);
+        shared_.back->change(change.back);
+    }
+    advance(at);
+}
+
+void Dumbbell::advance(Instant at) {
     if (!is_measuring_ && at >= measure_from_) {
         world_.advance_to(measure_from_);
         begin_measuring();
@@ -117,6 +140,7 @@ std::optional<FlowSample> Dumbbell::sample(std::size_t flow) const {
     return FlowSample{.cwnd = info.cwnd,
                       .ssthresh = info.ssthresh,
                       .in_flight = info.in_flight,
+                      .pacing_bits = info.pacing_rate * 8,
                       .delivered = info.delivered,
                       .rtt_us = info.rtt_us};
 }
@@ -126,7 +150,7 @@ FlowReport Dumbbell::flow_report(std::size_t index) const {
     const tcp::Config& config = settings_.flows[index];
     flow.congestion_control =
         config.congestion_control != nullptr ? config.congestion_control->name : "cubic";
-    flow.octets = ledger_.entries()[index].server.in - octets_before_[index];
+    flow.octets = octets_of(index) - octets_before_[index];
     const Outcome& outcome = ledger_.entries()[index].client;
     const Instant until = outcome.is_over() ? outcome.ended : world_.now();
     const Duration time = until - std::max(outcome.began, measure_from_);

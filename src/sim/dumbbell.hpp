@@ -12,13 +12,29 @@
 
 namespace estab::sim {
 
+// What a flow does where it is more than sending, and when it begins.
+struct FlowPlan {
+    Order order{};
+    Duration begin{};
+};
+
+// The shared link becomes another one.
+struct LinkChange {
+    Duration at{};
+    link::Direction there{}, back{};
+};
+
 struct DumbbellSettings {
     std::uint64_t seed = 1;
     std::vector<tcp::Config> flows{tcp::Config{}};  // one sender, receiver and connection each
     Duration spread{};                              // each flow begins somewhere within it
+    std::vector<FlowPlan> plans{};  // of the flows, or none: each sends `octets`
     std::uint64_t octets = std::uint64_t{1} << 60;  // that each flow sends, and closes
     link::Direction there{};  // the shared link, left to right; queue in BDPs of `rtt`
     Ppm loss_back = 0;                              // of what comes back
+    std::optional<link::Direction> back{};          // right to left; else as fast, and clean
+    std::vector<LinkChange> changes{};              // in order of time
+    std::optional<Middlebox::Settings> box{};       // on the shared link
     Duration rtt = 40ms;                            // half of it each way, instead of there.delay
     std::uint32_t mtu = 1500;
     bool big_segments = false;
@@ -77,8 +93,10 @@ public:
 private:
     class Meter;
     void make_flow(std::size_t index, Router& left, Router& right);
+    void advance(Instant at);
     void begin_measuring();
     FlowReport flow_report(std::size_t index) const;
+    std::uint64_t octets_of(std::size_t flow) const;
 
     DumbbellSettings settings_;
     World world_;
@@ -91,6 +109,7 @@ private:
     std::vector<std::uint64_t> octets_before_;
     link::Lane::Counters before_{};
     Wire::Waits waits_;
+    std::size_t changes_done_ = 0;
     bool is_measuring_ = false;
 };
 

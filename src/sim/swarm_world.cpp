@@ -34,6 +34,7 @@ SwarmWorld::SwarmWorld(std::uint64_t seed, Duration later)
     world_ = std::make_unique<World>(settings);
     calm_at_ = after(world_->now(), time_between(2s, 60s));
     make_topology();
+    put_boxes();
     make_servers();
     make_talks();
     plan_changes();
@@ -109,6 +110,8 @@ World::LinkSettings SwarmWorld::random_link() {
     may_damage_ = !has_damage_;
     link.there = random_direction();
     link.back = maybe(50) ? link.there : random_direction();
+    add_queue(link.there);
+    add_queue(link.back);
     has_damage_ = has_damage_ || link.there.corrupt != 0 || link.back.corrupt != 0;
     link.round_trip = link.there.delay + link.back.delay;
     link.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(576, 9000));
@@ -151,6 +154,66 @@ void SwarmWorld::add_faults(link::Direction& d) {
     }
     if (maybe(25)) d.duplicate = static_cast<Ppm>(about(1000, 200'000));
     if (maybe(25) && may_damage_) d.corrupt = static_cast<Ppm>(about(1000, 100'000));
+}
+
+// One queue in five has a discipline, or marks beyond a threshold.
+void SwarmWorld::add_queue(link::Direction& d) {
+    if (d.rate_bits == 0 || later_.below(5) != 0) return;
+    const std::uint64_t kind = later_.below(6);
+    if (kind == 0) {
+        d.ce = {.unit = link::MarkThreshold::Unit::packets, .value = later_.below(30)};
+    } else {
+        d.queue.discipline = static_cast<link::Queue::Discipline>(kind);
+        d.queue.drops_only = later_.below(4) == 0;
+    }
+    describe("discipline " + std::to_string(kind));
+}
+
+// --- Middleboxes
+
+// On one link in ten worlds. What breaks connections that are at rest ends with the faults; what
+// only changes them stays.
+void SwarmWorld::put_boxes() {
+    if (later_.below(10) != 0) return;
+    const auto& wires = world_->wires();
+    const bool is_even = std::all_of(wires.begin(), wires.end(), [&](const auto& wire) {
+        return wire->mtu() == wires.front()->mtu();
+    });
+    const std::size_t link = later_.below(wires.size() / 2);
+    const Middlebox::Settings settings = random_box(is_even);
+    Middlebox& box =
+        world_->put_box({wires[2 * link].get(), wires[2 * link + 1].get()}, settings);
+    boxes_.emplace_back(&box, settings);
+}
+
+// Where sizes differ, somebody has to tell so, and must be understood: no box there that swallows
+// ICMP, changes the numbers that it quotes, or makes packets larger.
+Middlebox::Settings SwarmWorld::random_box(bool is_even) {
+    Middlebox::Settings box;
+    const auto maybe_so = [this](bool& setting, const char* name) {
+        setting = later_.below(3) == 0;
+        if (setting) describe(name);
+    };
+    describe("a box");
+    maybe_so(box.strip_sack, "no SACK");
+    maybe_so(box.strip_timestamps, "no timestamps");
+    maybe_so(box.strip_scaling, "no scaling");
+    maybe_so(box.bleach_ecn, "no ECN");
+    if (is_even) {
+        maybe_so(box.rewrite_numbers, "other numbers");
+        maybe_so(box.drop_icmp, "no ICMP");
+        maybe_so(box.merge, "merges");
+    }
+    if (later_.below(3) == 0) box.mss_max = static_cast<std::uint16_t>(200 + later_.below(1261));
+    if (later_.below(4) == 0) {
+        box.window_max = static_cast<std::uint16_t>(2000 + later_.below(60'000));
+    }
+    if (later_.below(4) == 0) box.split_over = static_cast<std::uint32_t>(later_.below(1400) + 1);
+    if (later_.below(4) == 0) {
+        box.forget_after = Duration(static_cast<std::int64_t>(100'000'000 + later_.below(20) *
+                                                                                100'000'000));
+    }
+    return box;
 }
 
 // --- Hosts
@@ -334,6 +397,12 @@ void SwarmWorld::change(Instant now) {
     while (next_change() <= now) {
         const Change& c = changes_[changes_done_++];
         c.wire->change(c.direction);
+        if (c.at < calm_at_) continue;
+        for (auto& [box, settings] : boxes_) {
+            settings.drop_icmp = false;
+            settings.forget_after = {};
+            box->change(settings);
+        }
     }
 }
 

@@ -41,6 +41,9 @@ private:
     Order random_order();
     Pace random_pace();
     void plan_changes();
+    void add_queue(link::Direction& direction);
+    void put_boxes();
+    Middlebox::Settings random_box(bool is_even);
     bool maybe(std::uint32_t percent) { return rng_.below(100) < percent; }
     std::uint64_t between(std::uint64_t least, std::uint64_t most) {
         return least + rng_.below(most - least + 1);
@@ -66,6 +69,7 @@ private:
     bool may_damage_ = true, has_damage_ = false;
     std::vector<std::unique_ptr<tcp::Config>> configs_;
     std::unique_ptr<World> world_;
+    std::vector<std::pair<Middlebox*, Middlebox::Settings>> boxes_;
     std::vector<std::unique_ptr<Server>> servers_;
     std::vector<std::unique_ptr<Talk>> talks_;
     std::vector<Change> changes_;                  // in order of time

@@ -76,7 +76,9 @@ void Wire::act(Instant now) {
             if (!delivery) break;
             frames[count++] = {.bytes = delivery->bytes, .arrived = delivery->at, .offload = {}};
         }
-        if (count != 0) to_.arrive(now, std::span(frames).first(count));
+        std::span<const device::Frame> arrived = std::span(frames).first(count);
+        if (box != nullptr) arrived = box->pass(now, arrived, is_outwards);
+        if (!arrived.empty()) to_.arrive(now, arrived);
         lane_.release();
     } while (count == frames.size());
     reschedule();
@@ -121,6 +123,13 @@ World::Link World::connect(Node& a, Node& b, const LinkSettings& settings) {
         if (auto* host = dynamic_cast<Host*>(node)) host->fit(settings.mtu);
     }
     return {make(settings.there, a, b), make(settings.back, b, a)};
+}
+
+Middlebox& World::put_box(const Link& link, const Middlebox::Settings& settings) {
+    boxes_.push_back(std::make_unique<Middlebox>(settings, rng_.next(), link.there->mtu()));
+    link.there->box = link.back->box = boxes_.back().get();
+    link.back->is_outwards = false;
+    return *boxes_.back();
 }
 
 // The fewest hops; among equals the link that was made first.

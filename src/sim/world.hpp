@@ -20,6 +20,7 @@
 #include "ip/icmp.hpp"
 #include "link/lane.hpp"
 #include "sim/agenda.hpp"
+#include "sim/middlebox.hpp"
 #include "sim/referee.hpp"
 #include "sim/stream_hash.hpp"
 #include "stack/stack.hpp"
@@ -97,6 +98,8 @@ public:
         std::vector<std::uint64_t> all, l4s;
     };
     Waits* waits = nullptr;
+    Middlebox* box = nullptr;          // at its end
+    bool is_outwards = true;           // as the box sees it
     static constexpr Duration bucket = 10us;
     static constexpr std::size_t buckets_max = 1'000'000;
 
@@ -229,6 +232,8 @@ public:
         Duration grain{};
     };
     Link connect(Node& a, Node& b, const LinkSettings& settings);
+    // Its inside is where `there` begins.
+    Middlebox& put_box(const Link& link, const Middlebox::Settings& settings);
 
     // The world's own time. A world joined to a real clock is moved by advance_to().
     Instant now() const { return now_; }
@@ -267,6 +272,7 @@ private:
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<std::unique_ptr<Router>> routers_;
     std::vector<std::unique_ptr<Wire>> wires_;
+    std::vector<std::unique_ptr<Middlebox>> boxes_;
     std::vector<Observer*> observers_;
     Referee referee_;
     StreamHash hash_;

@@ -69,6 +69,91 @@ class Usage(unittest.TestCase):
         self.assertEqual(run.stderr, b"")
 
 
+class Scenarios(unittest.TestCase):
+    def run_text(self, text, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "s.toml")
+            path.write_text(text)
+            return estab("sim", "run", "s.toml", *words, cwd=folder)
+
+    def test_mistakes_have_a_line_and_a_column(self):
+        for text, place, word in [('seed = ', "s.toml:1:", ""), ('\nsede = 1', "s.toml:2:1:", "possible: seed"),
+                                  ('[link]\nrate = "5mbps"', "s.toml:2:8:", "a rate in bit"),
+                                  ('[link]\nlos = "1%"', "s.toml:2:7:", "unknown (possible: loss"),
+                                  ('[link]\nloss = 1', "s.toml:2:8:", "text in quotes"),
+                                  ('[link]\nloss = "1%,rate=1mbit"', "s.toml:2:8:", "missing"),
+                                  ('[flow]', "s.toml:1:1:", "[[flow]]"),
+                                  ('[[flow]]\ncc = "cubix"', "s.toml:2:6:", "none of"),
+                                  ('[[flow]]\napp = "x"', "s.toml:2:7:", "slow-reader"),
+                                  ('[[flow]]\ncount = 0', "s.toml:2:9:", "1 to 10000"),
+                                  ('[[change]]\nlink = {}', "s.toml:1:", "when"),
+                                  ('[box]\nstrip = ["x"]', "s.toml:2:", "sack, timestamps"),
+                                  ('duration = "1h30"', "s.toml:1:12:", "a time")]:
+            run = self.run_text(text)
+            self.assertEqual((run.returncode, run.stdout, run.stderr.count("\n")), (2, "", 1), run)
+            self.assertIn(place, run.stderr)
+            self.assertIn(word, run.stderr)
+        self.assertEqual(self.run_text("", "--rate", "1mbit").returncode, 2)
+        self.assertEqual(estab("sim", "run", "no-such").returncode, 2)
+
+    def test_a_scenario_is_what_the_flags_say(self):
+        text = 'seed = 5\nduration = "3s"\n[link]\nrate = "10mbit"\nqueue = "codel"\n[[flow]]\ncount = 2'
+        by_file = json.loads(self.run_text(text, "--json").stdout)
+        by_flags = json.loads(estab("sim", "run", "--flows", "2", "--rate", "10mbit", "--queue", "codel",
+                                    "--duration", "3s", "--seed", "5", "--json").stdout)
+        self.assertEqual(by_file, by_flags)
+        other = json.loads(self.run_text(text, "--json", "--seed", "6").stdout)
+        self.assertEqual(other["seed"], 6)
+
+    def test_applications_changes_and_boxes(self):
+        text = """
+            duration = "8s"
+            rtt = "20ms"
+            [link]
+            rate = "10mbit"
+            queue = "1bdp"
+            [[flow]]
+            app = "requests"
+            bytes = "100k"
+            [[flow]]
+            app = "chunks"
+            bytes = "200k"
+            pause = "1s"
+            [[flow]]
+            app = "slow-reader"
+            chunk = "20k"
+            pause = "200ms"
+            [[flow]]
+            app = "abort"
+            bytes = "50k"
+            [[flow]]
+            count = 10
+            bytes = "20k"
+            every = "200ms"
+            [[change]]
+            at = "3s"
+            for = "1s"
+            link = { loss = "100%" }
+            [box]
+            strip = ["sack", "timestamps"]
+            mss-max = 1000
+            rewrite-numbers = true"""
+        told = json.loads(self.run_text(text, "--json").stdout)
+        self.assertEqual((len(told["flows"]), told["violations"]), (14, []))
+        self.assertGreater(told["dropped_by_loss"], 10)
+        slow = told["flows"][2]["octets"]
+        self.assertTrue(20_000 <= slow <= 41 * 20_480, slow)  # 8 s, 20 KB each 0.2 s
+        self.assertTrue(all(f["octets"] == 20_480 for f in told["flows"][4:]), told["flows"][4:])
+
+    def test_what_is_ready_runs(self):
+        names = [line.split()[0] for line in estab("sim", "list").stdout.split("NAME`")[1].splitlines()[1:]]
+        self.assertGreater(len(names), 5)
+        for name in ("outage", "middlebox", "video"):
+            self.assertIn(name, names)
+            run = estab("sim", "run", name, "--no-referee", "--json")
+            self.assertEqual(run.returncode, 0, run)
+
+
 class Config(unittest.TestCase):
     def test_show(self):
         shown = json.loads(estab("config", "show", "--json", "--set", "tcp_retries2=7").stdout)

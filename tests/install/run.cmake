@@ -40,7 +40,13 @@ run("${CMAKE_COMMAND}" --build "${work_dir}/consumer")
 run("${work_dir}/consumer/whole")
 run("${work_dir}/consumer/core_only")
 
-# 3. pkg-config.
+# 3. An example that is a project of its own.
+run("${CMAKE_COMMAND}" -S "${project_dir}/examples/simulated" -B "${work_dir}/simulated" -G "${generator}"
+  "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_PREFIX_PATH=${prefix}")
+run("${CMAKE_COMMAND}" --build "${work_dir}/simulated")
+run("${work_dir}/simulated/guess_test")
+
+# 4. pkg-config.
 set(ENV{PKG_CONFIG_PATH} "${prefix}/${libdir}/pkgconfig")
 run("${pkg_config}" --modversion estab)
 string(STRIP "${run_output}" found)
@@ -54,7 +60,7 @@ separate_arguments(libs UNIX_COMMAND "${run_output}")
 run("${compiler}" -std=c++23 ${cflags} "${source_dir}/consumer/main.cpp" -o "${work_dir}/by_pkgconfig" ${libs})
 run("${work_dir}/by_pkgconfig")
 
-# 4. Nothing that was installed names the folder it was built in.
+# 5. Nothing that was installed names the folder it was built in.
 file(GLOB_RECURSE texts "${prefix}/*.cmake" "${prefix}/*.pc" "${prefix}/*.hpp")
 foreach(text IN LISTS texts)
   file(READ "${text}" content)

@@ -1,0 +1,380 @@
+#include "cli/sim_scenario.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <toml++/toml.h>
+
+#include "cli/command.hpp"
+#include "cli/console.hpp"
+#include "cli/text_file.hpp"
+#include "congestion/algorithm.hpp"
+#include "link/path_spec.hpp"
+
+namespace estab::cli {
+namespace {
+
+constexpr ReadyScenario ready[] = {
+    {"bufferbloat", "two flows before a queue of ten BDPs: what delay it makes", R"(
+duration = "30s"
+[link]
+rate = "20mbit"
+queue = "10bdp"
+[[flow]]
+count = 2
+)"},
+    {"codel", "the same flows before CoDel", R"(
+duration = "30s"
+[link]
+rate = "20mbit"
+queue = "codel"
+[[flow]]
+count = 2
+)"},
+    {"outage", "a link that is dead for three seconds", R"(
+duration = "30s"
+[link]
+rate = "20mbit"
+queue = "1bdp"
+[[flow]]
+[[change]]
+at = "10s"
+for = "3s"
+link = { loss = "100%" }
+)"},
+    {"route-change", "the delay grows from 20 to 120 ms, and later falls again", R"(
+duration = "30s"
+rtt = "20ms"
+[link]
+rate = "50mbit"
+queue = "200p"
+[[flow]]
+[[change]]
+at = "10s"
+for = "10s"
+link = { delay = "60ms" }
+back = { delay = "60ms" }
+)"},
+    {"short-flows", "300 flows of 30 KB that come at random, beside one that never ends", R"(
+duration = "40s"
+[link]
+rate = "50mbit"
+queue = "1bdp"
+[[flow]]
+[[flow]]
+count = 300
+bytes = "30k"
+every = "100ms"
+)"},
+    {"video", "chunks of 1 MB each two seconds, beside a flow that never ends", R"(
+duration = "60s"
+[link]
+rate = "20mbit"
+queue = "1bdp"
+[[flow]]
+app = "chunks"
+bytes = "1m"
+pause = "2s"
+[[flow]]
+begin = "5s"
+)"},
+    {"middlebox", "other sequence numbers, a small MSS and no SACK, with 1 % of loss", R"(
+duration = "20s"
+[link]
+rate = "20mbit"
+queue = "1bdp"
+loss = "1%"
+[[flow]]
+[box]
+strip = ["sack"]
+mss-max = 1200
+rewrite-numbers = true
+)"},
+    {"slow-reader", "a receiver that takes 64 KB a second", R"(
+duration = "30s"
+[link]
+rate = "20mbit"
+queue = "1bdp"
+[[flow]]
+app = "slow-reader"
+chunk = "64k"
+pause = "1s"
+)"},
+};
+
+class Scenario {
+public:
+    Scenario(std::string name, std::string_view text) : name_(std::move(name)) {
+        try {
+            root_ = toml::parse(text, name_);
+        } catch (const toml::parse_error& error) {
+            refuse(error.source().begin, std::string(error.description()));
+        }
+    }
+
+    sim::DumbbellSettings read() {
+        expect(root_, {"seed", "duration", "warm-up", "rtt", "mtu", "clock", "link", "back", "flow",
+                       "change", "box"});
+        settings_.flows.clear();
+        if (const auto seed = number(root_, "seed", 0, INT64_MAX)) {
+            settings_.seed = static_cast<std::uint64_t>(*seed);
+        }
+        if (const auto mtu = number(root_, "mtu", 576, 65'535)) {
+            settings_.mtu = static_cast<std::uint32_t>(*mtu);
+        }
+        take(root_, "duration", settings_.duration);
+        take(root_, "warm-up", settings_.warm_up);
+        take(root_, "rtt", settings_.rtt);
+        take(root_, "clock", settings_.clock);
+        const toml::table* there = table(root_, "link");
+        settings_.there = there != nullptr ? direction(*there, {}) : link::Direction{};
+        link::Direction back;
+        back.rate_bits = settings_.there.rate_bits;
+        if (const toml::table* given = table(root_, "back")) back = direction(*given, back);
+        settings_.back = back;
+        each(root_, "flow", [this](const toml::table& t) { flow(t); });
+        if (settings_.flows.empty()) flow(toml::table{});
+        each(root_, "change", [this](const toml::table& t) { change(t); });
+        std::ranges::stable_sort(settings_.changes, {}, &sim::LinkChange::at);
+        if (const toml::table* given = table(root_, "box")) settings_.box = box(*given);
+        return settings_;
+    }
+
+private:
+    [[noreturn]] void refuse(const toml::source_position& at, const std::string& what) const {
+        throw UsageError(fmt::format("{}:{}:{}: {}", printable(name_), at.line, at.column, what));
+    }
+    [[noreturn]] void refuse(const toml::node& node, const std::string& what) const {
+        refuse(node.source().begin, what);
+    }
+
+    void expect(const toml::table& table, std::initializer_list<std::string_view> known) const {
+        for (const auto& [key, value] : table) {
+            if (std::ranges::find(known, key.str()) != known.end()) continue;
+            std::string names;
+            for (const std::string_view name : known) {
+                (names += names.empty() ? "" : ", ") += name;
+            }
+            refuse(key.source().begin,
+                   fmt::format("'{}' is not known here; possible: {}", printable(key.str()),
+                               names));
+        }
+    }
+    const toml::table* table(const toml::table& from, std::string_view key) const {
+        const toml::node* node = from.get(key);
+        if (node == nullptr) return nullptr;
+        if (!node->is_table()) refuse(*node, fmt::format("'{}' is a table", key));
+        return node->as_table();
+    }
+    template <class Visit>
+    void each(const toml::table& from, std::string_view key, Visit visit) const {
+        const toml::node* node = from.get(key);
+        if (node == nullptr) return;
+        if (!node->is_array_of_tables()) {
+            refuse(*node, fmt::format("'{0}' is written as [[{0}]], once for each", key));
+        }
+        for (const toml::node& one : *node->as_array()) visit(*one.as_table());
+    }
+    std::optional<std::int64_t> number(const toml::table& from, std::string_view key,
+                                       std::int64_t least, std::int64_t most) const {
+        const toml::node* node = from.get(key);
+        if (node == nullptr) return {};
+        const auto value = node->value_exact<std::int64_t>();
+        if (!value || *value < least || *value > most) {
+            refuse(*node, fmt::format("'{}' is a whole number from {} to {}", key, least, most));
+        }
+        return value;
+    }
+    std::optional<std::string> word(const toml::table& from, std::string_view key) const {
+        const toml::node* node = from.get(key);
+        if (node == nullptr) return {};
+        const auto value = node->value_exact<std::string>();
+        if (!value) refuse(*node, fmt::format("'{}' is text in quotes", key));
+        return value;
+    }
+    bool flag(const toml::table& from, std::string_view key) const {
+        const toml::node* node = from.get(key);
+        if (node == nullptr) return false;
+        const auto value = node->value_exact<bool>();
+        if (!value) refuse(*node, fmt::format("'{}' is true or false", key));
+        return *value;
+    }
+    // Values have the grammar of paths.
+    link::Direction item(const toml::table& from, std::string_view key, const char* as) const {
+        const auto value = word(from, key);
+        if (value->find(',') != std::string::npos) refuse(*from.get(key), "one value, no comma");
+        const auto spec = link::parse_path(fmt::format("{}={}", as, *value));
+        if (!spec) {
+            refuse(*from.get(key), fmt::format("'{}' is {}", key, printable(spec.error().problem)));
+        }
+        return spec->up;
+    }
+    void take(const toml::table& from, std::string_view key, Duration& to) const {
+        if (from.contains(key)) to = item(from, key, "delay").delay;
+    }
+    std::optional<std::uint64_t> octets(const toml::table& from, std::string_view key) const {
+        if (!from.contains(key)) return {};
+        if (from.get(key)->is_integer()) {
+            return static_cast<std::uint64_t>(*number(from, key, 0, INT64_MAX));
+        }
+        const link::Queue size = item(from, key, "queue").queue;
+        if (size.unit != link::Queue::Unit::bytes) {
+            refuse(*from.get(key), fmt::format("'{}' is a number of octets, as \"64k\"", key));
+        }
+        return size.limit;
+    }
+
+    // What is not said is as in `base`.
+    link::Direction direction(const toml::table& from, const link::Direction& base) const {
+        const std::string unchanged = link::print({.up = base, .down = base});
+        std::string all = unchanged;
+        for (const auto& [key, value] : from) {
+            if (key.str() == "seed") refuse(key.source().begin, "the seed is said outside");
+            const auto text = value.value_exact<std::string>();
+            if (!text) refuse(value, fmt::format("'{}' is text in quotes", key.str()));
+            const std::string one = fmt::format("{}={}", key.str(), *text);
+            const auto spec = text->find(',') == std::string::npos ? link::parse_path(one)
+                                                                   : link::parse_path(",");
+            if (!spec) refuse(value, printable(spec.error().text()));
+            (all += all.empty() ? "" : ",") += one;
+        }
+        return link::parse_path(all)->up;
+    }
+
+    void flow(const toml::table& from) {
+        expect(from, {"count", "cc", "ecn", "begin", "every", "app", "bytes", "chunk", "pause",
+                      "rounds", "nodelay", "buffer"});
+        tcp::Config config;
+        if (const auto name = word(from, "cc")) {
+            config.congestion_control = congestion::find(*name);
+            if (config.congestion_control == nullptr) {
+                refuse(*from.get("cc"), fmt::format("'{}' is none of {}", printable(*name),
+                                                    congestion::names()));
+            }
+        }
+        if (flag(from, "ecn")) config.ecn = tcp::EcnMode::on;
+        if (const auto buffer = octets(from, "buffer")) {
+            config.send_autotune = config.recv_autotune = false;
+            config.send_buffer = config.recv_buffer = static_cast<std::uint32_t>(
+                std::clamp<std::uint64_t>(*buffer, 1000, 1u << 30));
+        }
+        sim::FlowPlan plan{.order = order(from)};
+        take(from, "begin", plan.begin);
+        Duration every{};
+        take(from, "every", every);
+        Rng random(settings_.seed + settings_.flows.size());
+        const std::int64_t count = number(from, "count", 1, 10'000).value_or(1);
+        for (std::int64_t i = 0; i < count; ++i) {
+            if (every > Duration{}) plan.begin += sim::exponential(random, every);
+            settings_.flows.push_back(config);
+            settings_.plans.push_back(plan);
+        }
+    }
+
+    sim::Order order(const toml::table& from) const {
+        sim::Order order;
+        const std::string app = word(from, "app").value_or("bulk");
+        const std::uint64_t size = octets(from, "bytes").value_or(std::uint64_t{1} << 40);
+        const auto chunk = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(octets(from, "chunk").value_or(64 * 1024), UINT32_MAX));
+        Duration pause = 1s;
+        take(from, "pause", pause);
+        const auto rounds = static_cast<std::uint32_t>(
+            number(from, "rounds", 1, 1'000'000).value_or(1'000'000));
+        order.nodelay = flag(from, "nodelay");
+        order.up = size;
+        if (app == "requests") {
+            order.up = chunk;
+            order.down = octets(from, "bytes").value_or(100'000);
+            order.rounds = rounds;
+        } else if (app == "chunks" || app == "on-off") {
+            const std::uint64_t octets_each = octets(from, "bytes").value_or(1'000'000);
+            order.up = octets_each * rounds;
+            order.client_writes = {.octets = static_cast<std::uint32_t>(
+                                       std::min<std::uint64_t>(octets_each, UINT32_MAX)),
+                                   .pause = pause};
+        } else if (app == "slow-reader") {
+            order.server_reads = {.octets = chunk, .pause = pause};
+        } else if (app == "abort") {
+            order.client_aborts_after = size;
+            order.up = size + 1;
+        } else if (app != "bulk") {
+            refuse(*from.get("app"), fmt::format("'{}' is none of bulk, requests, chunks, on-off, "
+                                                 "slow-reader, abort",
+                                                 printable(app)));
+        }
+        return order;
+    }
+
+    // Something becomes different at a time, and with `for` as before again.
+    void change(const toml::table& from) {
+        expect(from, {"at", "for", "link", "back"});
+        if (!from.contains("at")) refuse(from, "a change says when: at = \"10s\"");
+        sim::LinkChange change{.there = settings_.there, .back = *settings_.back};
+        change.there.delay = change.back.delay = settings_.rtt / 2;
+        sim::LinkChange before = change;
+        take(from, "at", change.at);
+        if (const toml::table* given = table(from, "link")) {
+            change.there = direction(*given, change.there);
+        }
+        if (const toml::table* given = table(from, "back")) {
+            change.back = direction(*given, change.back);
+        }
+        settings_.changes.push_back(change);
+        if (!from.contains("for")) return;
+        take(from, "for", before.at);
+        before.at += change.at;
+        settings_.changes.push_back(before);
+    }
+
+    sim::Middlebox::Settings box(const toml::table& from) const {
+        expect(from, {"strip", "mss-max", "rewrite-numbers", "window-max", "drop-icmp",
+                      "forget-after", "split-over", "merge", "bleach-ecn"});
+        sim::Middlebox::Settings box;
+        if (const toml::node* strip = from.get("strip")) {
+            if (!strip->is_array()) refuse(*strip, "'strip' is a list, as [\"sack\"]");
+            for (const toml::node& one : *strip->as_array()) {
+                const std::string name = one.value_or<std::string>("");
+                if (name == "sack") box.strip_sack = true;
+                else if (name == "timestamps") box.strip_timestamps = true;
+                else if (name == "scaling") box.strip_scaling = true;
+                else refuse(one, "what can be stripped: sack, timestamps, scaling");
+            }
+        }
+        box.mss_max = static_cast<std::uint16_t>(number(from, "mss-max", 64, 65'535).value_or(0));
+        box.window_max =
+            static_cast<std::uint16_t>(number(from, "window-max", 1, 65'535).value_or(0));
+        box.split_over =
+            static_cast<std::uint32_t>(number(from, "split-over", 1, 65'535).value_or(0));
+        box.rewrite_numbers = flag(from, "rewrite-numbers");
+        box.drop_icmp = flag(from, "drop-icmp");
+        box.merge = flag(from, "merge");
+        box.bleach_ecn = flag(from, "bleach-ecn");
+        take(from, "forget-after", box.forget_after);
+        return box;
+    }
+
+    std::string name_;
+    toml::table root_;
+    sim::DumbbellSettings settings_;
+};
+
+}  // namespace
+
+std::span<const ReadyScenario> ready_scenarios() { return ready; }
+
+sim::DumbbellSettings read_scenario(const std::string& name) {
+    const auto known = std::ranges::find(ready, name, &ReadyScenario::name);
+    if (!std::filesystem::exists(name) && known != std::end(ready)) {
+        return Scenario(name, known->text).read();
+    }
+    const auto text = read_file(name);
+    if (!text) {
+        throw UsageError(fmt::format("cannot read {}; `estab sim list` names what is ready",
+                                     printable(name)));
+    }
+    return Scenario(name, *text).read();
+}
+
+}  // namespace estab::cli
