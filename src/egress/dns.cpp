@@ -81,7 +81,8 @@ std::optional<DnsQuestion> parse_question(Bytes message, bool is_answer) {
     const std::uint16_t flags = reader.u16();
     const std::uint16_t questions = reader.u16();
     const std::uint16_t answers = reader.u16();
-    if (((flags & 0x8000U) != 0) != is_answer || (flags & 0x7800U) != 0 || questions != 1) return {};
+    const bool says_answer = (flags & 0x8000U) != 0;
+    if (says_answer != is_answer || (flags & 0x7800U) != 0 || questions != 1) return {};
     if (!is_answer && answers != 0) return {};
     (void)reader.take(4);
     const std::string name = reader.name();

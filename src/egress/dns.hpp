@@ -14,7 +14,14 @@ namespace estab::egress {
 
 inline constexpr std::uint16_t dns_port = 53;
 
-enum class QueryType : std::uint16_t { a = 1, cname = 5, ptr = 12, txt = 16, aaaa = 28, https = 65 };
+enum class QueryType : std::uint16_t {
+    a = 1,
+    cname = 5,
+    ptr = 12,
+    txt = 16,
+    aaaa = 28,
+    https = 65,
+};
 
 // Exactly one question: more are not asked in practice, and could hide one behind another.
 struct DnsQuestion {

@@ -101,8 +101,8 @@ Addressee read_tls(Bytes octets) {
     return read_client_hello(Cursor(Bytes(message).subspan(4, wanted - 4)));
 }
 
-constexpr std::array<std::string_view, 9> methods{"GET ",    "POST ",    "HEAD ",  "PUT ",  "DELETE ",
-                                                  "CONNECT ", "OPTIONS ", "PATCH ", "TRACE "};
+constexpr std::array<std::string_view, 9> methods{
+    "GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "PATCH ", "TRACE "};
 
 char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 

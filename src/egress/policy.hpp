@@ -1,5 +1,5 @@
-// Who may be reached: rules, the names that DNS has given to addresses, and what a connection says of
-// itself. Decides; touches nothing.
+// Who may be reached: rules, the names that DNS has given to addresses, and what a connection says
+// of itself. Decides; touches nothing.
 //
 // A name holds for the addresses that DNS answered for it (they are pinned), and since many names
 // share an address, TLS and HTTP must also ask for an allowed name: see check_greeting.

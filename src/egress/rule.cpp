@@ -78,7 +78,7 @@ std::expected<Rule, std::string> Rule::parse(std::string_view text) {
             dash == std::string_view::npos ? parts.ports : parts.ports.substr(dash + 1);
         if (!parse_port(parts.ports.substr(0, dash), rule.first_) ||
             !parse_port(last, rule.last_) || rule.first_ > rule.last_)
-            return trouble(text, "the port is not a number up to 65535, or two with - between them");
+            return trouble(text, "the port is not a number up to 65535, or two with a - between");
     }
     if (parts.host == "*") return rule;
     if (const auto prefix = wire::Prefix::parse(parts.host)) {

@@ -1,4 +1,4 @@
-// One rule of who may be reached: HOST[:PORT[-PORT]], where HOST is a name (*.name: everything below
+// One rule of who may be reached: HOST[:PORT[-PORT]], where HOST is a name (*.name: all below
 // it), an address, a network or *; an IPv6 one with a port stands in [].
 #pragma once
 
