@@ -36,9 +36,13 @@ bool Destinations::is_gateway(const wire::Address& address) const {
     return std::ranges::find(gateways_, address) != gateways_.end();
 }
 
+bool Destinations::is_resolver(const wire::Endpoint& wanted) const {
+    return wanted.port == dns && is_gateway(wanted.address);
+}
+
 std::optional<wire::Endpoint> Destinations::find(const wire::Endpoint& wanted) const {
     if (is_gateway(wanted.address)) {
-        if (wanted.port == dns) return wire::Endpoint{resolver_, dns};
+        if (is_resolver(wanted)) return wire::Endpoint{resolver_, dns};
         if (!host_loopback_) return std::nullopt;
         const wire::Address v6 = *wire::Address::parse("::1");
         return wire::Endpoint{

@@ -17,6 +17,8 @@ public:
 
     // Where to connect to; nullopt: closed to CMD. Link-local and loopback addresses are.
     std::optional<wire::Endpoint> find(const wire::Endpoint& wanted) const;
+    // The host's resolver, under the address that CMD knows.
+    bool is_resolver(const wire::Endpoint& wanted) const;
     // What CMD's resolv.conf and hosts are to say.
     std::string resolv_conf() const;
     std::string hosts() const;

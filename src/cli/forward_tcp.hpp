@@ -5,9 +5,10 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
-#include "cli/destination.hpp"
+#include "cli/gate.hpp"
 #include "runtime/reactor.hpp"
 #include "socket/listener.hpp"
 
@@ -28,8 +29,8 @@ class TcpForwarder {
 public:
     static constexpr std::size_t connections_max = 16'384;  // beyond: refused
 
-    TcpForwarder(runtime::Reactor& reactor, const Destinations& destinations)
-        : reactor_(reactor), destinations_(destinations) {}
+    TcpForwarder(runtime::Reactor& reactor, Gate& gate);
+    ~TcpForwarder();
 
     // Until the reactor ends. `listener` holds SYNs for every address and port.
     socket::Task<> open_all(socket::Listener& listener);    // what is held
@@ -43,19 +44,21 @@ private:
     struct Waiting {
         drivers::Fd host;
         Forwarded record;
+        egress::Decision decision;
     };
     using Key = std::pair<wire::Endpoint, wire::Endpoint>;
 
     socket::Task<> open(socket::Listener& listener, socket::HeldSyn syn);
-    socket::Task<> from_host(std::shared_ptr<Flow> flow);
-    socket::Task<> to_host(std::shared_ptr<Flow> flow);
-    void finish(Flow& flow);
+    void finish(const std::shared_ptr<Flow>& flow);
     void keep(Forwarded record);
 
     runtime::Reactor& reactor_;
-    const Destinations& destinations_;
+    Gate& gate_;
+    // What is on its way between two sockets is here only while it is moved: an idle connection
+    // holds no buffer of ours, and one that waits leaves all but a little where it came from.
+    std::vector<std::uint8_t> scratch_;
     std::map<Key, Waiting> waiting_;   // connected on the host's side, not yet accepted on ours
-    std::vector<std::weak_ptr<Flow>> flows_;
+    std::set<std::shared_ptr<Flow>> flows_;
     std::vector<Forwarded> ended_;     // the slowest, see keep()
     std::size_t open_ = 0;
 };

@@ -5,8 +5,8 @@
 #include <map>
 #include <memory>
 
-#include "cli/destination.hpp"
 #include "cli/descriptor.hpp"
+#include "cli/gate.hpp"
 #include "wire/ip.hpp"
 
 namespace estab::cli {
@@ -16,7 +16,7 @@ public:
     static constexpr std::size_t flows_max = 4096;  // beyond: the one that was silent longest goes
     static constexpr Duration idle = 120s;          // RFC 4787, REQ-5
 
-    UdpForwarder(runtime::Reactor& reactor, const Destinations& destinations);
+    UdpForwarder(runtime::Reactor& reactor, Gate& gate);
     ~UdpForwarder();
 
 private:
@@ -28,11 +28,17 @@ private:
     bool take(Instant now, const wire::IpPacket& packet, bool verified);
     std::shared_ptr<Flow> open(Instant now, const Key& key);
     socket::Task<> answers(std::shared_ptr<Flow> flow);
-    void answer(const Flow& flow, Bytes payload);
+    bool may_ask(Flow& flow, Bytes query);
+    bool may_hear(Flow& flow, Bytes reply);
+    void answer(const Key& key, Bytes payload);
+    void answer_in_fragments(const Key& key, Bytes payload);
+    void answer_refused(const Key& key);
+    void end(Flow& flow);
     void sweep();
 
     runtime::Reactor& reactor_;
-    const Destinations& destinations_;
+    Gate& gate_;
+    std::uint32_t next_id_ = 1;  // of fragmented answers
     std::map<Key, std::shared_ptr<Flow>> flows_;
 };
 

@@ -250,11 +250,10 @@ std::unique_ptr<Network> Network::open(const NetworkOptions& options, std::strin
     return std::make_unique<Chain<Impaired>>(std::move(chosen), options, who);
 }
 
-int run_command(Network& network, const Words& command,
-                std::vector<drivers::ReplacedFile> files) {
+int run_command(Network& network, const Words& command, drivers::Surroundings around) {
+    around.leftover = Control::path();
     drivers::Child child =
-        network.private_network()->spawn(command, {-1, -1, -1},
-                                         {std::move(files), Control::path()});
+        network.private_network()->spawn(command, {-1, -1, -1}, std::move(around));
     runtime::Loop& loop = network.reactor().loop();
     const bool foreground = is_in_foreground();
     for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {

@@ -71,8 +71,7 @@ public:
 
 // Runs CMD in the private network and the reactor until it has ended; CMD's exit status. The
 // terminal's signals are CMD's; those that are sent to us alone are passed on.
-int run_command(Network& network, const Words& command,
-                std::vector<drivers::ReplacedFile> files = {});
+int run_command(Network& network, const Words& command, drivers::Surroundings around = {});
 // Runs the reactor until SIGINT, SIGTERM or SIGHUP. Always 0.
 int run_until_signal(Network& network);
 

@@ -6,9 +6,10 @@
 #include "cli/console.hpp"
 #include "cli/forward_tcp.hpp"
 #include "cli/forward_udp.hpp"
-#include "cli/link_profile.hpp"
+#include "cli/gate.hpp"
 #include "cli/network.hpp"
 #include "cli/run_report.hpp"
+#include "link/profile.hpp"
 
 namespace estab::cli {
 namespace {
@@ -26,8 +27,16 @@ public:
             options.list({knob.option, knob.value, knob.help}, knob.given);
         options.flag({"--host-loopback", "", "host.estab (10.77.0.1) is the host's 127.0.0.1"},
                      host_loopback_);
-        options.flag({"-q,--quiet", "", "nothing on standard error but errors"}, network_.quiet);
+        options.group("Egress");
+        options.list({"--allow", "HOST[:PORT]",
+                      "a name, *.name, address, network or * that may be reached; repeatable"},
+                     allow_);
+        options.list({"--deny", "HOST[:PORT]", "one that may not; counts more than --allow"},
+                     deny_);
+        options.flag({"--deny-all", "", "whatever no --allow names"}, deny_all_);
+        options.value({"--log", "FILE", "each decision, name and connection, as JSON lines"}, log_);
         options.group("Network");
+        options.flag({"-q,--quiet", "", "nothing on standard error but errors"}, network_.quiet);
         options.value({"--backend", "NAME", "auto (default), tun or veth"}, network_.backend);
         options.value({"--mtu", "OCTETS", "of CMD's interface (1500)"}, network_.mtu);
         network_.setup_records(options);
@@ -39,10 +48,15 @@ public:
         network_.impair_is_commands = true;
         network_.echo_for_accepted = false;
         network_.check();
+        (void)rules();
         if (command.empty()) throw UsageError("give a command to run: estab run -- CMD…");
         if (network_.pcap == "-")
             throw UsageError("--pcap -: standard output is the command's; give a file");
         const std::unique_ptr<Network> network = Network::open(network_, "estab run");
+        if (has_rules() && !network->private_network()->has_user_namespace())
+            throw std::runtime_error(
+                "--allow, --deny and --deny-all need user namespaces: without one the command is "
+                "root on the host and can leave the network");
         return forward(*network, command);
     }
 
@@ -69,8 +83,9 @@ private:
             aliases.push_back(own.address);
 
         const Destinations destinations(aliases, host_loopback_);
-        TcpForwarder tcp(reactor, destinations);
-        UdpForwarder udp(reactor, destinations);
+        Gate gate(destinations, rules(), log_);
+        TcpForwarder tcp(reactor, gate);
+        UdpForwarder udp(reactor, gate);
         auto listener = socket::Listener::listen(
             reactor, {.any_address = true, .any_port = true, .hold = true});
         if (!listener)
@@ -78,9 +93,13 @@ private:
                 fmt::format("cannot listen: {}", to_string(listener.error())));
         socket::spawn(reactor, tcp.open_all(*listener));
         socket::spawn(reactor, tcp.accept_all(*listener));
+        // At the first turn: CMD has started with the limit that it was given.
+        reactor.at({}, [] { drivers::raise_descriptor_limit(); });
         const int status = run_command(network, command,
-                                       {{"/etc/resolv.conf", destinations.resolv_conf()},
-                                        {"/etc/hosts", destinations.hosts()}});
+                                       {.files = {{"/etc/resolv.conf", destinations.resolv_conf()},
+                                                  {"/etc/hosts", destinations.hosts()}},
+                                        .leftover = {},
+                                        .close_inherited = has_rules()});
         if (!network_.quiet) explain(tcp);
         return status;
     }
@@ -92,6 +111,23 @@ private:
             note("estab run", line);
     }
 
+    bool has_rules() const { return deny_all_ || !deny_.empty(); }
+
+    egress::PolicyOptions rules() const {
+        egress::PolicyOptions options{.allow = {}, .deny = {}, .deny_all = deny_all_};
+        const auto parse = [](const char* option, const std::vector<std::string>& texts,
+                              std::vector<egress::Rule>& into) {
+            for (const std::string& text : texts) {
+                auto rule = egress::Rule::parse(text);
+                if (!rule) throw UsageError(fmt::format("{}: {}", option, rule.error()));
+                into.push_back(std::move(*rule));
+            }
+        };
+        parse("--allow", allow_, options.allow);
+        parse("--deny", deny_, options.deny);
+        return options;
+    }
+
     // The profile, then what overrides it, as one text of the path grammar.
     std::string path_text() const {
         std::string text;
@@ -100,7 +136,7 @@ private:
             text += item;
         };
         if (!link_.empty()) {
-            const LinkProfile* profile = find_link_profile(link_);
+            const link::Profile* profile = link::find_profile(link_);
             if (profile == nullptr)
                 throw UsageError(fmt::format("--link: there is no '{}'{}; `--link list` shows all",
                                              link_, suggestion(link_, names())));
@@ -126,12 +162,12 @@ private:
 
     static std::vector<std::string> names() {
         std::vector<std::string> all;
-        for (const LinkProfile& profile : link_profiles()) all.emplace_back(profile.name);
+        for (const link::Profile& profile : link::all_profiles()) all.emplace_back(profile.name);
         return all;
     }
 
     static int list() {
-        for (const LinkProfile& profile : link_profiles())
+        for (const link::Profile& profile : link::all_profiles())
             print(fmt::format("{:<14} {}\n{:<14}   {}\n", profile.name, profile.path, "",
                               profile.source));
         return exit_status::done;
@@ -139,6 +175,9 @@ private:
 
     std::string link_;
     bool host_loopback_ = false;
+    std::vector<std::string> allow_, deny_;
+    bool deny_all_ = false;
+    std::string log_;
     std::array<Knob, 8> knobs_{{
         {"--rate", "rate", "RATE", "of the link: 5mbit; up:1mbit and down:20mbit apart"},
         {"--delay", "delay", "TIME", "one way: 40ms, 40ms±10ms"},

@@ -230,7 +230,8 @@ Child PrivateNetwork::spawn(const std::vector<std::string>& argv,
          .standard = standard,
          .keep = true,
          .files = std::move(around.files),
-         .leftover = std::move(around.leftover)});
+         .leftover = std::move(around.leftover),
+         .close_inherited = around.close_inherited});
 }
 
 Fd PrivateNetwork::socket(int domain, int type, int protocol) const {

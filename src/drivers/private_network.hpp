@@ -48,6 +48,7 @@ struct PrivateNetworkOptions {
 struct Surroundings {
     std::vector<ReplacedFile> files;
     std::string leftover;
+    bool close_inherited = false;
 };
 
 class PrivateNetwork {
@@ -58,6 +59,8 @@ public:
     Backend backend() const { return backend_; }           // tun or veth
     const std::string& reason() const { return reason_; }  // "netns+veth (TUN denied: ...)"
     const PrivateAddresses& addresses() const { return addresses_; }
+    // Without one CMD is the real root.
+    bool has_user_namespace() const { return static_cast<bool>(user_namespace_); }
     AnyDevice take_device();  // once
 
     // Runs CMD inside. `standard` replaces its stdin, stdout, stderr where >= 0. Throws SpawnError.

@@ -1,6 +1,7 @@
 #include "drivers/spawn.hpp"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -79,6 +80,8 @@ void replace_files(const std::vector<ReplacedFile>& files) {
         const int from = options.standard[static_cast<std::size_t>(fd)];
         if (from >= 0 && ::dup2(from, fd) < 0) give_up(pipe, Stage::descriptors);
     }
+    // The pipe, too, is to be closed by exec() and not before.
+    if (options.close_inherited) ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     reset_signals();
     ::execvp(argv[0], argv);
     give_up(pipe, Stage::exec);

@@ -72,6 +72,7 @@ struct SpawnOptions {
     // that cannot be had, it sees the host's.
     std::vector<ReplacedFile> files;
     std::string leftover;  // with `keep`: a file of ours to be removed if we are killed
+    bool close_inherited = false;  // all beyond the standard ones: sockets of another network
 };
 
 // argv[0] is looked up in PATH. Returns once exec() has succeeded; throws SpawnError.

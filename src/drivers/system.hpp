@@ -70,5 +70,7 @@ void set_nonblocking(int fd);
 // In a fresh child: die when `parent` dies. Again after anything that may gain capabilities,
 // because the kernel then forgets it. Ends the process at once when the parent is already gone.
 void die_with(int parent);
+// As many open descriptors as this process may have.
+void raise_descriptor_limit();
 
 }  // namespace estab::drivers

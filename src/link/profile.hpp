@@ -5,14 +5,14 @@
 #include <span>
 #include <string_view>
 
-namespace estab::cli {
+namespace estab::link {
 
-struct LinkProfile {
+struct Profile {
     const char* name;
     const char* path;
     const char* source;   // where the numbers are from
 };
-std::span<const LinkProfile> link_profiles();
-const LinkProfile* find_link_profile(std::string_view name);
+std::span<const Profile> all_profiles();
+const Profile* find_profile(std::string_view name);
 
-}  // namespace estab::cli
+}  // namespace estab::link
