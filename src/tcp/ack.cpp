@@ -51,6 +51,20 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     tell_congestion_control(env, now, {.flight = flight, .vouched = vouched}, news);
     if (news.advanced) after_progress(now);
     if (sack_) arm_early(now);
+    if (cork_is_more_) set_cork(false, now);
+}
+
+// SEG.ACK is below SND.UNA: it was overtaken, and only its SACK blocks may be news.
+void Connection::on_old_ack(Environment& env, Instant now, Instant arrived, const Segment& seg) {
+    if (!sack_ || active_ == nullptr || active_->sent.empty() || seg.options.sack_count == 0)
+        return;
+    AckNews news;
+    const std::uint64_t flight = in_flight();
+    read_sack(env, arrived, seg, news);
+    if (news.acked.delivered == 0) return;
+    recover_with_sack(env, now, arrived, news);
+    tell_congestion_control(env, now, {.flight = flight, .vouched = 0}, news);
+    arm_early(now);
 }
 
 void Connection::tell_congestion_control(Environment& env, Instant now, const Before& before,
@@ -75,7 +89,8 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
                                    .delivered = delivered_,
                                    .mss = send_mss(),
                                    .cwnd_limited = is_limited,
-                                   .in_recovery = a.recovery == Recovery::fast || in_doubt});
+                                   .in_recovery = a.recovery == Recovery::fast || a.reducing ||
+                                                  in_doubt});
     note_window(env, now, cwnd() < ssthresh() ? event::Cause::slow_start : event::Cause::avoidance);
 }
 
@@ -106,7 +121,10 @@ Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
                               const Segment& seg, const AckNews& news) {
     const SentQueue::Acked& acked = news.acked;
     Duration rtt{-1};
-    if (acked.has_sample && !acked.any_retransmitted) {
+    const bool twice = planted(Bug::karn) && acked.any_retransmitted;
+    if (twice) {
+        rtt = arrived - last_sent_;
+    } else if (acked.has_sample && !acked.any_retransmitted) {
         rtt = arrived - acked.sent_at;
     } else if (news.advanced && timestamps_ && seg.options.timestamps &&
                seg.options.timestamps->ecr != 0 &&
@@ -155,7 +173,7 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
             active_->retransmit_now = true;
         }
     } else if (persisting_) {
-        retries_ = 0;  // MUST-37: it answers, so it lives
+        if (!planted(Bug::probe_counts)) retries_ = 0;  // MUST-37: it answers, so it lives
     }
 }
 
@@ -163,12 +181,20 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
 void Connection::take_ecn_echo(Environment& env, Instant now, const Segment& seg) {
     if (!ecn_) return;
     if (seg.has(Flags::cwr)) ecn_echo_ = false;
-    if (seg.ecn == wire::Ecn::ce) ecn_echo_ = true;  // until the peer's CWR: 6.1.3
-    if (!seg.has(Flags::ece) || active_ == nullptr || seg.ack <= ecn_recover_) return;
+    if (seg.ecn == wire::Ecn::ce && !planted(Bug::ce_unechoed)) ecn_echo_ = true;  // until the peer's CWR: 6.1.3
+    if (!seg.has(Flags::ece) || planted(Bug::ece_ignored) || active_ == nullptr || seg.ack <= ecn_recover_) return;
     ecn_recover_ = tcb_.snd.nxt;
     if (active_->recovery != Recovery::open) return;
-    active_->control.on(congestion::Congested{
-        .now = now, .in_flight = in_flight(), .mss = send_mss(), .ecn = true});
+    Active& a = *active_;
+    a.control.on(congestion::Congested{
+        .now = now,
+        .in_flight = std::max(in_flight(), a.control.cwnd()),  // RFC 3168 6.1.2: of cwnd
+        .mss = send_mss(),
+        .ecn = true});
+    if (sack_ && config_->prr) {  // RFC 9937 is for every reduction, not for losses alone
+        a.reducing = a.with_prr = true;
+        a.prr.begin(in_flight(), a.control.ssthresh());
+    }
     cwr_owed_ = true;
     note_window(env, now, event::Cause::ecn);
 }

@@ -27,11 +27,14 @@ inline constexpr std::size_t limits = static_cast<std::size_t>(Limit::memory) + 
 class LimitClock {
 public:
     void begin(Instant now) { since_ = now; }
-    // From now on it is `limit`; what passed since the last call belongs to what it was.
-    void set(Instant now, Limit limit) {
+    // From now on it is `limit`; what passed since the last call belongs to what it was. `busy`:
+    // something is written and not acknowledged.
+    void set(Instant now, Limit limit, bool busy) {
         close(now);
         limit_ = limit;
+        busy_ = busy;
     }
+    void update(Instant now) { close(now); }
     // What has just passed was waiting for `limit`, whatever it seemed to be.
     void was(Instant now, Limit limit) {
         const Limit next = limit_;
@@ -42,6 +45,7 @@ public:
     Duration spent(Limit limit) const {
         return Duration(std::int64_t{ticks_[static_cast<std::size_t>(limit)]} << tick_bits);
     }
+    Duration busy() const { return Duration(std::int64_t{busy_ticks_} << tick_bits); }
     Limit current() const { return limit_; }
 
 private:
@@ -50,12 +54,17 @@ private:
         const std::int64_t passed = std::max<std::int64_t>((now - since_).count(), 0) >> tick_bits;
         if (passed == 0) return;  // and what is left of a tick counts next time
         since_ += Duration(passed << tick_bits);
-        std::uint32_t& ticks = ticks_[static_cast<std::size_t>(limit_)];
-        ticks = static_cast<std::uint32_t>(std::min<std::int64_t>(ticks + passed, UINT32_MAX));
+        add(ticks_[static_cast<std::size_t>(limit_)], passed);
+        if (busy_) add(busy_ticks_, passed);
+    }
+    static void add(std::uint32_t& ticks, std::int64_t more) {
+        ticks = static_cast<std::uint32_t>(std::min<std::int64_t>(ticks + more, UINT32_MAX));
     }
 
     Instant since_{};
     Limit limit_ = Limit::application;
+    bool busy_ = false;
+    std::uint32_t busy_ticks_ = 0;
     std::array<std::uint32_t, limits> ticks_{};
 };
 
