@@ -74,10 +74,12 @@ add_custom_target(rfc_marks ALL COMMAND Python3::Interpreter -B
 add_test(NAME tidy COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/tidy"
   --root "${PROJECT_SOURCE_DIR}")
 file(GLOB tool_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/*_test.py")
-# Builds the program once for each bug of src/tcp/plant.hpp: does the swarm find it?
+# With each bug of src/tcp/plant.hpp in turn: does the swarm find it, do the tests of its rule?
 if(NOT ESTAB_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_test(NAME planted COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/planted")
   set_tests_properties(planted PROPERTIES LABELS check TIMEOUT 7200 RUN_SERIAL ON)
+  add_test(NAME planted:rules COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tools/planted" --rules)
+  set_tests_properties(planted:rules PROPERTIES LABELS check TIMEOUT 7200 RUN_SERIAL ON)
 endif()
 foreach(tool_test IN LISTS tool_tests)
   get_filename_component(name "${tool_test}" NAME_WE)

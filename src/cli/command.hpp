@@ -49,6 +49,7 @@ inline constexpr int failed_with_command = 125;  // ours, when CMD's status is w
 }  // namespace exit_status
 
 std::unique_ptr<Command> make_analyze();
+std::unique_ptr<Command> make_conform();
 std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_demo();
 std::unique_ptr<Command> make_doctor();

@@ -1,5 +1,9 @@
 // System calls that carry octets.
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <linux/errqueue.h>
+// (it needs what the former defines)
 
 #include <algorithm>
 #include <cstring>
@@ -54,16 +58,35 @@ const Value* first_control(const Value& message) {
     return some ? &control->items[0] : nullptr;
 }
 
-// One control message with a number in it: what TCP_INQ tells.
+// An extended error, as MSG_ERRQUEUE gives it.
+std::optional<std::string> check_extended_error(const Value& wanted, const cmsghdr& head) {
+    sock_extended_err came{};
+    if (head.cmsg_len < CMSG_LEN(sizeof came)) return "the control message is no extended error";
+    std::memcpy(&came, CMSG_DATA(&head), sizeof came);
+    const std::pair<const char*, std::uint32_t> fields[] = {
+        {"ee_errno", came.ee_errno}, {"ee_origin", came.ee_origin}, {"ee_type", came.ee_type},
+        {"ee_code", came.ee_code},   {"ee_info", came.ee_info},     {"ee_data", came.ee_data}};
+    for (const auto& [name, value] : fields) {
+        const Value* field = wanted.field(name);
+        if (field != nullptr && field->is_integer() && field->number != value)
+            return fmt::format("{}={} expected, {} came", name, field->number, value);
+    }
+    return {};
+}
+
+// The first control message: a number, as TCP_INQ tells it, or an extended error.
 std::optional<std::string> check_control(const Value& wanted, msghdr& message) {
     const cmsghdr* head = CMSG_FIRSTHDR(&message);
     const Value *level = wanted.field("cmsg_level"), *type = wanted.field("cmsg_type"),
                 *data = wanted.field("cmsg_data");
     if (level == nullptr || type == nullptr || data == nullptr) return {};
     if (head == nullptr) return "a control message expected, none came";
-    if (head->cmsg_level != level->number || head->cmsg_type != type->number)
+    const bool both_errors = level->number == SOL_IP && type->number == IP_RECVERR &&
+                             head->cmsg_level == SOL_IPV6 && head->cmsg_type == IPV6_RECVERR;
+    if (!both_errors && (head->cmsg_level != level->number || head->cmsg_type != type->number))
         return fmt::format("control message {}/{} expected, {}/{} came", level->number,
                            type->number, head->cmsg_level, head->cmsg_type);
+    if (data->kind == Value::Kind::structure) return check_extended_error(*data, *head);
     int value = 0;
     std::memcpy(&value, CMSG_DATA(head), sizeof value);
     if (data->is_integer() && value != data->number)
@@ -132,7 +155,6 @@ StartedCall Calls::recvmsg() {
     auto buffers = std::make_shared<Buffers>();
     const Value& message = argument(1);
     if (message.kind != Value::Kind::structure) throw ScriptError(message.at, "a msghdr expected");
-    if ((integer(2) & MSG_ERRQUEUE) != 0) throw Skip("the error queue");
     if (const Value* list = message.field("msg_iov"))
         add_vectors(
             *list, [](const Value&, std::size_t n) { return std::vector<std::uint8_t>(n); },

@@ -70,7 +70,6 @@ StartedCall Calls::setsockopt() {
         if (option == TCP_ULP) throw Skip("TCP_ULP");
     }
     if (level == SOL_SOCKET && option == SO_TIMESTAMPING) throw Skip("SO_TIMESTAMPING");
-    if (level == SOL_SOCKET && option == SO_ZEROCOPY) throw Skip("MSG_ZEROCOPY");
     const Value& v = argument(3);
     if (v.is_integer() && v.number == 0)  // a pointer to nothing
         return finish(immediate(os_.setsockopt(fd(0), level, option, nullptr, 4)));

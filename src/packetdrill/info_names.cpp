@@ -19,6 +19,11 @@ constexpr Constant constants[] = {
     {"TCPI_OPT_SACK", 2},   {"TCPI_OPT_WSCALE", 4}, {"TCPI_OPT_ECN", 8},
     {"TCPI_OPT_ECN_SEEN", 16}, {"TCPI_OPT_SYN_DATA", 32},
     {"TCP_INFINITE_SSTHRESH", 0x7fff'ffff},
+    // FreeBSD's names, for the numbers that tcpi_state has here.
+    {"TCPI_ESTABLISHED", 1}, {"TCPI_SYN_SENT", 2}, {"TCPI_SYN_RECEIVED", 3},
+    {"TCPI_FIN_WAIT_1", 4}, {"TCPI_FIN_WAIT_2", 5}, {"TCPI_TIME_WAIT", 6},
+    {"TCPI_CLOSED", 7}, {"TCPI_CLOSE_WAIT", 8}, {"TCPI_LAST_ACK", 9},
+    {"TCPI_LISTEN", 10}, {"TCPI_CLOSING", 11},
 };
 
 }  // namespace

@@ -155,8 +155,15 @@ std::uint16_t parse_flags(Scanner& in) {
 }
 
 // seq:end(length), which must agree.
-void parse_sequence(Scanner& in, std::uint32_t& seq, std::uint32_t& length) {
+void parse_sequence(Scanner& in, std::uint32_t& seq, std::uint32_t& length, bool* any = nullptr) {
     in.take_word("seq");
+    if (any != nullptr && in.take("...")) {  // nplab: any number
+        *any = true;
+        in.want("(");
+        length = small(in, 65'535);
+        in.want(")");
+        return;
+    }
     in.space();
     const Position at = in.position();
     seq = u32(in);
@@ -269,7 +276,7 @@ void parse_tcp(Scanner& in, TcpLine& tcp, Packet& packet, const std::vector<Defi
     tcp.flags = parse_flags(in);
     in.space();
     const Position at = in.position();
-    parse_sequence(in, tcp.seq, tcp.length);
+    parse_sequence(in, tcp.seq, tcp.length, packet.inbound ? nullptr : &tcp.any_seq);
     if (in.take_word("ack")) tcp.ack = u32(in);
     if (in.take_word("win")) tcp.window = small(in, 65'535);
     if (in.take_word("urg")) tcp.urgent = small(in, 65'535);
@@ -312,6 +319,7 @@ constexpr Named codes[] = {
     {"address_unreachable", 3},
     {"ttl_exceeded_in_transit", 0},
     {"fragment_reassembly_time_exceeded", 1},
+    {"frag_reass_exceeded", 1},
     {"hop_limit_exceeded", 0},
     {"erroneous_header_field", 0},
     {"unrecognized_next_header", 1},
@@ -371,12 +379,32 @@ void parse_icmp(Scanner& in, IcmpLine& icmp) {
     in.want("]");
 }
 
+struct Quoted {
+    std::uint32_t seq = 0, length = 0;
+};
+
+// "[1:1(0)] icmp …": what nplab's dialect has in front.
+std::optional<Quoted> parse_leading_quote(Scanner& in) {
+    const std::size_t before = in.offset();
+    if (!in.take("[")) return {};
+    in.space();
+    if (!Scanner::is_digit(in.peek())) {
+        in.rewind(before);
+        return {};
+    }
+    Quoted quoted;
+    parse_sequence(in, quoted.seq, quoted.length);
+    in.want("]");
+    return quoted;
+}
+
 }  // namespace
 
 Packet parse_packet(Scanner& in, bool inbound, const std::vector<Define>& defines) {
     Packet packet{.inbound = inbound};
     while (parse_encapsulation(in, packet)) parse_ip_info(in, packet.ip);
-    parse_ip_info(in, packet.ip);
+    const std::optional<Quoted> quoted = parse_leading_quote(in);  // nplab's order of ICMP
+    if (!quoted) parse_ip_info(in, packet.ip);
     if (packet.inbound && packet.ip.any_ect) in.fail("ect01 is for outbound packets only");
     if (in.take_word("udp")) {
         UdpLine udp;
@@ -386,7 +414,15 @@ Packet parse_packet(Scanner& in, bool inbound, const std::vector<Define>& define
         in.want(")");
         packet.layer = udp;
     } else if (in.take_word("icmp")) {
-        parse_icmp(in, packet.layer.emplace<IcmpLine>());
+        auto& icmp = packet.layer.emplace<IcmpLine>();
+        parse_icmp(in, icmp);
+        if (quoted) {
+            icmp.quotes = IcmpLine::Quotes::tcp;
+            icmp.seq = quoted->seq;
+            icmp.length = quoted->length;
+        }
+    } else if (quoted) {
+        in.expected("icmp behind what it quotes");
     } else {
         parse_tcp(in, packet.layer.emplace<TcpLine>(), packet, defines);
     }

@@ -43,7 +43,7 @@ public:
                  .local = settings.here(),
                  .mtu = settings.interface_mtu(),
                  .offloads = settings.offloads}),
-          os_(host_),
+          os_(host_, {.buffer_overhead = settings.profile == "freebsd" ? 1u : 2u}),
           calls_(host_, os_, settings_) {
         host_.tap = [this](Instant at, bool inbound, Bytes packet) { note(at, inbound, packet); };
         give_keys(settings_, host_.stack());
@@ -164,6 +164,12 @@ private:
             start(event, *call, when);
         } else if (const auto* code = std::get_if<CodeLine>(&event.what)) {
             assert_all(event, *code);
+        } else if (const auto& text = std::get<CommandLine>(event.what).text;
+                   asks_for_states(text)) {
+            if (!pipe_succeeds(text, event.at, socket_lines()))
+                throw Failure("this pipe fails: " + joined(socket_lines()));
+        } else if (text.starts_with("tcpdrop")) {
+            drop_connections();
         } else {
             const ShellEffect effect =
                 run_shell(std::get<CommandLine>(event.what).text, event.at, settings_);
@@ -172,6 +178,49 @@ private:
             advance_to(after(host_.now(), effect.sleeps));
         }
         last_due_ = when;
+    }
+
+    // What sockstat would print: who, and the state; half-open ones belong to nobody.
+    std::vector<std::string> socket_lines() {
+        std::vector<std::string> lines;
+        for (int fd = 3; fd < 3 + 1024; ++fd) {
+            const posix::Socket* s = os_.find(fd);
+            if (s == nullptr) continue;
+            const auto* c = os_.connection(fd);
+            const bool listens = s->state == posix::Socket::State::listening;
+            lines.push_back("packetdrill " + std::string(listens        ? "LISTEN"
+                                                         : c == nullptr ? "CLOSED"
+                                                                        : bsd_state(c->state())));
+        }
+        for (const stack::Row& row : host_.stack().table(host_.now())) {
+            if (row.state == tcp::State::syn_received && !row.id.valid())
+                lines.push_back("? SYN_RCVD");
+        }
+        return lines;
+    }
+    static std::string_view bsd_state(tcp::State state) {
+        switch (state) {
+        case tcp::State::closed: return "CLOSED";
+        case tcp::State::listen: return "LISTEN";
+        case tcp::State::syn_sent: return "SYN_SENT";
+        case tcp::State::syn_received: return "SYN_RCVD";
+        case tcp::State::established: return "ESTABLISHED";
+        case tcp::State::fin_wait_1: return "FIN_WAIT_1";
+        case tcp::State::fin_wait_2: return "FIN_WAIT_2";
+        case tcp::State::close_wait: return "CLOSE_WAIT";
+        case tcp::State::closing: return "CLOSING";
+        case tcp::State::last_ack: return "LAST_ACK";
+        case tcp::State::time_wait: return "TIME_WAIT";
+        }
+        return "CLOSED";
+    }
+    static std::string joined(const std::vector<std::string>& lines) {
+        return lines.empty() ? "there is no socket" : fmt::format("there are {}", fmt::join(lines, ", "));
+    }
+    void drop_connections() {
+        for (const stack::Row& row : host_.stack().table(host_.now()))
+            if (row.id.valid()) host_.stack().abort(host_.now(), row.id);
+        host_.speak();
     }
 
     void start(const Event& event, const CallLine& line, Instant when) {
@@ -267,9 +316,18 @@ private:
         if (!line.unsupported.empty()) throw Skip("a packet with " + line.unsupported);
         if (std::holds_alternative<UdpLine>(line.layer)) throw Skip("UDP packets");
         Flow& flow = flow_for(line, true);
+        constexpr std::uint16_t syn_fin = wire::Flags::syn | wire::Flags::fin;
+        const auto* segment = std::get_if<TcpLine>(&line.layer);
+        if (settings_.drop_syn_fin && segment != nullptr && (segment->flags & syn_fin) == syn_fin)
+            return;
         if (const auto* tcp = std::get_if<TcpLine>(&line.layer)) {
             const bool syn = (tcp->flags & wire::Flags::syn) != 0;
-            if (syn && !flow.theirs.known)
+            // FreeBSD's dialect: where a socket is bound and nobody listens, a SYN begins nothing,
+            // and the numbers of what answers it are as they are.
+            const posix::Socket* socket = os_.find(calls_.under_test());
+            const bool begins = settings_.profile != "freebsd" || socket == nullptr ||
+                                socket->state != posix::Socket::State::fresh;
+            if (syn && !flow.theirs.known && begins)
                 flow.theirs = {.script = tcp->seq, .live = tcp->seq, .known = true};
         }
         host_.inject(make_packet(line, event.at, flow, settings_));
@@ -405,6 +463,11 @@ Settings prepare(const Script& script, const RunOptions& options) {
         run_shell(*text, {}, *settings);
     }
     if (script.before) run_shell(script.before->text, script.before_at, *settings);
+    for (const Event& event : script.events) {  // what is set before anything happens is there first
+        const auto* command = std::get_if<CommandLine>(&event.what);
+        if (command == nullptr || !command->text.starts_with("sysctl")) break;
+        run_shell(command->text, event.at, *settings);
+    }
     for (const std::string& assignment : options.set) {
         const auto set = tcp::set_config(settings->config, assignment);
         if (!set) throw std::runtime_error(set.error());
@@ -433,7 +496,9 @@ Outcome run(std::string_view text, const RunOptions& options) {
         outcome.message = message;
     };
     try {
-        script = parse(text, options.defines);
+        std::vector<Define> defines = options.defines;
+        if (options.profile == "freebsd") defines.push_back({"FreeBSD", ""});
+        script = parse(text, defines);
         const Settings settings = prepare(script, options);
         runner.emplace(script, options, settings);
         runner->run(outcome);

@@ -73,6 +73,7 @@ struct TcpLine {
     std::uint32_t seq = 0, length = 0;
     std::optional<std::uint32_t> ack{}, window{}, urgent{};
     bool any_options = false;            // <...>
+    bool any_seq = false;                // ...(0)
     std::vector<Option> options{};
     std::optional<Ports> ports{};
 };

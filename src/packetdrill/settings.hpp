@@ -30,6 +30,7 @@ struct Settings {
     double tolerance_percent = 12.5;
     bool strict_segments = false;
     bool offloads = true;                // the device cuts large frames
+    bool drop_syn_fin = false;           // FreeBSD's switch: such a segment is not even looked at
     Duration ts_tick{};                  // 0: outbound TS val is not checked
     bool ts_ecr_scaled = false;
     std::vector<std::string> init_scripts{};
@@ -38,7 +39,7 @@ struct Settings {
     const wire::Address& here() const { return version == IpVersion::v6 ? local_v6 : local; }
     const wire::Address& there() const { return version == IpVersion::v6 ? remote_v6 : remote; }
     std::uint32_t interface_mtu() const {
-        return mtu != 0 ? mtu : version == IpVersion::v6 ? 1520 : 1500;
+        return mtu != 0 ? mtu : version == IpVersion::v6 && profile != "freebsd" ? 1520 : 1500;
     }
 };
 
@@ -64,6 +65,11 @@ struct ShellEffect {
     Duration sleeps{};
     bool changed = false;                // of Settings::config
 };
+// A pipe that counts sockets in a state, as FreeBSD's suite does with sockstat; whether it ends
+// well, where `lines` are the sockets there are.
+bool asks_for_states(std::string_view text);
+bool pipe_succeeds(std::string_view text, Position at, std::vector<std::string> lines);
+
 ShellEffect run_shell(std::string_view text, Position at, Settings& settings);
 
 }  // namespace estab::packetdrill

@@ -212,10 +212,17 @@ struct FreeBsd {
     std::string_view name;
     void (*apply)(tcp::Config&, std::uint32_t value);
 };
+void set_ms(Duration& to, std::uint32_t value) { to = std::chrono::milliseconds(value); }
+void only_zero(tcp::Config&, std::uint32_t value) {
+    if (value != 0) throw Skip("a sysctl that has to be 0 here");
+}
 constexpr FreeBsd freebsd_names[] = {
     {"net.inet.tcp.sack.enable", [](tcp::Config& c, std::uint32_t v) { c.sack = v != 0; }},
     {"net.inet.tcp.rfc1323",
-     [](tcp::Config& c, std::uint32_t v) { c.window_scaling = c.timestamps = v != 0; }},
+     [](tcp::Config& c, std::uint32_t v) {
+         c.window_scaling = v == 1 || v == 2;
+         c.timestamps = v == 1 || v == 3;
+     }},
     {"net.inet.tcp.ecn.enable",
      [](tcp::Config& c, std::uint32_t v) {
          c.ecn = v == 0 ? tcp::EcnMode::off : v == 1 ? tcp::EcnMode::on : tcp::EcnMode::passive;
@@ -238,14 +245,45 @@ constexpr FreeBsd freebsd_names[] = {
     {"net.inet.tcp.delacktime",
      [](tcp::Config& c, std::uint32_t v) { c.delayed_ack = std::chrono::milliseconds(v); }},
     {"net.inet.tcp.syncookies", [](tcp::Config& c, std::uint32_t v) { c.syn_cookies = v != 0; }},
+    {"net.inet.tcp.syncookies_only",
+     [](tcp::Config& c, std::uint32_t v) { c.syn_cookies_always = v != 0; }},
+    {"net.inet.tcp.insecure_rst",
+     [](tcp::Config& c, std::uint32_t v) { c.insecure_rst = v != 0; }},
+    {"net.inet.tcp.insecure_syn",
+     [](tcp::Config& c, std::uint32_t v) { c.insecure_syn = v != 0; }},
+    {"net.inet.tcp.drop_synfin",
+     [](tcp::Config& c, std::uint32_t v) { c.syn_fin_opens = v == 0; }},
+    {"net.inet.tcp.icmp_may_rst",
+     [](tcp::Config& c, std::uint32_t v) { c.icmp_ends_opening = v != 0; }},
+    {"net.inet.tcp.rexmit_slop", [](tcp::Config& c, std::uint32_t v) { set_ms(c.rto_slop, v); }},
+    {"net.inet.tcp.rexmit_drop_options",
+     [](tcp::Config& c, std::uint32_t v) { c.syn_plain_after = v != 0 ? 3 : 0; }},
+    {"net.inet.tcp.keepinit", [](tcp::Config& c, std::uint32_t v) { set_ms(c.syn_timeout, v); }},
+    {"net.inet.tcp.msl", [](tcp::Config& c, std::uint32_t v) { set_ms(c.time_wait, 2 * v); }},
+    {"net.inet.tcp.finwait2_timeout",
+     [](tcp::Config& c, std::uint32_t v) { set_ms(c.fin_wait_2, v); }},
+    {"net.inet.tcp.delayed_ack",
+     [](tcp::Config& c, std::uint32_t v) { c.ack_every = v != 0 ? 2 : 1; }},
+    {"net.inet.tcp.path_mtu_discovery",
+     [](tcp::Config& c, std::uint32_t v) { c.path_mtu_discovery = v != 0; }},
+    {"net.inet.tcp.always_keepalive",
+     [](tcp::Config& c, std::uint32_t v) { c.keepalive = v != 0; }},
+    {"net.inet.tcp.blackhole", only_zero},
+    {"net.inet.tcp.tolerate_missing_ts",
+     [](tcp::Config& c, std::uint32_t v) { c.require_timestamps = v == 0; }},
+    {"net.inet.tcp.ecn.maxretries", nullptr},
     {"net.inet.tcp.mssdflt", nullptr},
     {"net.inet.tcp.hostcache.purgenow", nullptr},
     {"net.inet.tcp.hostcache.purge", nullptr},
-    {"net.inet.tcp.blackhole", nullptr},
-    {"net.inet.tcp.rexmit_slop", nullptr},
+    {"net.inet.tcp.log_debug", nullptr},
+    {"net.inet.tcp.nolocaltimewait", nullptr},
+    {"net.inet.tcp.fast_finwait2_recycle", nullptr},
+    {"net.inet.tcp.udp_tunneling_port", only_zero},
     {"net.inet.tcp.functions_default", nullptr},
     {"net.inet.tcp.cc.algorithm", nullptr},
     {"net.inet.ip.ttl",
+     [](tcp::Config& c, std::uint32_t v) { c.hop_limit = static_cast<std::uint8_t>(v); }},
+    {"net.inet6.ip6.hlim",
      [](tcp::Config& c, std::uint32_t v) { c.hop_limit = static_cast<std::uint8_t>(v); }},
 };
 
@@ -258,6 +296,7 @@ void apply_freebsd(Settings& s, std::string_view name, std::string_view value, P
     }
     const auto n = numbers_of(value);
     if (found->apply != nullptr && !n.empty()) found->apply(s.config, n[0]);
+    if (name == "net.inet.tcp.drop_synfin") s.drop_syn_fin = !n.empty() && n[0] != 0;
 }
 
 // "net.ipv4.tcp_sack=1" or "/proc/sys/net/ipv4/tcp_sack=1".
@@ -319,6 +358,12 @@ bool is_sysctl_redirection(const Words& words) {
            });
 }
 
+// Queues that let everything through; that fq also spaces what it is told to space cannot be seen.
+bool is_plain_queue(const Words& words) {
+    const auto has = [&words](std::string_view w) { return std::ranges::find(words, w) != words.end(); };
+    return has("qdisc") && !has("limit") && (has("fq") || has("pfifo") || has("del") || has("delete"));
+}
+
 void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) {
     const std::string_view program = base_name(words[0]);
     if (program == "|" || program == "true" || program == ":" || program == "exit") return;
@@ -350,6 +395,8 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
         return;
     }
     if (program == "echo") return;
+    if (program == "rm") return;  // no script sees the host's files
+    if (program == "tc" && is_plain_queue(words)) return;
     if (program == "sleep" && words.size() == 2) {
         effect.sleeps += std::chrono::microseconds(
             static_cast<std::int64_t>(std::strtod(words[1].c_str(), nullptr) * 1e6));
@@ -372,6 +419,31 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
 }
 
 }  // namespace
+
+bool asks_for_states(std::string_view text) { return text.find("sockstat") != text.npos; }
+
+// Each `grep` of the pipe in turn, on one line for each socket: the program's name and a state.
+bool pipe_succeeds(std::string_view text, Position at, std::vector<std::string> lines) {
+    for (const Words& words : split(text, at)) {
+        const auto grep = std::ranges::find(words, "grep");
+        if (grep == words.end()) continue;
+        bool counts = false, inverts = false;
+        std::string_view pattern;
+        for (auto word = grep + 1; word != words.end(); ++word) {
+            if (word->starts_with("-")) {
+                counts = counts || word->find('c') != std::string::npos;
+                inverts = inverts || word->find('v') != std::string::npos;
+            } else {
+                pattern = *word;
+            }
+        }
+        std::erase_if(lines, [&](const std::string& line) {
+            return (line.find(pattern) != std::string::npos) == inverts;
+        });
+        if (counts) lines = {std::to_string(lines.size())};
+    }
+    return !lines.empty();
+}
 
 ShellEffect run_shell(std::string_view text, Position at, Settings& settings) {
     ShellEffect effect;

@@ -20,6 +20,7 @@ constexpr std::uint32_t buffer_least = 2304;   // SOCK_MIN_RCVBUF of Linux
 constexpr std::uint32_t send_least = 4608;
 constexpr std::uint32_t buffer_most = 212'992 * 64;
 constexpr int tcp_option_max = 64;
+constexpr int tcp_keepinit = 0x7100;           // of FreeBSD, with a number that Linux does not have
 
 std::int64_t put(std::vector<std::uint8_t>& out, const void* value, std::size_t size) {
     const auto* p = static_cast<const std::uint8_t*>(value);
@@ -107,13 +108,14 @@ std::int64_t Sockets::set_socket_level(Socket& s, int name, Bytes value) {
     case SO_ZEROCOPY: s.zerocopy = v != 0; return 0;
     case SO_KEEPALIVE: s.config.keepalive = v != 0; break;
     case SO_RCVBUF:  // doubled, for the overhead that Linux counts
-        s.recv_buffer = std::clamp(u, buffer_least / 2, buffer_most) * 2;
+        s.recv_buffer = std::clamp(u, buffer_least / 2, buffer_most) * options_.buffer_overhead;
         s.recv_buffer_set = true;
-        s.config.recv_buffer = s.config.recv_buffer_max = s.recv_buffer / 2;
+        s.config.recv_buffer = s.config.recv_buffer_max =
+            s.recv_buffer / options_.buffer_overhead;
         s.config.recv_autotune = false;
         break;
     case SO_SNDBUF:
-        s.send_buffer = std::max(std::min(u, buffer_most) * 2, send_least);
+        s.send_buffer = std::max(std::min(u, buffer_most) * options_.buffer_overhead, send_least);
         s.send_buffer_set = true;
         s.config.send_buffer = s.config.send_buffer_max = s.send_buffer;
         s.config.send_autotune = false;
@@ -181,6 +183,10 @@ std::int64_t Sockets::set_tcp(Socket& s, int name, Bytes value) {
     case TCP_KEEPCNT:
         if (v < 1 || v > 127) return -EINVAL;
         c.keepalive_probes = u8;
+        break;
+    case tcp_keepinit:
+        if (v < 1) return -EINVAL;
+        c.syn_timeout = std::chrono::seconds(v);
         break;
     case TCP_SYNCNT:
         if (v < 1 || v > 127) return -EINVAL;
@@ -283,7 +289,7 @@ std::int64_t Sockets::get_socket_level(Socket& s, int name, std::vector<std::uin
     case SO_ERROR:
         if (s.state == Socket::State::connecting) {  // the owner learns here how connect() ended
             const auto seen = see_connect(s);
-            return put_int(out, seen && *seen < 0 ? -*seen : 0);
+            if (!seen || *seen < 0) return put_int(out, seen ? -*seen : 0);
         }
         return put_int(out, take_error(s));
     case SO_REUSEADDR: return put_int(out, s.reuse_address);
@@ -299,7 +305,8 @@ std::int64_t Sockets::get_socket_level(Socket& s, int name, std::vector<std::uin
     case SO_RCVBUF: {
         const tcp::Connection* c = live(s);
         if (s.recv_buffer_set || c == nullptr) return put_int(out, s.recv_buffer);
-        return put_int(out, std::int64_t{c->info(world_.now()).rcv_space} * 2);
+        return put_int(out,
+                       std::int64_t{c->info(world_.now()).rcv_space} * options_.buffer_overhead);
     }
     case SO_SNDBUF: {
         const tcp::Connection* c = live(s);
@@ -332,6 +339,7 @@ std::int64_t Sockets::get_tcp(Socket& s, int name, std::vector<std::uint8_t>& ou
     case TCP_KEEPIDLE: return put_int(out, seconds(s.config.keepalive_idle));
     case TCP_KEEPINTVL: return put_int(out, seconds(s.config.keepalive_interval));
     case TCP_KEEPCNT: return put_int(out, s.config.keepalive_probes);
+    case tcp_keepinit: return put_int(out, seconds(s.config.syn_timeout));
     case TCP_SYNCNT: return put_int(out, s.config.syn_retries);
     case TCP_LINGER2: return put_int(out, s.linger2);
     case TCP_DEFER_ACCEPT: return put_int(out, s.defer_accept);

@@ -16,8 +16,11 @@ constexpr std::uint32_t always = POLLERR | POLLHUP;
 }  // namespace
 
 std::uint32_t Sockets::ready(int fd) const {
-    const Socket* s = find(fd);
-    if (s != nullptr) return ready(*s);
+    Socket* s = socket_of(fd);
+    if (s != nullptr) {
+        const_cast<Sockets*>(this)->take_acknowledged(*s);
+        return ready(*s);
+    }
     return file(fd) != nullptr ? 0 : static_cast<std::uint32_t>(POLLNVAL);
 }
 
@@ -51,6 +54,7 @@ std::uint32_t Sockets::ready(const Socket& s) const {
         if (lowat && queued < info.snd_buffer && info.snd_buffer - queued >= queued / 2)
             mask |= out;
     }
+    if (!s.zero_copied.empty()) mask |= POLLERR;
     if (s.pending_error != 0 || (!s.error_taken && ending_of(s) != 0)) mask |= POLLERR;
     return mask;
 }
@@ -59,7 +63,9 @@ std::uint32_t Sockets::ready(const Socket& s) const {
 std::uint64_t Sockets::arrived(const Socket& s) const {
     const tcp::Connection* c = live(s);
     if (s.state == Socket::State::listening) return world_.stack().accept_queue(s.listener);
-    return c != nullptr ? c->info(world_.now()).statistics.octets_received : 0;
+    const std::uint64_t octets =
+        c != nullptr ? c->info(world_.now()).statistics.octets_received : 0;
+    return octets + s.zero_copies_told;
 }
 
 Call Sockets::start_poll(pollfd* fds, nfds_t count, int timeout_ms) {
@@ -120,7 +126,8 @@ int Sockets::collect(Epoll& epoll, std::span<epoll_event> events) {
     std::size_t count = 0;
     for (auto& [fd, item] : epoll.items) {
         if (item.disarmed) continue;
-        const Socket& s = *socket_of(fd);
+        Socket& s = *socket_of(fd);
+        take_acknowledged(s);
         const std::uint32_t mask = ready(s) & (item.wanted.events | always);
         const std::uint32_t before = item.seen;
         item.seen = mask;

@@ -89,7 +89,7 @@ int Sockets::socket(int domain, int type, int protocol) {
     s.domain = domain;
     s.nonblocking = (type & SOCK_NONBLOCK) != 0;
     s.config = defaults_;
-    s.recv_buffer = s.config.recv_buffer * 2;  // Linux counts its own overhead into it
+    s.recv_buffer = s.config.recv_buffer * options_.buffer_overhead;
     s.send_buffer = s.config.send_buffer;
     return done(add(std::move(f)));
 }

@@ -25,7 +25,9 @@ namespace {
 
 std::uint8_t congestion_state(const tcp::Info& info) {
     switch (info.recovery) {
-    case tcp::Recovery::open: return info.in_disorder ? TCP_CA_Disorder : TCP_CA_Open;
+    case tcp::Recovery::open:
+        if (info.reducing) return TCP_CA_CWR;
+        return info.in_disorder ? TCP_CA_Disorder : TCP_CA_Open;
     case tcp::Recovery::fast: return TCP_CA_Recovery;
     case tcp::Recovery::timeout: return TCP_CA_Loss;
     }
@@ -69,8 +71,9 @@ tcp_info make_tcp_info(const Socket& s, const tcp::Connection* c, Instant now) {
     out.tcpi_snd_mss = i.snd_mss;
     out.tcpi_rcv_mss = i.rcv_mss;
     out.tcpi_unacked = in_segments(i.unacked, mss);
-    out.tcpi_lost = in_segments(i.lost, mss);
-    out.tcpi_retrans = 0;
+    const bool repairs = i.recovery != tcp::Recovery::open;  // else it was a probe of the tail
+    out.tcpi_lost = in_segments(i.lost + (repairs ? i.resent : 0), mss);
+    out.tcpi_retrans = in_segments(i.resent, mss);
     out.tcpi_last_data_sent = ms(i.since_sent);
     out.tcpi_last_data_recv = ms(i.since_received);
     out.tcpi_last_ack_recv = ms(i.since_ack);
@@ -85,7 +88,14 @@ tcp_info make_tcp_info(const Socket& s, const tcp::Connection* c, Instant now) {
     out.tcpi_advmss = static_cast<std::uint32_t>(
         tcp::advertised_mss(c->config(), i.path_mtu, c->tuple().remote.address.is_v4()) -
         (i.timestamps ? 12 : 0));
-    out.tcpi_reordering = c->config().dupack_threshold;
+    out.tcpi_reordering = std::max<std::uint32_t>(c->config().dupack_threshold, i.reordering);
+    const auto limited = [&i](tcp::Limit limit) {
+        return static_cast<std::uint64_t>(to_us(i.limited[static_cast<std::size_t>(limit)]));
+    };
+    out.tcpi_rwnd_limited =
+        limited(tcp::Limit::receive_window) + limited(tcp::Limit::zero_window);
+    out.tcpi_sndbuf_limited = limited(tcp::Limit::send_buffer);
+    out.tcpi_busy_time = static_cast<std::uint64_t>(to_us(i.busy));
     out.tcpi_rcv_space = i.rcv_space;
     out.tcpi_total_retrans = i.statistics.retransmits;
     out.tcpi_bytes_acked = i.statistics.octets_acked;

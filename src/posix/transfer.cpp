@@ -1,4 +1,8 @@
 // Octets in and out: recv and send in all their forms.
+#include <sys/socket.h>
+#include <linux/errqueue.h>
+// (it needs what the former defines)
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,6 +13,8 @@
 namespace estab::posix {
 namespace {
 
+// Calls with MSG_ZEROCOPY that wait for their ACK; those beyond it are not told of.
+constexpr std::size_t zero_copies_max = 4096;
 constexpr int tcp_inq = 36;  // TCP_INQ, TCP_CM_INQ of <linux/tcp.h>
 
 std::size_t size_of(std::span<const iovec> parts) {
@@ -64,7 +70,7 @@ Call Sockets::start_recv(int fd, std::span<const iovec> parts, int flags, msghdr
         Socket* now = socket_of(fd);
         if (now == nullptr) return *copied != 0 ? static_cast<std::int64_t>(*copied) : -EBADF;
         auto result = try_recv(*now, kept, flags, *copied, message);
-        if (result && *result >= 0) tell_inq(*now, message);
+        if (result && *result >= 0 && (flags & MSG_ERRQUEUE) == 0) tell_inq(*now, message);
         return result;
     };
     return Call(attempt, s->recv_timeout > 0s ? after(world_.now(), s->recv_timeout) : never,
@@ -73,7 +79,7 @@ Call Sockets::start_recv(int fd, std::span<const iovec> parts, int flags, msghdr
 
 std::optional<std::int64_t> Sockets::try_recv(Socket& s, std::span<const iovec> parts, int flags,
                                               std::size_t& copied, msghdr* message) {
-    if ((flags & MSG_ERRQUEUE) != 0) return -EAGAIN;
+    if ((flags & MSG_ERRQUEUE) != 0) return read_error_queue(s, message);
     if ((flags & MSG_OOB) != 0) return -EINVAL;
     if (s.state == Socket::State::fresh || s.state == Socket::State::listening) {
         const int why = take_error(s);
@@ -117,6 +123,63 @@ std::optional<std::int64_t> Sockets::try_recv(Socket& s, std::span<const iovec> 
     if (over) return 0;
     if (s.nonblocking || (flags & MSG_DONTWAIT) != 0) return -EAGAIN;
     return std::nullopt;
+}
+
+// --- Zero copy
+
+// The octets written last are those of a call with MSG_ZEROCOPY.
+void Sockets::note_zero_copy(Socket& s) {
+    const tcp::Connection* c = live(s);
+    const std::uint32_t id = s.zero_copy_next++;
+    if (c == nullptr || s.zero_copies.size() >= zero_copies_max) return;
+    const tcp::Info info = c->info(world_.now());
+    const std::uint64_t acknowledged = tcp::distance(c->tcb().snd.iss + 1, c->tcb().snd.una);
+    s.zero_copies.push_back({id, acknowledged + info.unacked + info.not_sent});
+}
+
+void Sockets::take_acknowledged(Socket& s) {
+    const tcp::Connection* c = live(s);
+    if (s.zero_copies.empty() || c == nullptr) return;
+    const std::uint64_t una = tcp::distance(c->tcb().snd.iss + 1, c->tcb().snd.una);
+    const bool over = c->state() == tcp::State::closed;
+    while (!s.zero_copies.empty() && (over || s.zero_copies.front().end <= una)) {
+        const std::uint32_t id = s.zero_copies.front().id;
+        s.zero_copies.pop_front();
+        ++s.zero_copies_told;
+        if (!s.zero_copied.empty() && s.zero_copied.back().last + 1 == id)
+            s.zero_copied.back().last = id;
+        else
+            s.zero_copied.push_back({id, id});
+    }
+}
+
+std::int64_t Sockets::read_error_queue(Socket& s, msghdr* message) {
+    take_acknowledged(s);
+    if (s.zero_copied.empty()) return -EAGAIN;
+    const Socket::ZeroCopied told = s.zero_copied.front();
+    s.zero_copied.pop_front();
+    if (message == nullptr) return 0;
+    message->msg_flags = MSG_ERRQUEUE;
+    const std::size_t room = message->msg_controllen;
+    message->msg_controllen = 0;
+    if (message->msg_control == nullptr || room < CMSG_SPACE(sizeof(sock_extended_err))) {
+        message->msg_flags |= MSG_CTRUNC;
+        return 0;
+    }
+    message->msg_controllen = room;
+    const bool v6 = s.domain == AF_INET6;
+    cmsghdr* head = CMSG_FIRSTHDR(message);
+    head->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    head->cmsg_type = v6 ? IPV6_RECVERR : IP_RECVERR;
+    head->cmsg_len = CMSG_LEN(sizeof(sock_extended_err));
+    sock_extended_err error{};
+    error.ee_origin = SO_EE_ORIGIN_ZEROCOPY;
+    error.ee_code = SO_EE_CODE_ZEROCOPY_COPIED;
+    error.ee_info = told.first;
+    error.ee_data = told.last;
+    std::memcpy(CMSG_DATA(head), &error, sizeof error);
+    message->msg_controllen = CMSG_SPACE(sizeof error);
+    return 0;
 }
 
 // TCP_INQ: how much more there is, and 1 when it is the end.
@@ -209,10 +272,9 @@ std::optional<std::int64_t> Sockets::try_send(Socket& s, std::span<const iovec> 
                      c->may_write();
     if (!can) return so_far(EPIPE);
     if (has_bad_pointer(parts)) return so_far(EFAULT);
-    // MSG_MORE is a cork for this one call.
-    const bool corked = s.cork || (flags & MSG_MORE) != 0;
-    if (corked != s.corked) c->set_cork(corked, world_.now());
-    s.corked = corked;
+    if (s.cork && !s.corked) c->set_cork(true, world_.now());
+    s.corked = s.cork;
+    c->set_more((flags & MSG_MORE) != 0, world_.now());
     const bool urgent = (flags & MSG_OOB) != 0;
     while (sent < size) {
         const std::span<std::uint8_t> run = run_at(parts, sent);
@@ -221,6 +283,8 @@ std::optional<std::int64_t> Sockets::try_send(Socket& s, std::span<const iovec> 
         if (!taken) break;
         sent += *taken;
     }
+    if (sent != 0 && s.zerocopy && (flags & MSG_ZEROCOPY) != 0 && (sent == size || !waits))
+        note_zero_copy(s);
     touch(s);
     if (sent == size) return static_cast<std::int64_t>(sent);
     if (const int why = take_error(s)) return so_far(why);

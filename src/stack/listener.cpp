@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "stack/stack.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::stack {
 
@@ -139,9 +140,10 @@ void Stack::on_listen(Instant now, const wire::FourTuple& tuple, tcp::Segment& s
     if (seg.has(Flags::rst)) return;                     // first
     if (seg.has(Flags::ack)) {                           // second: a cookie come home, or a stray
         if (!seg.has(Flags::syn) && accept_cookie(now, index, tuple, seg)) return;
+        if (planted(tcp::Bug::listen_ack_silent)) return;
         return answer_reset(tuple, seg);
     }
-    if (seg.has(Flags::syn) && !seg.has(Flags::fin))
+    if (seg.has(Flags::syn) && (!seg.has(Flags::fin) || config_.syn_fin_opens))
         on_syn(now, index, tuple, seg, packet);  // third
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "stack/stack.hpp"
+#include "tcp/plant.hpp"
 #include "wire/ethernet.hpp"
 
 namespace estab::stack {
@@ -260,6 +261,7 @@ bool Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
 }
 
 void Stack::answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in) {
+    if (planted(tcp::Bug::closed_silent)) return;
     tcp::Segment out;
     out.hop_limit = config_.hop_limit;
     out.dscp = config_.dscp;

@@ -242,9 +242,17 @@ std::uint64_t Connection::read_accecn(Environment& env, Instant now, const Segme
 bool Connection::react_to_marks(Environment& env, Instant now, Seq ack) {
     if (active_ == nullptr || ack <= ecn_recover_) return false;
     ecn_recover_ = tcb_.snd.nxt;
-    if (active_->recovery != Recovery::open) return false;
-    active_->control.on(congestion::Congested{
-        .now = now, .in_flight = in_flight(), .mss = send_mss(), .ecn = true});
+    Active& a = *active_;
+    if (a.recovery != Recovery::open) return false;
+    a.control.on(congestion::Congested{
+        .now = now,
+        .in_flight = std::max(in_flight(), a.control.cwnd()),  // RFC 3168 6.1.2: of cwnd
+        .mss = send_mss(),
+        .ecn = true});
+    if (uses_prr()) {  // RFC 9937 is for every reduction, not for losses alone
+        a.reducing = a.with_prr = true;
+        a.prr.begin(in_flight(), a.control.ssthresh());
+    }
     note_window(env, now, event::Cause::ecn);
     return true;
 }

@@ -60,6 +60,20 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     if (news.marked != 0) react_to_marks(env, now, seg.ack);
     if (news.advanced) after_progress(now);
     if (sack_) arm_early(now);
+    if (cork_is_more_) set_cork(false, now);
+}
+
+// SEG.ACK is below SND.UNA: it was overtaken, and only its SACK blocks may be news.
+void Connection::on_old_ack(Environment& env, Instant now, Instant arrived, const Segment& seg) {
+    if (!sack_ || active_ == nullptr || active_->sent.empty() || seg.options.sack_count == 0)
+        return;
+    AckNews news;
+    const std::uint64_t flight = in_flight();
+    read_sack(env, arrived, seg, news);
+    if (news.acked.delivered == 0) return;
+    recover_with_sack(env, now, arrived, news);
+    tell_congestion_control(env, now, {.flight = flight, .vouched = 0}, news);
+    arm_early(now);
 }
 
 void Connection::tell_congestion_control(Environment& env, Instant now, const Before& before,
@@ -86,7 +100,8 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
                                    .rate = news.rate,
                                    .mss = send_mss(),
                                    .cwnd_limited = is_limited,
-                                   .in_recovery = a.recovery == Recovery::fast || in_doubt});
+                                   .in_recovery = a.recovery == Recovery::fast || a.reducing ||
+                                                  in_doubt});
     if (env.log.wants(event::Kind::congestion_window)) {
         note_window(env, now, growth_cause());
     } else {
@@ -145,7 +160,10 @@ Duration Connection::take_rtt(Environment& env, Instant now, Instant arrived,
                               const Segment& seg, const AckNews& news) {
     const SentQueue::Acked& acked = news.acked;
     Duration rtt{-1};
-    if (acked.has_sample && !acked.any_retransmitted) {
+    const bool twice = planted(Bug::karn) && acked.any_retransmitted;
+    if (twice) {
+        rtt = arrived - last_sent_;
+    } else if (acked.has_sample && !acked.any_retransmitted) {
         rtt = arrived - acked.sent_at;
     } else if (news.advanced && timestamps_ && seg.options.timestamps &&
                seg.options.timestamps->ecr != 0 &&
@@ -198,7 +216,7 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
             active_->retransmit_now = true;
         }
     } else if (persisting_) {
-        retries_ = 0;  // MUST-37: it answers, so it lives
+        if (!planted(Bug::probe_counts)) retries_ = 0;  // MUST-37: it answers, so it lives
     }
 }
 
@@ -206,8 +224,10 @@ void Connection::take_window(Environment& env, Instant now, const Segment& seg) 
 void Connection::take_ecn_echo(Environment& env, Instant now, const Segment& seg) {
     if (accecn_) return count_arrival(seg);  // what ACKs say is read with what they acknowledge
     if (seg.has(Flags::cwr)) ecn_echo_ = false;
-    if (seg.ecn == wire::Ecn::ce) ecn_echo_ = true;  // until the peer's CWR: 6.1.3
-    if (seg.has(Flags::ece) && react_to_marks(env, now, seg.ack)) cwr_owed_ = true;
+    if (seg.ecn == wire::Ecn::ce && !planted(Bug::ce_unechoed))
+        ecn_echo_ = true;  // until the peer's CWR: 6.1.3
+    if (seg.has(Flags::ece) && !planted(Bug::ece_ignored) && react_to_marks(env, now, seg.ack))
+        cwr_owed_ = true;
 }
 
 }  // namespace estab::tcp

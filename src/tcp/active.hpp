@@ -78,6 +78,8 @@ struct Active {
     Rack rack;
     Prr prr;
     bool with_prr = false;              // its window is the one in force
+    bool reducing = false;              // by ECN, without a loss: Linux's CWR state
+    std::uint32_t reordering = 0;       // the widest that was seen, segments
     TailProbe tail;
     bool tail_probe_due = false;
     bool early_is_probe = false;        // early_at: when the tail is probed, or doubt becomes loss

@@ -23,7 +23,8 @@ std::uint8_t wanted_shift(const Config& config) {
 std::uint32_t first_window(const Config& config, std::uint32_t mss) {
     const std::uint32_t wanted =
         config.recv_window_initial != 0 ? config.recv_window_initial : config.recv_buffer;
-    const std::uint32_t whole = wanted > mss ? wanted - wanted % mss : wanted;
+    const bool cut = wanted > mss && !config.window_exact;
+    const std::uint32_t whole = cut ? wanted - wanted % mss : wanted;
     return std::min<std::uint32_t>(whole, 65'535);
 }
 
@@ -64,6 +65,19 @@ Config freebsd() {
     c.persist_max = 60s;
     c.keepalive_probes = 8;
     c.retries2 = 12;
+    c.rto_slop = 200ms;
+    c.syn_retries = 12;
+    c.syn_timeout = 75s;
+    c.synack_retries = 3;
+    c.recv_buffer = 65'536;
+    c.recv_buffer_max = 2'097'152;
+    c.send_buffer = 32'768;
+    c.send_buffer_max = 2'097'152;
+    c.recv_buffer_whole = c.window_exact = true;
+    c.ack_counts_all = c.ack_repeats_fin = true;
+    c.push_bursts = false;
+    c.syn_fin_opens = true;
+    c.icmp_prohibited_is_hard = true;
     c.ecn = EcnMode::passive;
     return c;
 }

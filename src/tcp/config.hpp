@@ -47,12 +47,16 @@ struct Config {
     Duration rto_max = 120s;
     bool rto_min_above_srtt =
         true;  // as Linux: SRTT + max(rto_min, 4 RTTVAR); else max(rto_min, sum)
+    Duration rto_slop = 0s;              // added to every RTO but the first, as FreeBSD
     Duration clock_granularity = 1us;    // G of RFC 6298 2.3: how exact the caller's `now` is
 
     // Handshake. Retries double the time-out; 7 give up after 255 s (MUST-23: at least 180 s).
     std::uint8_t syn_retries = 7;
     std::uint8_t syn_linear_timeouts = 0;  // the first so many retries wait rto_initial each
     std::uint8_t synack_retries = 5;
+    std::uint8_t syn_plain_after = 0;    // retries from here on offer the MSS only; 0: never
+    Duration syn_timeout = 0s;           // gives up after so long, whatever the retries; 0: never
+    bool syn_fin_opens = false;          // a listener answers a SYN with FIN (RFC 793)
     std::uint16_t mss = 0;               // advertised at most; 0: what the interface allows
     std::uint16_t mss_min = 48;  // a smaller value from the peer counts as this (a peer's MSS of 0)
     bool window_scaling = true;          // RFC 7323 2
@@ -71,6 +75,8 @@ struct Config {
     std::uint32_t recv_buffer = 65'535;
     std::uint32_t recv_buffer_max = 6 * 1024 * 1024;
     std::uint32_t recv_window_initial = 0;
+    bool recv_buffer_whole = false;      // rounded up to whole segments once the MSS is known
+    bool window_exact = false;  // offer all the room there is, in however small steps, as FreeBSD
     std::uint32_t send_buffer = 87'380;
     std::uint32_t send_buffer_max = 4 * 1024 * 1024;
     bool recv_autotune = true;
@@ -105,6 +111,8 @@ struct Config {
     // Acknowledging.
     Duration delayed_ack = 40ms;         // MUST-40: below 0.5 s
     std::uint8_t ack_every = 2;          // full-sized segments (SHLD-19)
+    bool ack_counts_all = false;         // ack_every counts segments of any size, as FreeBSD
+    bool ack_repeats_fin = false;        // an ACK carries a FIN that is on its way, as FreeBSD
     std::uint8_t quick_acks = 16;        // segments acknowledged at once when a connection starts
     bool delay_fin_ack = true;           // let the ACK of a FIN wait for our own, as Linux
 
@@ -130,6 +138,8 @@ struct Config {
 
     // Robustness: RFC 5961.
     bool rfc5961 = true;
+    bool insecure_rst = false;           // RFC 793: any RST inside the window resets, unasked
+    bool insecure_syn = false;           // RFC 793: so does a SYN
     std::uint32_t challenge_ack_limit = 1000;   // a second, for the whole stack
     Duration invalid_ratelimit = 500ms;         // between ACKs of one connection for bad segments
 
@@ -144,6 +154,8 @@ struct Config {
     std::uint16_t mtu_probe_floor = 512;
     Duration mtu_probe_interval = 600s;     // until a larger one is tried again
     std::uint8_t mtu_probe_threshold = 8;   // octets: nearer than this the search is over
+    bool icmp_ends_opening = true;       // hard errors end SYN-SENT and SYN-RECEIVED
+    bool icmp_prohibited_is_hard = false;  // there; and so is an exceeded TTL, as FreeBSD
     bool hard_icmp_aborts = false;  // SHLD-26 also when established; RFC 5927 advises against it
 
     // Listeners.

@@ -4,6 +4,7 @@
 
 #include "congestion/cubic.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -62,7 +63,7 @@ void Connection::time_wait(Environment& env, Instant now) {
     enter(env, now, State::time_wait);
     retransmit_at_ = keepalive_at_ = never;
     persisting_ = false;
-    misc_at_ = after(now, config_->time_wait);  // MUST-13
+    misc_at_ = planted(Bug::time_wait_none) ? now : after(now, config_->time_wait);  // MUST-13
     if (active_ != nullptr) {
         active_->sent.clear();
         active_->early_at = never;
@@ -164,6 +165,7 @@ std::uint32_t Connection::ts_now(Instant now) const {
 std::uint16_t Connection::max_payload() const {
     const std::uint32_t headers = tuple_.remote.address.is_v4() ? 40 : 60;
     const std::uint32_t path = path_mtu_ > headers + 8 ? path_mtu_ - headers : 8;
+    if (planted(Bug::mss_ignored)) return static_cast<std::uint16_t>(path);
     return static_cast<std::uint16_t>(std::min<std::uint32_t>(peer_mss_, path));
 }
 
@@ -237,7 +239,8 @@ void Connection::check_invariants() const {
     if (active_ == nullptr) return;
     CHECK(active_->sent.lost_bytes() + active_->sent.sacked_bytes() <=
           distance(tcb_.snd.una, tcb_.snd.nxt));
-    CHECK(active_->with_prr == (active_->recovery == Recovery::fast && uses_prr()));
+    const bool reduces = active_->recovery == Recovery::fast || active_->reducing;
+    CHECK(active_->with_prr == (reduces && uses_prr()));
     CHECK(active_->frto == Frto::off || active_->recovery == Recovery::timeout);
     CHECK(active_->control.cwnd() >= 1);
     CHECK(active_->sent.empty() ||
@@ -276,6 +279,9 @@ Info Connection::info(Instant now) const {
         i.app_limited = active_->rate.app_limited();
         i.pacing_rate = pacing_rate();
         i.sacked_segments = active_->sent.sacked_segments();
+        i.resent = active_->sent.resent_bytes();
+        i.reordering = active_->reordering;
+        i.reducing = active_->reducing;
         i.in_disorder = active_->recovery == Recovery::open &&
                         (i.sacked_segments != 0 || active_->duplicate_acks != 0);
     }
@@ -306,7 +312,8 @@ Info Connection::info(Instant now) const {
     i.congestion_control = active_ != nullptr ? active_->control.name() : table().name;
     i.statistics = stats_;
     LimitClock clock = limits_;
-    clock.set(now, clock.current());
+    clock.update(now);
+    i.busy = clock.busy();
     for (std::size_t l = 0; l < limits; ++l) i.limited[l] = clock.spent(static_cast<Limit>(l));
     i.limit = clock.current();
     return i;

@@ -78,13 +78,15 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     bool accecn = false, fast_open = false;  // RFC 9768; text went or came with the SYN
     std::uint64_t cwnd = 0, ssthresh = 0;
     std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
-    std::uint64_t sacked_segments = 0, delivered = 0;
+    std::uint64_t sacked_segments = 0, delivered = 0, resent = 0;  // resent: and in flight
+    std::uint32_t reordering = 0;    // segments
     std::uint64_t delivery_rate = 0, pacing_rate = 0;  // octets per second; 0: not known
     bool app_limited = false;        // the application has not kept the path busy of late
     bool in_disorder = false;        // duplicate ACKs or SACK blocks, and no episode yet
     std::uint32_t snd_wnd = 0, rcv_wnd = 0, rcv_space = 0, snd_buffer = 0;
     std::uint8_t backoff = 0, retries = 0, probes = 0;
     Recovery recovery{};
+    bool reducing = false;           // cwnd comes down in answer to ECN
     enum class Timer : std::uint8_t { off, on, keepalive, timewait, persist } timer{};
     Duration timer_left{};
     Duration since_sent{}, since_received{}, since_ack{};
@@ -92,6 +94,7 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     Statistics statistics;
     std::array<Duration, limits> limited{};  // by tcp::Limit, since ESTABLISHED
     Limit limit{};                           // now
+    Duration busy{};                         // with something written and not acknowledged
 };
 
 // How much one call of next_segment() may produce.
@@ -134,7 +137,7 @@ public:
     };
     // `arrived` <= `now`: when the segment came off the wire.
     Verdict on_segment(Environment& env, Instant now, Instant arrived, Segment& seg);
-    void on_icmp(Environment& env, Instant now, const IcmpError& error);
+    void on_icmp(Environment& env, Instant now, IcmpError error);
     void on_deadline(Environment& env, Instant now);
     Instant deadline() const;                 // `never`: none
     // The path carries packets of at most `mtu` octets from now on.
@@ -162,6 +165,17 @@ public:
     void set_nodelay(bool on) { nodelay_ = on; }
     void set_cork(bool on, Instant now) {
         cork_until_ = on ? after(now, config_->cork_max) : Instant::min();
+        cork_is_more_ = false;
+    }
+    // The octets that follow are (or are no longer) the first part of something: they wait like
+    // those behind a cork, but only until the next acknowledgment, and go without PSH. MSG_MORE.
+    void set_more(bool on, Instant now) {
+        if (!on && cork_is_more_) set_cork(false, now);
+        if (on && cork_until_ <= now) {
+            set_cork(true, now);
+            cork_is_more_ = true;
+        }
+        unpushed_ = on;
     }
     void set_quick_ack(bool on) { quick_acks_left_ = on ? 255 : 0; }
     // A private copy of the configuration, to change while the connection lives; nullptr: no
@@ -267,6 +281,7 @@ private:
     void search_black_hole(Environment& env, Instant now);
     void set_path_mtu(Environment& env, Instant now, std::uint32_t mtu, event::Cause cause);
     std::uint32_t initial_window_bytes() const;
+    void round_recv_buffer();
     std::uint16_t advertised_mss() const;
     // segment_arrives.cpp: RFC 9293 3.10.7.4, in its order
     Step first_check_sequence(Environment& env, Instant now, Segment& seg);
@@ -290,6 +305,7 @@ private:
     void after_progress(Instant now);
     event::Cause growth_cause() const;
     void note_application_limit(std::uint64_t flight);
+    void on_old_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
     void take_window(Environment& env, Instant now, const Segment& seg);
     void take_ecn_echo(Environment& env, Instant now, const Segment& seg);
     void on_fin_acked(Environment& env, Instant now);
@@ -441,6 +457,8 @@ private:
     bool fin_waiting_ : 1 = false;       // received behind a hole
     bool persisting_ : 1 = false;        // retransmit_at_ is the persist timer
     bool nodelay_ : 1 = false;
+    bool cork_is_more_ : 1 = false;      // the cork is set_more()'s
+    bool unpushed_ : 1 = false;          // the last octets written end nothing: no PSH
     bool has_error_ : 1 = false;
     bool offered_zero_ : 1 = false;      // the window, in what was sent last
     bool write_blocked_ : 1 = false;     // tell the user when there is room

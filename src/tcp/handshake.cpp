@@ -89,6 +89,7 @@ std::uint32_t Connection::initial_window_bytes() const {
 // What a SYN or SYN-ACK says about the peer.
 void Connection::negotiate(const Segment& seg) {
     const wire::TcpOptions& o = seg.options;
+    if (!o.mss && planted(Bug::mss_default)) peer_mss_ = 1460;
     if (o.mss) peer_mss_ = std::max(*o.mss, config_->mss_min);  // MUST-14
     learn_window_scale(seg);
     sack_ = config_->sack && o.sack_permitted;
@@ -106,6 +107,12 @@ void Connection::learn_window_scale(const Segment& syn) {
     if (!scaling_) tcb_.rcv.shift = 0;
 }
 
+void Connection::round_recv_buffer() {
+    if (!config_->recv_buffer_whole) return;
+    const std::uint32_t mss = max_payload();
+    recv_buffer_ = recv_window_ = (recv_buffer_ + mss - 1) / mss * mss;
+}
+
 void Connection::become_established(Environment& env, Instant now) {
     limits_.begin(now);
     idle_cwnd_ = initial_window_bytes();
@@ -119,6 +126,7 @@ void Connection::become_established(Environment& env, Instant now) {
     }
     // A careful guess: what really comes raises it. One too high would keep ACKs back (SHLD-19).
     rcv_mss_ = std::min<std::uint16_t>({advertised_mss(), peer_mss_, 536});
+    if (!active_open_) round_recv_buffer();
     retries_ = backoff_ = 0;
     retransmit_at_ = never;
     trouble_since_ = never;
@@ -166,6 +174,7 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
     last_ack_sent_ = tcb_.rcv.nxt;
     if (active_ != nullptr) active_->recv.begin_at(tcb_.rcv.nxt);
     last_received_ = now;
+    round_recv_buffer();
     if (tcb_.rcv.edge < tcb_.rcv.nxt) tcb_.rcv.edge = tcb_.rcv.nxt + recv_window_;
     if (ack) {
         tcb_.snd.una = seg.ack;
@@ -203,10 +212,13 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     const bool reply = state_ == State::syn_received;
     start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
     wire::TcpOptions& o = out.options;
-    o.mss = advertised_mss();  // MUST-14, MUST-65, SHLD-5, MAY-3
-    if (reply ? sack_ : config_->sack) o.sack_permitted = true;
-    if (reply ? scaling_ : config_->window_scaling) o.window_scale = tcb_.rcv.shift;
-    if (reply ? timestamps_ : config_->timestamps) {
+    if (!planted(Bug::mss_silent)) o.mss = advertised_mss();  // MUST-14, MUST-65, SHLD-5, MAY-3
+    // As FreeBSD: what swallows SYNs with options may let one without pass.
+    const bool plain =
+        !reply && config_->syn_plain_after != 0 && retries_ >= config_->syn_plain_after;
+    if (reply ? sack_ : config_->sack && !plain) o.sack_permitted = true;
+    if (reply ? scaling_ : config_->window_scaling && !plain) o.window_scale = tcb_.rcv.shift;
+    if (reply ? timestamps_ : config_->timestamps && !plain) {
         o.timestamps = wire::Timestamps{ts_now(now), reply ? ts_recent_ : 0};
     }
     offer_ecn(reply, out);

@@ -19,9 +19,18 @@ std::uint32_t plateau_below(std::uint32_t mtu) {
     return 68;
 }
 
+// What FreeBSD takes for a refusal, too.
+bool is_prohibition(const IcmpError& e, bool v4) {
+    return v4 ? e.type == 3 && (e.code == 9 || e.code == 10 || e.code == 13)
+              : e.type == 1 && e.code == 1;
+}
+bool is_time_exceeded(const IcmpError& e, bool v4) {
+    return e.type == (v4 ? 11 : 3) && e.code == 0;
+}
+
 }  // namespace
 
-void Connection::on_icmp(Environment& env, Instant now, const IcmpError& e) {
+void Connection::on_icmp(Environment& env, Instant now, IcmpError e) {
     if (state_ == State::closed || state_ == State::listen || state_ == State::time_wait) return;
     const Seq seq = Seq::extend(e.seq, tcb_.snd.una);
     if (seq < tcb_.snd.una || seq >= tcb_.snd.nxt) {  // RFC 5927 4.1
@@ -29,6 +38,15 @@ void Connection::on_icmp(Environment& env, Instant now, const IcmpError& e) {
         return;
     }
     const bool opening = state_ == State::syn_sent || state_ == State::syn_received;
+    if (opening && config_->icmp_prohibited_is_hard) {
+        const bool v4 = tuple_.remote.address.is_v4();
+        const bool late = is_time_exceeded(e, v4);
+        if (is_prohibition(e, v4) || late) e.kind = IcmpError::Kind::hard;
+        if (e.kind == IcmpError::Kind::hard)
+            e.error = late ? Error::host_unreachable : Error::refused;
+    }
+    if (opening && !config_->icmp_ends_opening && e.kind == IcmpError::Kind::hard)
+        e.kind = IcmpError::Kind::soft;
     switch (e.kind) {
     case IcmpError::Kind::too_big:
         if (config_->path_mtu_discovery) {

@@ -45,11 +45,14 @@ inline constexpr std::size_t limits = static_cast<std::size_t>(Limit::pacing) + 
 class LimitClock {
 public:
     void begin(Instant now) { since_ = ticks(now); }
-    // From now on it is `limit`; what passed since the last call belongs to what it was.
-    void set(Instant now, Limit limit) {
+    // From now on it is `limit`; what passed since the last call belongs to what it was. `busy`:
+    // something is written and not acknowledged.
+    void set(Instant now, Limit limit, bool busy) {
         close(now);
         limit_ = limit;
+        busy_ = busy;
     }
+    void update(Instant now) { close(now); }
     // What has just passed was waiting for `limit`, whatever it seemed to be.
     void was(Instant now, Limit limit) {
         const Limit next = limit_;
@@ -60,6 +63,7 @@ public:
     Duration spent(Limit limit) const {
         return Duration(std::int64_t{ticks_[static_cast<std::size_t>(limit)]} << tick_bits);
     }
+    Duration busy() const { return Duration(std::int64_t{busy_ticks_} << tick_bits); }
     Limit current() const { return limit_; }
 
 private:
@@ -69,14 +73,19 @@ private:
     }
     void close(Instant now) {
         const std::uint32_t passed = ticks(now) - since_;
-        if (passed == 0) return;
+        if (passed == 0) return;  // and what is left of a tick counts next time
         since_ += passed;
-        std::uint32_t& spent = ticks_[static_cast<std::size_t>(limit_)];
-        spent = passed > UINT32_MAX - spent ? UINT32_MAX : spent + passed;
+        add(ticks_[static_cast<std::size_t>(limit_)], passed);
+        if (busy_) add(busy_ticks_, passed);
+    }
+    static void add(std::uint32_t& spent, std::uint32_t more) {
+        spent = more > UINT32_MAX - spent ? UINT32_MAX : spent + more;
     }
 
     std::uint32_t since_ = 0;
     Limit limit_ = Limit::application;
+    bool busy_ = false;
+    std::uint32_t busy_ticks_ = 0;
     std::array<std::uint32_t, limits> ticks_{};
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -48,7 +49,8 @@ void Connection::on_duplicate_ack(Environment& env, Instant now) {
         a.left_network = std::min<std::uint64_t>(
             a.left_network + send_mss(), outstanding > send_mss() ? outstanding - send_mss() : 0);
     }
-    if (a.recovery == Recovery::open && a.duplicate_acks >= config_->dupack_threshold &&
+    const std::uint32_t enough = planted(Bug::duplicates_two) ? 2 : config_->dupack_threshold;
+    if (a.recovery == Recovery::open && a.duplicate_acks >= enough &&
         tcb_.snd.una >= a.recover) {
         enter_recovery(env, now, 0);
         lose_first_segment(now);

@@ -48,7 +48,7 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
     }
     if (plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out))
         return true;
-    limits_.set(now, what_limits(now));
+    limits_.set(now, what_limits(now), active_ != nullptr && active_->send.size() != 0);
     return false;
 }
 
@@ -116,10 +116,9 @@ void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_
         out.gso_size = static_cast<std::uint16_t>(mss);
         out.segments = static_cast<std::uint16_t>((octets + mss - 1) / mss);
     }
-    const bool is_new = end == tcb_.snd.nxt;
-    if (is_new && out.segments > 1 && config_->push_bursts) out.flags.bits |= Flags::psh;
+    if (out.segments > 1 && config_->push_bursts) out.flags.bits |= Flags::psh;
     if (end == active_->send.end()) {
-        out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once, at the end
+        if (!unpushed_ || fin_queued_) out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: at the end
         const bool fits = end < tcb_.snd.una + tcb_.snd.wnd;
         if (fin_queued_ && (fin_sent_ ? owed_.fin || tcb_.snd.una <= fin_seq_ : fits)) {
             out.flags.bits |= Flags::fin;
@@ -131,7 +130,8 @@ void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_
             owed_.fin = false;
         }
     }
-    if (tcb_.snd.up > from) {  // MUST-30, MUST-31, MUST-62
+    if (planted(Bug::push_never)) out.flags.bits &= static_cast<std::uint16_t>(~Flags::psh);
+    if (tcb_.snd.up > from && !planted(Bug::urgent_unmarked)) {  // MUST-30, MUST-31, MUST-62
         out.flags.bits |= Flags::urg;
         out.urgent = static_cast<std::uint16_t>(
             std::min<std::uint64_t>(distance(from, tcb_.snd.up), 65'535));
@@ -259,7 +259,10 @@ std::uint32_t Connection::burst_max(std::uint32_t mss, std::uint32_t most) const
     }
     if (const std::int64_t srtt_us = to_us(rtt_.srtt()); srtt_us > 0) {
         const std::uint64_t in_a_ms = cwnd() * 2'000 / static_cast<std::uint64_t>(srtt_us);
-        burst = std::min(burst, std::max<std::uint64_t>(in_a_ms, config_->burst_min * mss));
+        // On the shortest paths the interrupts cost more than the burst.
+        const std::int64_t short_by = to_us(rtt_.rtt_min()) >> 9;
+        const std::uint64_t more = short_by < 16 ? std::uint64_t{65'536} >> short_by : 0;
+        burst = std::min(burst, std::max<std::uint64_t>(in_a_ms + more, config_->burst_min * mss));
     }
     return static_cast<std::uint32_t>(burst);
 }
@@ -319,7 +322,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
         return static_cast<std::uint32_t>(with_tail ? take + tail : take);
     }
     if (sendable < queued) {  // the window is smaller than a segment
-        const bool worth = sendable >= std::max<std::uint32_t>(snd.wnd_max / 2, 1) || sws_override_;
+        const bool worth = planted(Bug::silly_sender) || sendable >= std::max<std::uint32_t>(snd.wnd_max / 2, 1) || sws_override_;
         return worth && sendable <= open ? static_cast<std::uint32_t>(sendable) : 0;
     }
     if (holds_small(now)) return 0;
@@ -334,7 +337,8 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
 bool Connection::holds_small(Instant now) const {
     if (fin_queued_ || tcb_.snd.up > tcb_.snd.nxt) return false;
     if (cork_until_ > now) return true;
-    if (nodelay_) return false;  // MUST-17
+    if (planted(Bug::nagle_never)) return false;
+    if (nodelay_ && !planted(Bug::nagle_always)) return false;  // MUST-17
     if (config_->nagle_minshall) return active_->small_end > tcb_.snd.una;
     return tcb_.snd.una < tcb_.snd.nxt;
 }
@@ -376,7 +380,9 @@ bool Connection::plan_fin(Environment& env, Instant now, Segment& out) {
 // One for all since the last (MUST-58); the owner asks after a whole batch (MUST-59).
 bool Connection::plan_ack(Environment& env, Instant now, Segment& out) {
     if (!owed_.ack && !owed_.challenge && owed_.duplicate_acks == 0) return false;
-    start_segment(now, tcb_.snd.nxt, Flags::ack, out);
+    const bool fin = config_->ack_repeats_fin && fin_in_flight() && owed_.ack;
+    start_segment(now, fin ? fin_seq_ : tcb_.snd.nxt,
+                  fin ? Flags::ack | Flags::fin : Flags::ack, out);
     if (owed_.challenge) {
         owed_.challenge = false;
         ++env.counters.TcpExt_TCPChallengeACK;

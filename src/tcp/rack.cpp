@@ -15,10 +15,10 @@ void Rack::on_delivered(const Sent& record, Seq end, Instant arrived, Duration r
     // Step 2. An answer faster than the path is one to the original.
     const Duration rtt = arrived - record.sent_at;
     if (record.retransmitted != 0 && (answers_original || rtt < rtt_min)) return;
+    rtt_ = rtt;  // whichever was sent last: 6.2 step 2 takes that of what is told last
     if (record.order < order_ || (record.order == order_ && end <= end_)) return;
     order_ = record.order;
     end_ = end;
-    rtt_ = rtt;
 }
 
 void Rack::on_duplicate_report(Seq una, Seq nxt) {

@@ -3,9 +3,11 @@
 // newreno.cpp. What proves to have been no loss: undo.cpp.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -69,6 +71,13 @@ void Connection::learn_delivery(Instant arrived, const Segment& seg, const Sent&
     news.newest.take(record);
     if (!sack_) return;
     const bool reordered = a.rack.has_seen_reordering();
+    const Seq highest = a.sent.highest_sacked();
+    if (record.retransmitted == 0 && highest > record.begin) {
+        const std::uint64_t wide = distance(record.begin, highest);
+        a.reordering = std::max(a.reordering,
+                                static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                    (wide + send_mss() - 1) / send_mss(), 300)));
+    }
     a.rack.on_delivered(record, end, arrived, rtt_.rtt_min(),
                         record.retransmitted != 0 && echoes_before(seg, record.sent_at));
     if (!reordered && a.rack.has_seen_reordering()) news.reordered = end;
@@ -176,6 +185,8 @@ void Connection::recover_with_sack(Environment& env, Instant now, Instant arrive
     }
     end_tail_probe(env, now, news);
     const bool over = a.recovery != Recovery::open && tcb_.snd.una >= a.recover;
+    if (a.reducing && a.recovery == Recovery::open && tcb_.snd.una >= ecn_recover_)
+        a.reducing = a.with_prr = false;
     if (over) end_recovery(env, now);
     a.doubt_until = never;
     const bool in_doubt = a.sent.sacked_bytes() != 0 || a.recovery != Recovery::open;
@@ -200,10 +211,13 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     arm_undo();
     a.recovery = Recovery::fast;
     a.recover = tcb_.snd.nxt;
-    a.control.on(congestion::Congested{.now = now, .in_flight = flight, .mss = send_mss()});
+    const bool reduced = std::exchange(a.reducing, false);  // one window, one reduction
+    if (!reduced && !planted(Bug::loss_costs_nothing))
+        a.control.on(congestion::Congested{.now = now, .in_flight = flight, .mss = send_mss()});
     if (sack_) {
         a.with_prr = uses_prr();
-        a.prr.begin(flight - a.sent.sacked_bytes() + delivered, a.control.ssthresh());
+        if (!reduced)
+            a.prr.begin(flight - a.sent.sacked_bytes() + delivered, a.control.ssthresh());
         a.prr.on_ack(0, in_flight(), false, send_mss());
         ++env.counters.TcpExt_TCPSackRecovery;
     } else {
@@ -235,7 +249,7 @@ void Connection::leave_recovery() {
     Active& a = *active_;
     a.recovery = Recovery::open;
     a.frto = Frto::off;
-    a.with_prr = false;
+    a.with_prr = a.reducing = false;
     a.duplicate_acks = 0;
     a.left_network = 0;
     a.retransmit_now = false;

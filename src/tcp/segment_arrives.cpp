@@ -36,6 +36,9 @@ Connection::Verdict Connection::on_segment(Environment& env, Instant now, Instan
 // right edge passes, because a sender that has filled our window acknowledges from there.
 bool Connection::is_acceptable(const Segment& seg) const {
     const Tcb::Receive& rcv = tcb_.rcv;
+    // RFC 5961 3.2, erratum 4845: for a RST the edge is outside.
+    if (config_->window_exact && seg.has(Flags::rst) && rcv.wnd() != 0 && seg.seq == rcv.edge)
+        return false;
     if (seg.length() == 0) return rcv.nxt <= seg.seq && seg.seq <= rcv.edge;
     return rcv.wnd() != 0 && seg.seq < rcv.edge && rcv.nxt < seg.end();
 }
@@ -45,7 +48,7 @@ bool Connection::fails_paws(Instant now, const Segment& seg) const {
     if (!timestamps_ || !seg.options.timestamps || !ts_recent_valid_ || seg.has(Flags::rst))
         return false;
     constexpr Duration too_old = 24 * 24h;  // the clock may have wrapped: 5.5
-    if (now - ts_recent_at_ > too_old) return false;
+    if (now - ts_recent_at_ > too_old || planted(Bug::paws_off)) return false;
     return static_cast<std::int32_t>(seg.options.timestamps->val - ts_recent_) < 0;
 }
 
@@ -74,7 +77,8 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
     if (!is_acceptable(seg)) {
         // A closed window still lets the ACK, the RST and the urgent pointer of the next segment
         // through (MUST-66); its text stays outside.
-        const bool only_the_window = tcb_.rcv.wnd() == 0 && seg.seq == tcb_.rcv.nxt;
+        const bool only_the_window = tcb_.rcv.wnd() == 0 && seg.seq == tcb_.rcv.nxt &&
+                                     !planted(Bug::zero_window_deaf);
         if (!only_the_window) {
             refuse(env, now, seg);
             return Step::stop;
@@ -85,7 +89,8 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
         ++env.counters.TcpExt_TCPRcvQDrop;
     }
     // RFC 7323 4.3 (2): the timestamp of the segment that moves the left edge.
-    if (timestamps_ && seg.options.timestamps && seg.seq <= last_ack_sent_ &&
+    const bool moves_edge = seg.seq <= last_ack_sent_ || planted(Bug::ts_recent_any);
+    if (timestamps_ && seg.options.timestamps && moves_edge &&
         !seg.has(Flags::rst)) {
         const std::uint32_t val = seg.options.timestamps->val;
         if (!ts_recent_valid_ || static_cast<std::int32_t>(val - ts_recent_) >= 0 ||
@@ -161,7 +166,8 @@ Connection::Step Connection::second_check_rst(Environment& env, Instant now, con
     if (!seg.has(Flags::rst)) return Step::next;  // SHLD-2: text on it is of no interest
     // RFC 5961 3.2: only the exact number resets; another one inside the window is asked to prove
     // itself.
-    if (config_->rfc5961 && seg.seq != tcb_.rcv.nxt) {
+    const bool asks = config_->rfc5961 && !config_->insecure_rst && !planted(Bug::rst_in_window);
+    if (asks && seg.seq != tcb_.rcv.nxt) {
         challenge(env, now, seg);
         return Step::stop;
     }
@@ -172,7 +178,7 @@ Connection::Step Connection::second_check_rst(Environment& env, Instant now, con
     case State::syn_received:
         ++env.counters.Tcp_AttemptFails;
         // A passive open goes back to LISTEN, which it never left: nobody is told.
-        if (active_open_) {
+        if (active_open_ || planted(Bug::passive_open_told)) {
             finish(env, now, Error::refused);
         } else if (fast_open_) {  // somebody may have it already
             finish(env, now, Error::reset);
@@ -186,7 +192,7 @@ Connection::Step Connection::second_check_rst(Environment& env, Instant now, con
     case State::fin_wait_2:
     case State::close_wait:
         ++env.counters.Tcp_EstabResets;
-        finish(env, now, Error::reset);
+        finish(env, now, planted(Bug::reset_untold) ? std::nullopt : std::optional(Error::reset));
         break;
     case State::closing:
     case State::last_ack:
@@ -205,8 +211,13 @@ Connection::Step Connection::fourth_check_syn(Environment& env, Instant now, con
         finish(env, now, Error::reset);
         return Step::stop;
     }
-    if (config_->rfc5961) {
+    if (config_->rfc5961 && !config_->insecure_syn && !planted(Bug::syn_resets)) {
         challenge(env, now, seg);
+        return Step::stop;
+    }
+    if (config_->insecure_syn && state_ != State::time_wait) {  // RFC 793: from where we are
+        owed_.reset = true;
+        finish(env, now, Error::reset);
         return Step::stop;
     }
     finish(env, now, Error::reset);
@@ -232,6 +243,7 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
         // It may acknowledge more than the SYN only if we had sent more: go on as ESTABLISHED.
     }
     // MAY-12, RFC 5961 5.2: one of the far past or of the future is an attempt to inject.
+    if (seg.ack > snd.nxt && planted(Bug::future_ack_taken)) return Step::stop;
     if (seg.ack > snd.nxt || (config_->rfc5961 && seg.ack + snd.wnd_max < snd.una)) {
         if (config_->rfc5961 && seg.ack < snd.una) {
             challenge(env, now, seg);
@@ -248,6 +260,9 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
     if (seg.ack >= snd.una) {
         on_ack(env, now, arrived, seg);
         take_window(env, now, seg);
+    } else {
+        on_old_ack(env, now, arrived, seg);
+        if (planted(Bug::old_ack_loses_text)) return Step::stop;
     }
     const bool counts = !planted(Bug::close_fin_ack) || stats_.retransmits == 0;
     if (fin_sent_ && snd.una > fin_seq_ && counts) on_fin_acked(env, now);
@@ -279,11 +294,17 @@ void Connection::sixth_check_urg(Environment& env, Instant now, const Segment& s
     const Seq up = seg.seq + seg.urgent;
     if (up <= tcb_.rcv.up || up <= tcb_.rcv.nxt) return;
     tcb_.rcv.up = up;
-    notice_.urgent = true;  // MUST-32: the first time and whenever it advances
+    notice_.urgent = !planted(Bug::urgent_untold);  // MUST-32: the first time and whenever it advances
     note(env, now, event::Kind::urgent, up.wire().raw);
 }
 
 void Connection::seventh_text(Environment& env, Instant now, Segment& seg) {
+    if (state_ == State::time_wait) {
+        // RFC 9293 3.10.7.4, eighth: whoever still speaks is told where we are. FreeBSD tells it to
+        // every ACK that is not the last one.
+        const bool stray = seg.seq != tcb_.rcv.nxt || seg.ack != tcb_.snd.nxt;
+        if (seg.length() != 0 || (config_->window_exact && stray)) owed_.ack = true;
+    }
     if (!can_receive(state_)) return;  // after the peer's FIN there is no text
     if (seg.has(Flags::fin)) {
         fin_waiting_ = true;
@@ -316,6 +337,7 @@ void Connection::eighth_check_fin(Environment& env, Instant now) {
     case State::established:
         enter(env, now, State::close_wait);
         // The owner may close at once: its FIN can then carry this ACK (S1-18).
+        if (config_->delay_fin_ack) owed_.dsack = false;  // the end of the stream says it all
         if (config_->delay_fin_ack && !owed_.ack) {
             ack_at_ = std::min(ack_at_, after(now, config_->delayed_ack));
             ack_pending_ = std::max<std::uint8_t>(ack_pending_, 1);

@@ -25,6 +25,7 @@ bool SentQueue::append(Seq begin, Seq end, std::uint16_t mss, Instant now,
     if (record == nullptr) {
         if (last_ == nullptr || !last_->in_flight()) return false;
         CHECK(last_->end == begin);
+        if (last_->is_resent()) resent_bytes_ += distance(begin, end);
         last_->end = end;
         last_->sent_at = now;
         last_->order = ++transmissions_;
@@ -68,6 +69,7 @@ bool SentQueue::split(Sent& record, Seq at) {
 void SentQueue::mark_lost(Sent& record) {
     if (record.lost || record.sacked) return;
     remove(flying_, record);
+    if (record.is_resent()) resent_bytes_ -= record.size();
     record.lost = true;
     lost_bytes_ += record.size();
     push(lost_, record);
@@ -80,6 +82,7 @@ void SentQueue::mark_lost_until(Instant limit) {
     for (Sent* r = first_; r != nullptr; r = r->next) {
         if (r->sacked || (r != first_ && !r->lost && r->sent_at > limit)) continue;
         remove(line_of(*r), *r);
+        if (r->is_resent()) resent_bytes_ -= r->size();
         if (!r->lost) lost_bytes_ += r->size();
         r->lost = true;
         push(lost_, *r);
@@ -90,6 +93,7 @@ void SentQueue::mark_none_lost() {
     while (Sent* r = lost_.newest) {  // found lost in the order of sending, so older than the rest
         remove(lost_, *r);
         r->lost = false;
+        if (r->is_resent()) resent_bytes_ += r->size();
         r->newer = flying_.oldest;
         (flying_.oldest != nullptr ? flying_.oldest->older : flying_.newest) = r;
         flying_.oldest = r;
@@ -101,6 +105,7 @@ void SentQueue::mark_retransmitted(Sent& record, Instant now, const RateSnapshot
     CHECK(!record.sacked);
     remove(line_of(record), record);
     if (record.lost && !planted(Bug::recovery_lost_mark)) lost_bytes_ -= record.size();
+    if (!record.is_resent()) resent_bytes_ += record.size();
     record.lost = false;
     record.sent_at = now;
     record.order = ++transmissions_;
@@ -113,6 +118,7 @@ void SentQueue::forget_sacks() {
     for (Sent* r = first_; r != nullptr; r = r->next) {
         if (!r->sacked) continue;
         r->sacked = false;
+        if (r->is_resent()) resent_bytes_ += r->size();
         push(flying_, *r);
     }
     sacked_bytes_ = sacked_segments_ = 0;
@@ -133,6 +139,7 @@ void SentQueue::cut_front(Sent& record, Seq at) {
     const std::uint64_t octets = distance(record.begin, at);
     if (record.lost) lost_bytes_ -= octets;
     if (record.sacked) sacked_bytes_ -= octets;
+    if (record.is_resent()) resent_bytes_ -= octets;
     record.begin = at;
 }
 
@@ -141,6 +148,7 @@ void SentQueue::cut_front(Sent& record, Seq at) {
 Sent* SentQueue::mark_sacked(Sent& record) {
     remove(line_of(record), record);
     if (record.lost) lost_bytes_ -= record.size();
+    if (record.is_resent()) resent_bytes_ -= record.size();
     record.lost = false;
     record.sacked = true;
     sacked_bytes_ += record.size();
@@ -176,6 +184,7 @@ void SentQueue::forget(Sent& record) {
     } else {
         remove(line_of(record), record);
         if (record.lost) lost_bytes_ -= record.size();
+        if (record.is_resent()) resent_bytes_ -= record.size();
     }
     if (root_ != nullptr) index_remove(record);
     (record.prev != nullptr ? record.prev->next : first_) = record.next;

@@ -39,6 +39,7 @@ struct Sent {
 
     std::uint64_t size() const { return distance(begin, end); }
     bool in_flight() const { return !lost && !sacked; }
+    bool is_resent() const { return in_flight() && retransmitted != 0; }
 
     Sent* prev = nullptr;            // by sequence number
     Sent* next = nullptr;
@@ -100,6 +101,7 @@ public:
     Sent* oldest_in_flight() const { return flying_.oldest; }
     static Sent* next_in_flight(const Sent& record) { return record.newer; }
     std::uint64_t lost_bytes() const { return lost_bytes_; }
+    std::uint64_t resent_bytes() const { return resent_bytes_; }  // sent again and in flight
     std::uint64_t sacked_bytes() const { return sacked_bytes_; }
     std::uint64_t sacked_segments() const { return sacked_segments_; }
     Seq highest_sacked() const { return highest_sacked_; }  // one past; Seq(): nothing is
@@ -191,6 +193,7 @@ private:
     Sent* root_ = nullptr;           // nullptr: no index
     Seq highest_sacked_;
     std::uint64_t lost_bytes_ = 0;
+    std::uint64_t resent_bytes_ = 0;
     std::uint64_t sacked_bytes_ = 0;
     std::uint64_t sacked_segments_ = 0;
     std::uint64_t transmissions_ = 0;

@@ -22,6 +22,10 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
         if (fin_waiting_) fin_waiting_ = false;
         return;
     }
+    if (planted(Bug::out_of_order_lost) && seg.seq > tcb_.rcv.nxt) {
+        owed_.ack = true;
+        return;
+    }
     RecvBuffer& recv = active_->recv;
     RecvBuffer::Inserted what = recv.insert(seg.seq, seg.payload);
     if (what.refused && seg.seq <= tcb_.rcv.nxt && !recv.out_of_order().empty()) {
@@ -74,7 +78,7 @@ void Connection::owe_ack_for_text(Instant now, const Segment& seg,
     }
     ack_pending_octets_ += static_cast<std::uint32_t>(what.in_order);
     const bool hole = !active_->recv.out_of_order().empty() || what.in_order > seg.payload.size();
-    if (hole || what.duplicate ||
+    if (hole || what.duplicate || (config_->ack_counts_all && ack_pending_ != 0) ||
         ack_pending_octets_ >= std::uint32_t{config_->ack_every} * rcv_mss_) {
         owed_.ack = true;
         return;
@@ -101,12 +105,13 @@ void Connection::note_sack(const RecvBuffer::Inserted& what) {
         if (s.value() >= what.merged.begin && s.value() < what.merged.end) continue;
         recent[count++] = s;
     }
+    if (planted(Bug::sack_order)) std::reverse(recent.begin(), recent.begin() + count);
     a.sack_recent = recent;
     a.sack_recent_count = count;
 }
 
 void Connection::report_duplicate(Environment& env, Seq begin, Seq end) {
-    if (!sack_ || !config_->dsack || begin == end) return;
+    if (!sack_ || !config_->dsack || begin == end || planted(Bug::dsack_silent)) return;
     dsack_begin_ = begin;
     dsack_end_ = end;
     owed_.dsack = owed_.ack = true;
@@ -152,10 +157,13 @@ std::uint16_t Connection::window_to_offer() {
     const std::uint64_t unit = std::uint64_t{1} << rcv.shift;
     const std::uint64_t step = std::min<std::uint64_t>(recv_buffer_ / 2, rcv_mss_);
     Seq edge = rcv.edge;
-    if (can_receive(state_) && rcv.nxt + wanted >= edge + step) edge = rcv.nxt + wanted;
+    const bool exact = config_->window_exact || planted(Bug::silly_receiver);
+    const std::uint64_t least = exact ? 0 : step;
+    const bool opens = can_receive(state_) || config_->window_exact;
+    if (opens && rcv.nxt + wanted >= edge + least) edge = rcv.nxt + wanted;
     std::uint64_t field = (distance(rcv.nxt, edge) + unit - 1) / unit;
     field = std::min<std::uint64_t>(field, 65'535);
-    rcv.edge = std::max(rcv.edge, rcv.nxt + field * unit);
+    rcv.edge = std::max(config_->window_exact ? edge : rcv.edge, rcv.nxt + field * unit);
     if (planted(Bug::window_retreats) && field != 0 && unread() != 0) --field;
     return static_cast<std::uint16_t>(field);
 }
@@ -191,7 +199,8 @@ void Connection::after_read(Environment& env, Instant now, std::size_t octets) {
     const std::uint64_t could = std::min<std::uint64_t>(space, recv_window_);
     const std::uint64_t now_open = tcb_.rcv.wnd();
     const std::uint64_t step = std::min<std::uint64_t>(recv_buffer_ / 2, rcv_mss_);
-    if (can_receive(state_) && could >= now_open + step && could >= 2 * now_open) {
+    const std::uint64_t worth = config_->window_exact ? now_open + recv_buffer_ / 4 : 2 * now_open;
+    if (can_receive(state_) && could >= now_open + step && could >= worth) {
         owed_.ack = true;
         note(env, now, event::Kind::window_update, could);
     }

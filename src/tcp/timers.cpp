@@ -3,6 +3,7 @@
 
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -20,7 +21,10 @@ void Connection::on_deadline(Environment& env, Instant now) {
         owed_.ack = true;
         ++env.counters.TcpExt_DelayedACKs;
     }
-    if (cork_until_ <= now) cork_until_ = Instant::min();
+    if (cork_until_ != Instant::min() && cork_until_ <= now) {
+        cork_until_ = Instant::min();
+        unpushed_ = false;  // nothing more has come
+    }
     if (active_ != nullptr && active_->early_at <= now) on_early_timer(env, now);
     if (active_ != nullptr && active_->pacing_at <= now) active_->pacing_at = never;
     if (retransmit_at_ <= now) {
@@ -36,7 +40,9 @@ Duration Connection::current_rto() const {
     // RFC 6298 5.7: a SYN that had to be repeated makes the first guess for data 3 s.
     if (syn_lost_ && !rtt_.has_sample()) rto = std::max<Duration>(rto, 3s);
     const Duration limit = persisting_ ? config_->persist_max : config_->rto_max;
-    for (int i = 0; i < backoff_ && rto < limit; ++i) rto *= 2;
+    const int doublings = planted(Bug::backoff_none) ? 0 : backoff_;
+    for (int i = 0; i < doublings && rto < limit; ++i) rto *= 2;
+    if (backoff_ != 0 || rtt_.has_sample()) rto += config_->rto_slop;
     return std::min(rto, limit);
 }
 
@@ -46,15 +52,20 @@ void Connection::arm_retransmit(Instant now) {
     if (state_ == State::syn_sent && retries_ < config_->syn_linear_timeouts)
         rto = config_->rto_initial;
     retransmit_at_ = after(now, rto);
+    if (state_ == State::syn_sent && config_->syn_timeout != 0s)
+        retransmit_at_ = std::min(retransmit_at_, after(last_sent_, config_->syn_timeout));
 }
 
 // R2: how long to go on (MUST-20, MUST-21, MUST-22, MUST-23).
 bool Connection::gives_up(Instant now) const {
-    if (config_->user_timeout == Duration::max()) return false;
+    if (config_->user_timeout == Duration::max() || planted(Bug::r2_never)) return false;
     if (config_->user_timeout != 0s) {
         return trouble_since_ != never && now - trouble_since_ >= config_->user_timeout;
     }
-    if (state_ == State::syn_sent) return retries_ >= config_->syn_retries;
+    if (state_ == State::syn_sent) {
+        return retries_ >= config_->syn_retries ||
+               (config_->syn_timeout != 0s && now - last_sent_ >= config_->syn_timeout);
+    }
     if (state_ == State::syn_received) return retries_ >= config_->synack_retries;
     return retries_ >= (orphan_ ? config_->orphan_retries : config_->retries2);
 }
@@ -194,14 +205,15 @@ void Connection::apply_config(Instant now) {
 void Connection::on_keepalive_timer(Environment& env, Instant now) {
     keepalive_at_ = never;
     if (!config_->keepalive || !is_synchronized(state_)) return;
-    if (tcb_.snd.una != tcb_.snd.nxt ||
+    if ((tcb_.snd.una != tcb_.snd.nxt && !planted(Bug::keepalive_busy)) ||
         persisting_) {  // something else is asking already (MUST-26)
         keepalive_at_ = after(now, config_->keepalive_idle);
         return;
     }
     const bool too_long = config_->user_timeout > 0s && config_->user_timeout != Duration::max() &&
                           probes_ > 0 && now - last_received_ >= config_->user_timeout;
-    if (probes_ >= config_->keepalive_probes || too_long) {
+    const bool impatient = planted(Bug::keepalive_impatient) && probes_ > 0;
+    if (probes_ >= config_->keepalive_probes || too_long || impatient) {
         owed_.reset = true;
         ++env.counters.TcpExt_TCPAbortOnTimeout;
         finish(env, now, has_soft_error_ ? soft_error_ : Error::timed_out);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/plant.hpp"
 
 namespace estab::tcp {
 
@@ -111,7 +112,7 @@ Result<void> Connection::shutdown_write(Environment& env, Instant now) {
 
 void Connection::close(Environment& env, Instant now) {
     if (orphan_) return;
-    if (state_ != State::closed &&
+    if (state_ != State::closed && !planted(Bug::close_ignores_unread) &&
         (unread() != 0 || (active_ != nullptr && !active_->recv.empty()))) {
         // Octets that nobody will read: the peer must learn that they are lost (SHLD-3).
         ++env.counters.TcpExt_TCPAbortOnClose;

@@ -158,9 +158,8 @@ TEST(Rfc9293, Must22_ASynHasTheSameR1AndR2) {  // 3.8.3, U-1
     )");
 }
 
-TEST(Rfc9293, Must23_ASynIsTriedForThreeMinutes) {
-    for (const tcp::Config& config :
-         {tcp::profile::linux_(), tcp::profile::rfc(), tcp::profile::freebsd()}) {
+TEST(Rfc9293, Must23_ASynIsTriedForThreeMinutes) {  // FreeBSD's own limit is 75 s
+    for (const tcp::Config& config : {tcp::profile::linux_(), tcp::profile::rfc()}) {
         Conversation{syn_sent({.config = config})}.run(R"(
             +0    app open
             +180s drain
