@@ -117,7 +117,8 @@ constexpr CommandEntry entries[] = {
      .arguments = "[OPTIONS] HOST:PORT [-- CMD…]",
      .examples = "estab conform 10.77.0.100:8000 -- python3 -m http.server 8000\n"
                  "estab conform --html tcp.html 10.77.0.100:8000 -- nginx -c $PWD/nginx.conf\n"
-                 "sudo estab conform 10.9.0.1:22 --tun c0 --addr 10.9.0.2/24 --host-addr 10.9.0.1/24",
+                 "sudo estab conform 10.9.0.1:22 --tun c0 --addr 10.9.0.2/24 "
+                 "--host-addr 10.9.0.1/24",
      .takes_command = true,
      .make = make_conform},
     {.name = "packetdrill",

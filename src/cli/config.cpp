@@ -10,6 +10,8 @@
 namespace estab::cli {
 namespace {
 
+constexpr std::size_t columns = 80;
+
 struct Row {
     const tcp::ConfigField* field;
     std::string value;
@@ -52,9 +54,13 @@ private:
         std::string out = fmt::format("{:<22} {:<11} {:<11} {:<7} {}\n", "NAME", "VALUE", "UNIT",
                                       "SOURCE", "LINUX NAME");
         for (const Row& row : rows) {
-            std::string line =
-                fmt::format("{:<22} {:<11} {:<11} {:<7} {}", row.field->name, row.value,
-                            row.field->unit, row.source, row.field->alias);
+            std::string line = fmt::format("{:<22} {:<11} {:<11} {:<7} ", row.field->name,
+                                           row.value, row.field->unit, row.source);
+            const std::string_view alias = row.field->alias;
+            if (line.size() + alias.size() > columns)
+                line += fmt::format("\n{:>{}}", alias, columns);
+            else
+                line += alias;
             line.erase(line.find_last_not_of(' ') + 1);
             out += line + "\n";
         }

@@ -215,7 +215,8 @@ private:
         return "CLOSED";
     }
     static std::string joined(const std::vector<std::string>& lines) {
-        return lines.empty() ? "there is no socket" : fmt::format("there are {}", fmt::join(lines, ", "));
+        return lines.empty() ? "there is no socket"
+                             : fmt::format("there are {}", fmt::join(lines, ", "));
     }
     void drop_connections() {
         for (const stack::Row& row : host_.stack().table(host_.now()))
@@ -463,7 +464,8 @@ Settings prepare(const Script& script, const RunOptions& options) {
         run_shell(*text, {}, *settings);
     }
     if (script.before) run_shell(script.before->text, script.before_at, *settings);
-    for (const Event& event : script.events) {  // what is set before anything happens is there first
+    // What is set before anything happens is there first.
+    for (const Event& event : script.events) {
         const auto* command = std::get_if<CommandLine>(&event.what);
         if (command == nullptr || !command->text.starts_with("sysctl")) break;
         run_shell(command->text, event.at, *settings);

@@ -360,8 +360,11 @@ bool is_sysctl_redirection(const Words& words) {
 
 // Queues that let everything through; that fq also spaces what it is told to space cannot be seen.
 bool is_plain_queue(const Words& words) {
-    const auto has = [&words](std::string_view w) { return std::ranges::find(words, w) != words.end(); };
-    return has("qdisc") && !has("limit") && (has("fq") || has("pfifo") || has("del") || has("delete"));
+    const auto has = [&words](std::string_view w) {
+        return std::ranges::find(words, w) != words.end();
+    };
+    return has("qdisc") && !has("limit") &&
+           (has("fq") || has("pfifo") || has("del") || has("delete"));
 }
 
 void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) {

@@ -76,7 +76,8 @@ public:
         return named(static_cast<int>(made));
     }
     int close(int fd) {
-        const auto result = wait(fd, [](posix::Sockets& os, int ours) { return os.start_close(ours); });
+        const auto result =
+            wait(fd, [](posix::Sockets& os, int ours) { return os.start_close(ours); });
         std::unique_lock lock(mutex_);
         if (ours_.erase(fd) != 0) ::close(fd);
         return static_cast<int>(result);
@@ -243,7 +244,8 @@ void fill_calls(packetdrill_interface& t) {
     };
 }
 
-ssize_t receive(void* u, int fd, std::span<const iovec> parts, int flags, msghdr* message = nullptr) {
+ssize_t receive(void* u, int fd, std::span<const iovec> parts, int flags,
+                msghdr* message = nullptr) {
     return at(u).wait(
         fd, [&](Os& os, int ours) { return os.start_recv(ours, parts, flags, message); });
 }

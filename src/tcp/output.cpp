@@ -118,7 +118,7 @@ void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_
     }
     if (out.segments > 1 && config_->push_bursts) out.flags.bits |= Flags::psh;
     if (end == active_->send.end()) {
-        if (!unpushed_ || fin_queued_) out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: at the end
+        if (!unpushed_ || fin_queued_) out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once
         const bool fits = end < tcb_.snd.una + tcb_.snd.wnd;
         if (fin_queued_ && (fin_sent_ ? owed_.fin || tcb_.snd.una <= fin_seq_ : fits)) {
             out.flags.bits |= Flags::fin;
@@ -322,7 +322,9 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
         return static_cast<std::uint32_t>(with_tail ? take + tail : take);
     }
     if (sendable < queued) {  // the window is smaller than a segment
-        const bool worth = planted(Bug::silly_sender) || sendable >= std::max<std::uint32_t>(snd.wnd_max / 2, 1) || sws_override_;
+        const bool worth = planted(Bug::silly_sender) ||
+                           sendable >= std::max<std::uint32_t>(snd.wnd_max / 2, 1) ||
+                           sws_override_;
         return worth && sendable <= open ? static_cast<std::uint32_t>(sendable) : 0;
     }
     if (holds_small(now)) return 0;

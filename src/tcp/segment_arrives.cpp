@@ -294,7 +294,8 @@ void Connection::sixth_check_urg(Environment& env, Instant now, const Segment& s
     const Seq up = seg.seq + seg.urgent;
     if (up <= tcb_.rcv.up || up <= tcb_.rcv.nxt) return;
     tcb_.rcv.up = up;
-    notice_.urgent = !planted(Bug::urgent_untold);  // MUST-32: the first time and whenever it advances
+    // MUST-32: the first time and whenever it advances.
+    notice_.urgent = !planted(Bug::urgent_untold);
     note(env, now, event::Kind::urgent, up.wire().raw);
 }
 

@@ -142,7 +142,7 @@ class Relay(Case):
 
     def test_https_is_refused(self):
         self.assert_fails(self.get("/secure"), "https")
-        self.assert_fails(estab("get", "https://example.com/x"), "https")
+        self.assert_fails(estab("get", "https://example.com/x"), "https", status=2)
 
     def test_404_leaves_nothing(self):
         self.assert_fails(self.get("/nothing"), "HTTP 404")
