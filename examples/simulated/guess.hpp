@@ -15,20 +15,25 @@ public:
         host.own(listener_, this);
     }
     void on_notice(Instant now, const stack::Notification& what) override {
-        for (auto id = host_.stack().accept(listener_); id; id = host_.stack().accept(listener_))
+        for (auto id = host_.stack().accept(listener_); id; id = host_.stack().accept(listener_)) {
             host_.own(*id, this);
-        if (!what.connection.valid()) return;
-        std::uint8_t asked = 0;
-        auto octets = host_.stack().read(now, what.connection, {&asked, 1});
-        for (; octets && *octets == 1; octets = host_.stack().read(now, what.connection, {&asked, 1})) {
-            const char answer = secret_ < asked ? '<' : secret_ > asked ? '>' : '=';
-            const auto octet = static_cast<std::uint8_t>(answer);
-            (void)host_.stack().write(now, what.connection, {&octet, 1});
+            serve(now, *id);  // what has come already is told by nobody else
         }
-        if (octets) host_.stack().close(now, what.connection);  // the client has finished
+        if (what.connection.valid()) serve(now, what.connection);
     }
 
 private:
+    void serve(Instant now, stack::ConnectionId id) {
+        std::uint8_t asked = 0;
+        auto octets = host_.stack().read(now, id, {&asked, 1});
+        for (; octets && *octets == 1; octets = host_.stack().read(now, id, {&asked, 1})) {
+            const char answer = secret_ < asked ? '<' : secret_ > asked ? '>' : '=';
+            const auto octet = static_cast<std::uint8_t>(answer);
+            (void)host_.stack().write(now, id, {&octet, 1});
+        }
+        if (octets) host_.stack().close(now, id);  // the client has finished
+    }
+
     sim::Host& host_;
     std::uint8_t secret_;
     stack::ListenerId listener_;
@@ -39,10 +44,10 @@ public:
     Client(sim::Host& host, wire::Endpoint server)
         : host_(host), id_(host.stack().connect(host.world().now(), server, {}).value()) {
         host.own(id_, this);
-        ask(host.world().now());
         host.pump(host.world().now());
     }
     void on_notice(Instant now, const stack::Notification&) override {
+        if (!has_asked_) ask(now);  // the connection is open
         std::uint8_t answer = 0;
         for (auto n = host_.stack().read(now, id_, {&answer, 1}); n && *n == 1;
              n = host_.stack().read(now, id_, {&answer, 1})) {
@@ -60,10 +65,11 @@ private:
     std::uint8_t guess() const { return static_cast<std::uint8_t>((low_ + high_) / 2); }
     void ask(Instant now) {
         const std::uint8_t octet = guess();
-        (void)host_.stack().write(now, id_, {&octet, 1});
+        has_asked_ = host_.stack().write(now, id_, {&octet, 1}).has_value();
     }
     sim::Host& host_;
     stack::ConnectionId id_;
+    bool has_asked_ = false;
     int low_ = 0, high_ = 256;
 };
 
