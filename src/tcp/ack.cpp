@@ -71,6 +71,8 @@ void Connection::on_old_ack(Environment& env, Instant now, Instant arrived, cons
     const std::uint64_t flight = in_flight();
     read_sack(env, arrived, seg, news);
     if (news.acked.delivered == 0) return;
+    delivered_ += news.acked.delivered;
+    news.rate = active_->rate.on_delivered(arrived, news.newest, delivered_, rtt_.rtt_min());
     recover_with_sack(env, now, arrived, news);
     tell_congestion_control(env, now, {.flight = flight, .vouched = 0}, news);
     arm_early(now);
