@@ -198,6 +198,23 @@ packetdrill::Settings settings_of(const char* flags) {
     return settings;
 }
 
+// Functions of their own: g++ makes no function pointers of lambdas with `...`.
+int set_flags(void* u, int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    const long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return at(u).with(fd, [&](Os& os, int ours) { return os.fcntl(ours, command, argument); });
+}
+
+int control(void* u, int fd, unsigned long request, ...) {
+    va_list arguments;
+    va_start(arguments, request);
+    int* argument = va_arg(arguments, int*);
+    va_end(arguments);
+    return at(u).with(fd, [&](Os& os, int ours) { return os.ioctl(ours, request, argument); });
+}
+
 void fill_calls(packetdrill_interface& t) {
     t.free = [](void* u) { delete &at(u); };
     t.socket = [](void* u, int domain, int type, int protocol) {
@@ -228,20 +245,8 @@ void fill_calls(packetdrill_interface& t) {
         return at(u).with(
             fd, [&](Os& os, int ours) { return os.setsockopt(ours, level, name, value, length); });
     };
-    t.fcntl = [](void* u, int fd, int command, ...) {
-        va_list arguments;
-        va_start(arguments, command);
-        const long argument = va_arg(arguments, long);
-        va_end(arguments);
-        return at(u).with(fd, [&](Os& os, int ours) { return os.fcntl(ours, command, argument); });
-    };
-    t.ioctl = [](void* u, int fd, unsigned long request, ...) {
-        va_list arguments;
-        va_start(arguments, request);
-        int* argument = va_arg(arguments, int*);
-        va_end(arguments);
-        return at(u).with(fd, [&](Os& os, int ours) { return os.ioctl(ours, request, argument); });
-    };
+    t.fcntl = set_flags;
+    t.ioctl = control;
 }
 
 ssize_t receive(void* u, int fd, std::span<const iovec> parts, int flags,

@@ -1,4 +1,4 @@
-// A caller as the original interpreter is one: the shared object is loaded, and only its table used.
+// A caller as the original interpreter is one: it loads the shared object, and uses its table only.
 #include "packetdrill_so/interface.h"
 
 #include <dlfcn.h>
@@ -43,8 +43,9 @@ protected:
                                      .urgent = 0,
                                      .options = {}};
         const Bytes parts[] = {payload};
-        const std::size_t size = wire::write_tcp(MutableBytes(packet).subspan(20), header,
-                                                 {.source = remote, .destination = local, .payload = parts});
+        const std::size_t size =
+            wire::write_tcp(MutableBytes(packet).subspan(20), header,
+                            {.source = remote, .destination = local, .payload = parts});
         wire::write_ip(packet, {.source = remote,
                                 .destination = local,
                                 .protocol = wire::protocol_tcp,

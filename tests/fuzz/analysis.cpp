@@ -45,7 +45,8 @@ public:
 
 private:
     void say_as_wireshark(const analysis::Segment& segment, const observe::NetworkPacket& packet) {
-        const observe::CapturedFrame frame{.number = frame_, .time = segment.time};
+        const observe::CapturedFrame frame{
+            .number = frame_, .time = segment.time, .bytes = {}, .comments = {}};
         for (const analysis::wireshark::Field& field : analysis::wireshark::fields()) {
             chosen_.push_back(&field);
         }
