@@ -249,7 +249,9 @@ bool Connection::react_to_marks(Environment& env, Instant now, Seq ack) {
         .in_flight = std::max(in_flight(), a.control.cwnd()),  // RFC 3168 6.1.2: of cwnd
         .mss = send_mss(),
         .ecn = true});
-    if (uses_prr()) {  // RFC 9937 is for every reduction, not for losses alone
+    // RFC 9937 is for every reduction, not for losses alone; but without an ACK to come it would
+    // let nothing go.
+    if (uses_prr() && in_flight() != 0) {
         a.reducing = a.with_prr = true;
         a.prr.begin(in_flight(), a.control.ssthresh());
     }

@@ -56,8 +56,8 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
         on_duplicate_ack(env, now);
     }
     if (accecn_) news.marked = read_accecn(env, now, seg, news.acked.delivered);
+    if (news.marked != 0) react_to_marks(env, now, seg.ack);  // before anything grows
     tell_congestion_control(env, now, {.flight = flight, .vouched = vouched}, news);
-    if (news.marked != 0) react_to_marks(env, now, seg.ack);
     if (news.advanced) after_progress(now);
     if (sack_) arm_early(now);
     if (cork_is_more_) set_cork(false, now);

@@ -116,8 +116,8 @@ constexpr Row rows[] = {
      "-> . $S ack $R+10 length 0"},
     {"TextAcrossTheRightEdge", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- P. 9990:10090 ack $U",
      "ack"},
-    {"TextBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- P. $R:$R+10 ack $U",
-     "nothing"},
+    {"TextBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK", "<- P. $R:$R+10 ack $U", "nothing"},
+    {"TextAfterTheEnd", "TIME-WAIT", "<- P. $R:$R+10 ack $U", "ack"},
 
     // Eighth: FIN.
     {"Fin", "ESTABLISHED", "<- F. $R ack $U", "-> . $S ack $R+1 length 0", "CLOSE-WAIT"},
@@ -127,7 +127,8 @@ constexpr Row rows[] = {
     {"FinBehindAHole", "ESTABLISHED FIN-WAIT-1 FIN-WAIT-2", "<- F. $R+10 ack $U", "ack"},
     {"FinWithText", "ESTABLISHED", "<- FP. $R:$R+10 ack $U", "-> . $S ack $R+11 length 0",
      "CLOSE-WAIT"},
-    {"FinBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT", "<- F. $R ack $U", "nothing"},
+    {"FinBehindTheFin", "CLOSE-WAIT CLOSING LAST-ACK", "<- F. $R ack $U", "nothing"},
+    {"FinAfterTheEnd", "TIME-WAIT", "<- F. $R ack $U", "ack"},
 };
 
 }  // namespace
