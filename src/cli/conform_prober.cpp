@@ -184,14 +184,18 @@ void Peer::acknowledge(const Seen& what) {
     if (length != 0) send({});
 }
 
+// As a keepalive, which whoever lives answers; but not so soon after another answer to what was
+// not acceptable: those are limited, by half a second with Linux.
 bool Peer::is_alive() {
     prober_.forget(port_);
-    send({.seq = snd_nxt - 1, .payload = {}});  // as a keepalive: whoever lives answers
-    for (int i = 0; i < 20; ++i) {
-        const auto answer = receive();
-        if (!answer) return false;
-        if (answer->is_reset()) return false;
-        if (answer->has(Flags::ack) && answer->ack == snd_nxt) return true;
+    for (int tries = 0; tries < 3; ++tries) {
+        send({.seq = snd_nxt - 1, .payload = {}});
+        for (int i = 0; i < 20; ++i) {
+            const auto answer = receive(500ms);
+            if (!answer) break;
+            if (answer->is_reset()) return false;
+            if (answer->has(Flags::ack) && answer->ack == snd_nxt) return true;
+        }
     }
     return false;
 }
