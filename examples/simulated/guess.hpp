@@ -2,7 +2,7 @@
 // '<', '>' or '='. Both are told what happens to their connections, and when.
 #pragma once
 
-#include "sim/world.hpp"
+#include <estab/sim.hpp>
 
 namespace guess {
 
