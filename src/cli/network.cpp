@@ -8,6 +8,7 @@
 
 #include "cli/console.hpp"
 #include "cli/control.hpp"
+#include "cli/path_text.hpp"
 #include "cli/recorder.hpp"
 #include "drivers/host_tun.hpp"
 #include "link/path.hpp"
@@ -217,8 +218,8 @@ RecordOptions NetworkOptions::records(std::string comment) const {
 }
 
 link::PathSpec NetworkOptions::path() const {
-    const auto spec = link::parse_path(impair);
-    if (!spec) throw UsageError("--impair: " + spec.error().text());
+    const auto spec = read_path(impair);
+    if (!spec) throw UsageError("--impair: " + printable(spec.error().text()));
     if (!impair_is_commands) return *spec;
     return {.up = spec->down, .down = spec->up, .seed = spec->seed};
 }

@@ -178,8 +178,10 @@ private:
     std::vector<std::string> allow_, deny_;
     bool deny_all_ = false;
     std::string log_;
-    std::array<Knob, 8> knobs_{{
+    std::array<Knob, 9> knobs_{{
         {"--rate", "rate", "RATE", "of the link: 5mbit; up:1mbit and down:20mbit apart"},
+        {"--rate-trace", "rate-trace", "FILE",
+         "a rate that changes, as Mahimahi records it: each line the ms at which 1500 bytes leave"},
         {"--delay", "delay", "TIME", "one way: 40ms, 40ms±10ms"},
         {"--loss", "loss", "SHARE", "of the packets: 2%"},
         {"--burst-loss", "burst-loss", "SPEC", "ENTER/LEAVE of bad moments: 0.5%/25%"},

@@ -59,6 +59,7 @@ Lane::Lane(const Settings& settings)
       stride_(round_up(settings.frame_max, 64)),
       packets_max_(std::max<std::size_t>(1, settings.bytes_max / stride_)) {
     CHECK(settings.frame_max > 0);
+    CHECK(direction_.rate_trace.file.empty() || direction_.rate_bits != 0);  // follow() was called
 }
 
 PacketQueue Lane::make_queue() const {
@@ -82,6 +83,7 @@ PacketQueue Lane::make_queue() const {
 void Lane::change(const Direction& direction) {
     const bool is_other = !(direction.queue == direction_.queue) ||
                           direction.rate_bits != direction_.rate_bits;
+    if (direction.rate_trace != direction_.rate_trace) trace_clock_ = {};
     direction_ = direction;
     queue_bytes_max_ = resolve_queue_bytes(direction, settings_);
     if (!is_other) return;
@@ -273,8 +275,12 @@ void Lane::start_sending(Instant now, Index packet) {
     }
     if (watcher_ != nullptr) watcher_->on_transmit(now, waited, p.ecn);
     if (p.marked) set_ce(packet);
-    const std::uint64_t bits = std::uint64_t{p.size} * 8;
     sending_ = packet;
+    if (!direction_.rate_trace.at_ms.empty()) {
+        sent_at_ = trace_clock_.send(now, p.size, direction_.rate_trace);
+        return;
+    }
+    const std::uint64_t bits = std::uint64_t{p.size} * 8;
     sent_at_ = after(now, Duration{mul_div(bits, 1'000'000'000, direction_.rate_bits)});
 }
 

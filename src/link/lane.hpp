@@ -81,6 +81,7 @@ public:
 
     void change(const Direction& direction);  // for what enters a stage from now on
     const Counters& counters() const { return counters_; }
+    std::uint32_t frame_max() const { return settings_.frame_max; }
     std::size_t queued_packets() const { return queue_.count(); }
     std::uint64_t queued_bytes() const { return queue_.bytes(); }
     std::uint64_t queue_bytes_max() const {
@@ -126,6 +127,7 @@ private:
     bool is_bad_ = false;           // Gilbert and Elliott's state
     Index sending_ = none;          // on the wire until sent_at_
     Instant sent_at_{};
+    TraceClock trace_clock_;        // where the rate is a trace
     PacketQueue queue_;             // behind it
     PacketList dropped_;            // by the queue, until discard_dropped()
     Instant conforms_from_ = Instant::min();  // of the policer's bucket: when it is full again

@@ -118,6 +118,7 @@ bool read_delay(std::string_view text, Direction& direction) {
 }
 
 bool read_rate(std::string_view text, Direction& direction) {
+    direction.rate_trace = {};
     if (text == "unlimited") {
         direction.rate_bits = 0;
         return true;
@@ -353,8 +354,17 @@ const Item items[] = {
     {"rate", "a rate in bit, kbit, mbit or gbit per second above 0, or unlimited", "rate=50mbit",
      read_rate,
      [](const Direction& d) {
-         return d.rate_bits == 0 ? "unlimited" : print_number(d.rate_bits, rates);
+         const bool is_given = d.rate_bits != 0 && d.rate_trace.file.empty();
+         return is_given ? print_number(d.rate_bits, rates) : "unlimited";
      }},
+    {"rate-trace", "the name of a file with the times in ms at which 1500 bytes can leave",
+     "rate-trace=lte.trace",
+     [](std::string_view t, Direction& d) {
+         d.rate_bits = 0;
+         d.rate_trace = {.file = std::string(t)};
+         return true;
+     },
+     [](const Direction& d) { return d.rate_trace.file; }},
     {"police", "a rate, then the burst in bytes if wanted, or unlimited", "police=10mbit/64k",
      read_police, print_police},
     {"queue",
@@ -427,6 +437,11 @@ std::optional<ParseError> read_item(std::string_view text, PathSpec& spec) {
 }
 
 }  // namespace
+
+void follow(Direction& direction, RateTrace trace) {
+    direction.rate_bits = trace.rate_bits();
+    direction.rate_trace = std::move(trace);
+}
 
 Result<PathSpec, ParseError> parse_path(std::string_view text) {
     PathSpec spec;

@@ -16,6 +16,7 @@
 #include "base/math.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "link/rate_trace.hpp"
 
 namespace estab::link {
 
@@ -81,6 +82,7 @@ struct Direction {
     BurstLoss burst_loss{};
     std::vector<PacketRange> drops{};  // these very packets; at most drops_max ranges
     std::uint64_t rate_bits = 0;     // per second; 0: unlimited
+    RateTrace rate_trace{};          // if there is one, rate_bits is its average
     Policer policer{};
     Queue queue{};
     MarkThreshold ce{};
@@ -109,6 +111,10 @@ struct ParseError {
     std::string text() const { return item + ": " + problem; }
 };
 
+// From now on the rate is that of this trace.
+void follow(Direction& direction, RateTrace trace);
+
+// Of a trace only the file's name is known then: whoever may read files puts it in with follow().
 Result<PathSpec, ParseError> parse_path(std::string_view text);
 // The shortest text of it: parse_path(print(spec)) == spec. Empty for a path that does nothing.
 std::string print(const PathSpec& spec);

@@ -117,7 +117,7 @@ TEST(PathSpec, ErrorsNameTheItemTheFaultAndTheRemedy) {
     EXPECT_EQ(problem("delay=1ms,up:loss=2"), "up:loss=2: not a percentage (example: loss=2%)");
     EXPECT_EQ(
         problem("los=2%"),
-        "los=2%: unknown (possible: loss, burst-loss, drop, rate, police, queue, ce, delay, "
+        "los=2%: unknown (possible: loss, burst-loss, drop, rate, rate-trace, police, queue, ce, delay, "
         "jitter, reorder, duplicate, corrupt, seed)");
     EXPECT_EQ(
         problem("queue=cake"),
