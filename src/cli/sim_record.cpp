@@ -49,7 +49,7 @@ SimRecord::SimRecord(const std::filesystem::path& folder, sim::Dumbbell& dumbbel
     flush_line();
     for (const auto& host : dumbbell.world().hosts()) {
         interfaces_.push_back(writer_.add_interface(host->name(), device::LinkType::ip));
-        if (!is_sender(*host)) continue;
+        if (!dumbbell.flow_of_sender(*host)) continue;
         host->stack().log().store_all(true);
         flows_.emplace_back();
     }
@@ -57,7 +57,8 @@ SimRecord::SimRecord(const std::filesystem::path& folder, sim::Dumbbell& dumbbel
 }
 
 void SimRecord::on_packet(Instant at, const sim::Host& host, Way way, Bytes bytes) {
-    if (!is_sender(host)) return;
+    const auto sender_of = dumbbell_.flow_of_sender(host);
+    if (!sender_of) return;
     writer_.write({.interface = interfaces_[host.number() - 1],
                    .at = at,
                    .way = way == Way::sent ? link::Way::sent : link::Way::received,
@@ -69,7 +70,7 @@ void SimRecord::on_packet(Instant at, const sim::Host& host, Way way, Bytes byte
     const analysis::Verdict* verdict = analyzer_.on_packet(about_.packets, at, *packet);
     if (verdict == nullptr) return;
     trace_.add(*verdict, {});
-    Series& flow = flows_[host.number() / 2];
+    Series& flow = flows_[*sender_of];
     if (flow.iss || way != Way::sent) return;
     const auto first = parse(bytes);
     if (!first) return;
@@ -87,8 +88,10 @@ void SimRecord::on_drop(Instant at, const sim::Wire&, Bytes bytes) {
     if (!lost || lost->tcp.payload().empty()) return;
     const auto& [ip, tcp] = *lost;
     for (const auto& host : dumbbell_.world().hosts()) {
-        if (!is_sender(*host) || (host->v4() != ip.source && host->v6() != ip.source)) continue;
-        Series& flow = flows_[host->number() / 2];
+        if (host->v4() != ip.source && host->v6() != ip.source) continue;
+        const auto sender_of = dumbbell_.flow_of_sender(*host);
+        if (!sender_of) return;
+        Series& flow = flows_[*sender_of];
         if (!flow.iss || flow.lost_seq.size() >= samples_max) return;
         flow.lost_at_us.push_back(since_begin_us(at));
         flow.lost_seq.push_back(tcp.seq().raw - *flow.iss);

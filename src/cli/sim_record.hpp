@@ -44,7 +44,6 @@ private:
         std::vector<std::uint8_t> bytes() const;
     };
 
-    static bool is_sender(const sim::Host& host) { return host.number() % 2 == 1; }
     std::uint32_t since_begin_us(Instant at) const;
     void flush_line();
 

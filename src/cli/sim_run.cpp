@@ -12,10 +12,10 @@
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/path_text.hpp"
 #include "cli/sim_record.hpp"
 #include "cli/sim_scenario.hpp"
 #include "congestion/algorithm.hpp"
-#include "link/path_spec.hpp"
 
 namespace estab::cli {
 namespace {
@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 // One item of the grammar of paths.
 link::Direction item(const std::string& name, const std::string& value, const char* option) {
-    const auto spec = link::parse_path(name + "=" + value);
+    const auto spec = read_path(name + "=" + value);
     if (!spec) throw UsageError(fmt::format("{}: {}", option, printable(spec.error().problem)));
     return spec->up;
 }
@@ -89,10 +89,14 @@ Json to_json(const sim::DumbbellReport& r, std::uint64_t seed) {
     }
     Json violations = Json::array();
     for (const sim::Violation& v : r.violations) violations.push_back(sim::text(v));
+    Json datagrams = Json::array();
+    for (const sim::Datagrams::Counters& d : r.datagrams)
+        datagrams.push_back({{"sent", d.sent}, {"arrived", d.arrived}, {"octets", d.octets}});
     return {{"schema", "estab.sim/1"},
             {"seed", seed},
             {"measured_s", seconds(r.measured)},
             {"flows", flows},
+            {"udp", datagrams},
             {"goodput_bps", r.goodput_bits},
             {"utilisation", part(r.utilisation)},
             {"jain", part(r.jain)},
@@ -130,6 +134,12 @@ void show(const sim::DumbbellReport& r) {
     if (r.dropped_by_policer != 0) {
         out += fmt::format("dropped {} by the policer\n", r.dropped_by_policer);
     }
+    for (const sim::Datagrams::Counters& d : r.datagrams) {
+        out += fmt::format("UDP: {} datagrams, {} arrived ({:.1f} % lost)\n", d.sent, d.arrived,
+                           d.sent == 0 ? 0.0
+                                       : 100 - 100 * static_cast<double>(d.arrived) /
+                                                   static_cast<double>(d.sent));
+    }
     if (r.l4s_p99 != Duration{}) {
         out += fmt::format("low-latency queue: delay p50 {:.2f} ms, p99 {:.2f} ms\n",
                            seconds(r.l4s_p50) * 1e3, seconds(r.l4s_p99) * 1e3);
@@ -164,6 +174,13 @@ void SimRun::setup(Options& options) {
     options.value(
         {"--cc", "NAME[,NAME]", "congestion control of the flows, in turn (default cubic)"}, cc_);
     options.value({"--rate", "RATE", "of the shared link (default 100mbit)"}, rate_);
+    options.value({"--rate-trace", "FILE",
+                   "a rate that changes, as Mahimahi records it: each line the ms at which 1500 "
+                   "bytes can leave"},
+                  rate_trace_);
+    options.value({"--rate-trace-back", "FILE",
+                   "of what comes back (default: the average of the other direction)"},
+                  rate_trace_back_);
     options.value({"--rtt", "TIME", "without queues (default 40ms)"}, rtt_);
     options.value({"--queue", "QUEUE",
                    "before the shared link: 1bdp, 64k, 100p, or red, codel, fq_codel, pie, dualpi2 "
@@ -177,6 +194,8 @@ void SimRun::setup(Options& options) {
     options.value({"--loss-back", "PART", "of the packets towards the senders"}, loss_back_);
     options.value({"--jitter", "TIME", "of the delay towards the receivers"}, jitter_);
     options.value({"--reorder", "PART", "of the packets towards the receivers"}, reorder_);
+    options.value({"--udp", "RATE", "of datagrams that cross the shared link beside the flows"},
+                  udp_);
     options.value({"--mtu", "BYTES", "of every link (default 1500)"}, mtu_);
     options.value({"--bytes", "N", "that each flow sends; then it closes (default: no end)"},
                   octets_);
@@ -203,6 +222,7 @@ sim::DumbbellSettings SimRun::settings() const {
     s.mtu = static_cast<std::uint32_t>(mtu_.value_or(1500));
     if (s.mtu < 576 || s.mtu > 65'535) throw UsageError("--mtu: 576 to 65535");
     s.there.rate_bits = item("rate", rate_, "--rate").rate_bits;
+    if (!rate_trace_.empty()) s.there = item("rate-trace", rate_trace_, "--rate-trace");
     s.there.queue = item("queue", queue_, "--queue").queue;
     if (!ce_.empty()) s.there.ce = item("ce", ce_, "--ce").ce;
     if (!police_.empty()) s.there.policer = item("police", police_, "--police").policer;
@@ -210,6 +230,15 @@ sim::DumbbellSettings SimRun::settings() const {
     if (!loss_back_.empty()) s.loss_back = item("loss", loss_back_, "--loss-back").loss;
     if (!jitter_.empty()) s.there.jitter = item("jitter", jitter_, "--jitter").jitter;
     if (!reorder_.empty()) s.there.reorder = item("reorder", reorder_, "--reorder").reorder;
+    if (!rate_trace_back_.empty()) {
+        s.back = item("rate-trace", rate_trace_back_, "--rate-trace-back");
+        s.back->loss = s.loss_back;
+    }
+    if (!udp_.empty()) {
+        const std::uint64_t rate = item("rate", udp_, "--udp").rate_bits;
+        if (rate == 0) throw UsageError("--udp: a rate, as 5mbit");
+        s.datagrams.push_back({.rate_bits = rate});
+    }
     s.rtt = time_of(rtt_, "--rtt");
     s.duration = time_of(duration_, "--duration");
     s.warm_up = time_of(warm_up_, "--warm-up");
@@ -247,7 +276,7 @@ sim::DumbbellSettings SimRun::of_scenario(const std::string& name) const {
                           rate_ != unset.rate_ || rtt_ != unset.rtt_ || queue_ != unset.queue_ ||
                           duration_ != unset.duration_ || warm_up_ != unset.warm_up_ ||
                           !(loss_ + jitter_ + reorder_ + loss_back_ + clock_ + spread_ + ce_ +
-                            police_).empty();
+                            police_ + udp_ + rate_trace_ + rate_trace_back_).empty();
     if (is_other) {
         throw UsageError(
             "with a scenario only --seed, --no-referee, --big-segments, --out and --json");

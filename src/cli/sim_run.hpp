@@ -21,7 +21,8 @@ private:
 
     std::optional<std::uint64_t> flows_, seed_, mtu_, octets_, buffer_;
     std::string cc_ = "cubic", rate_ = "100mbit", rtt_ = "40ms", queue_ = "1bdp", loss_, jitter_,
-                reorder_, loss_back_, ce_, police_, clock_, spread_;
+                reorder_, loss_back_, ce_, police_, clock_, spread_, udp_, rate_trace_,
+                rate_trace_back_;
     std::string duration_ = "60s", warm_up_ = "0s", out_;
     bool ecn_ = false, no_referee_ = false, big_segments_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/path_text.hpp"
 #include "cli/text_file.hpp"
 #include "congestion/algorithm.hpp"
 #include "link/path_spec.hpp"
@@ -91,6 +92,28 @@ strip = ["sack"]
 mss-max = 1200
 rewrite-numbers = true
 )"},
+    {"mtu-change", "a route with a smaller MTU, of which no ICMP tells", R"(
+duration = "40s"
+silent = true
+[link]
+rate = "20mbit"
+queue = "1bdp"
+[[flow]]
+[[change]]
+at = "10s"
+mtu = 1300
+)"},
+    {"cross-traffic", "datagrams that take half of the link, five seconds out of ten", R"(
+duration = "40s"
+[link]
+rate = "20mbit"
+queue = "1bdp"
+[[flow]]
+[[udp]]
+rate = "10mbit"
+on = "5s"
+off = "5s"
+)"},
     {"slow-reader", "a receiver that takes 64 KB a second", R"(
 duration = "30s"
 [link]
@@ -114,8 +137,8 @@ public:
     }
 
     sim::DumbbellSettings read() {
-        expect(root_, {"seed", "duration", "warm-up", "rtt", "mtu", "clock", "link", "back", "flow",
-                       "change", "box"});
+        expect(root_, {"seed", "duration", "warm-up", "rtt", "mtu", "clock", "silent", "link",
+                       "back", "flow", "udp", "change", "box"});
         settings_.flows.clear();
         if (const auto seed = number(root_, "seed", 0, INT64_MAX)) {
             settings_.seed = static_cast<std::uint64_t>(*seed);
@@ -127,6 +150,7 @@ public:
         take(root_, "warm-up", settings_.warm_up);
         take(root_, "rtt", settings_.rtt);
         take(root_, "clock", settings_.clock);
+        settings_.silent = flag(root_, "silent");
         const toml::table* there = table(root_, "link");
         settings_.there = there != nullptr ? direction(*there, {}) : link::Direction{};
         link::Direction back;
@@ -135,6 +159,7 @@ public:
         settings_.back = back;
         each(root_, "flow", [this](const toml::table& t) { flow(t); });
         if (settings_.flows.empty()) flow(toml::table{});
+        each(root_, "udp", [this](const toml::table& t) { udp(t); });
         each(root_, "change", [this](const toml::table& t) { change(t); });
         std::ranges::stable_sort(settings_.changes, {}, &sim::LinkChange::at);
         if (const toml::table* given = table(root_, "box")) settings_.box = box(*given);
@@ -234,13 +259,16 @@ private:
             const auto text = value.value_exact<std::string>();
             if (!text) refuse(value, fmt::format("'{}' is text in quotes", key.str()));
             const std::string one = fmt::format("{}={}", key.str(), *text);
-            const auto spec = text->find(',') == std::string::npos ? link::parse_path(one)
+            const auto spec = text->find(',') == std::string::npos ? read_path(one, folder())
                                                                    : link::parse_path(",");
             if (!spec) refuse(value, printable(spec.error().text()));
             (all += all.empty() ? "" : ",") += one;
         }
-        return link::parse_path(all)->up;
+        auto spec = read_path(all, folder());
+        if (!spec) refuse(from, printable(spec.error().text()));  // a file that has just gone
+        return std::move(spec->up);
     }
+    std::filesystem::path folder() const { return std::filesystem::path(name_).parent_path(); }
 
     void flow(const toml::table& from) {
         expect(from, {"count", "cc", "ecn", "begin", "every", "app", "bytes", "chunk", "pause",
@@ -307,9 +335,29 @@ private:
         return order;
     }
 
+    void udp(const toml::table& from) {
+        expect(from, {"rate", "size", "begin", "for", "on", "off", "random", "back"});
+        sim::Datagrams::Plan plan;
+        if (!from.contains("rate")) refuse(from, "datagrams have a rate: rate = \"5mbit\"");
+        plan.rate_bits = item(from, "rate", "rate").rate_bits;
+        if (plan.rate_bits == 0) refuse(*from.get("rate"), "a rate above 0, as \"5mbit\"");
+        plan.payload = static_cast<std::uint16_t>(
+            number(from, "size", 1, sim::Datagrams::payload_max).value_or(plan.payload));
+        take(from, "begin", plan.begin);
+        take(from, "for", plan.length);
+        take(from, "on", plan.on);
+        take(from, "off", plan.off);
+        if ((plan.on == Duration{}) != (plan.off == Duration{})) {
+            refuse(from, "'on' and 'off' belong together");
+        }
+        plan.is_random = flag(from, "random");
+        plan.is_back = flag(from, "back");
+        settings_.datagrams.push_back(plan);
+    }
+
     // Something becomes different at a time, and with `for` as before again.
     void change(const toml::table& from) {
-        expect(from, {"at", "for", "link", "back"});
+        expect(from, {"at", "for", "link", "back", "mtu"});
         if (!from.contains("at")) refuse(from, "a change says when: at = \"10s\"");
         sim::LinkChange change{.there = settings_.there, .back = *settings_.back};
         change.there.delay = change.back.delay = settings_.rtt / 2;
@@ -320,6 +368,10 @@ private:
         }
         if (const toml::table* given = table(from, "back")) {
             change.back = direction(*given, change.back);
+        }
+        if (const auto mtu = number(from, "mtu", 576, settings_.mtu)) {
+            change.mtu = static_cast<std::uint32_t>(*mtu);
+            before.mtu = settings_.mtu;
         }
         settings_.changes.push_back(change);
         if (!from.contains("for")) return;

@@ -62,25 +62,42 @@ Dumbbell::Dumbbell(const DumbbellSettings& settings)
     shared.mtu = settings.mtu;
     shared_ = world_.connect(left, right, shared);
     if (settings.box) world_.put_box(shared_, *settings.box);
+    left.silent = right.silent = settings.silent;
     for (std::size_t i = 0; i < settings.flows.size(); ++i) make_flow(i, left, right);
+    for (std::size_t i = 0; i < settings.datagrams.size(); ++i) make_datagrams(i, left, right);
     octets_before_.resize(settings.flows.size());
     world_.watch(meter_.get());
 }
 
 Dumbbell::~Dumbbell() = default;
 
-void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
-    HostSettings host;
-    host.config = settings_.flows[index];
-    host.mtu = settings_.mtu;
-    host.big_segments = settings_.big_segments;
-    host.clock = settings_.clock;
-    Host& sender = world_.add_host(host);
-    Host& receiver = world_.add_host(host);
+Host& Dumbbell::add_host(Router& router, const tcp::Config& config) {
+    HostSettings settings;
+    settings.config = config;
+    settings.mtu = settings_.mtu;
+    settings.big_segments = settings_.big_segments;
+    settings.clock = settings_.clock;
+    Host& host = world_.add_host(settings);
     World::LinkSettings access;
     access.mtu = settings_.mtu;
-    world_.connect(sender, left, access);
-    world_.connect(receiver, right, access);
+    world_.connect(host, router, access);
+    return host;
+}
+
+void Dumbbell::make_datagrams(std::size_t index, Router& left, Router& right) {
+    Datagrams::Plan plan = settings_.datagrams[index];
+    const auto room = static_cast<std::uint16_t>(settings_.mtu - 28);  // IPv4 and UDP
+    plan.payload = std::min(plan.payload, room);
+    Host& there = add_host(left, {});
+    Host& back = add_host(right, {});
+    const std::uint64_t seed = Rng(settings_.seed ^ (index + 1) << 32).next();
+    datagrams_.push_back(plan.is_back ? std::make_unique<Datagrams>(back, there, plan, seed)
+                                      : std::make_unique<Datagrams>(there, back, plan, seed));
+}
+
+void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
+    Host& sender = add_host(left, settings_.flows[index]);
+    Host& receiver = add_host(right, settings_.flows[index]);
     sender.stack().log().store(event::Kind::rtt_sample, settings_.measure_rtt);
     stack::ListenOptions options;
     options.port = port;
@@ -121,6 +138,10 @@ void Dumbbell::run_to(Instant at) {
         advance(after(begin_, change.at));
         shared_.there->change(change.there);
         shared_.back->change(change.back);
+        if (change.mtu != 0) {
+            shared_.there->change_mtu(change.mtu);
+            shared_.back->change_mtu(change.mtu);
+        }
     }
     advance(at);
 }
@@ -131,6 +152,13 @@ void Dumbbell::advance(Instant at) {
         begin_measuring();
     }
     world_.advance_to(at);
+}
+
+// Hosts come in pairs, those of flows first.
+std::optional<std::size_t> Dumbbell::flow_of_sender(const Host& host) const {
+    const std::size_t place = host.number() - 1;
+    if (place % 2 != 0 || place / 2 >= talks_.size()) return {};
+    return place / 2;
 }
 
 std::optional<FlowSample> Dumbbell::sample(std::size_t flow) const {
@@ -193,6 +221,7 @@ DumbbellReport Dumbbell::report() const {
         squares += kbit * kbit;
     }
     if (squares != 0) r.jain = static_cast<Ppm>(sum * sum * ppm_all / (squares * r.flows.size()));
+    for (const auto& datagrams : datagrams_) r.datagrams.push_back(datagrams->counters());
     const link::Lane::Counters& after_ = shared_.there->lane().counters();
     r.dropped_by_queue = after_.dropped_by_queue - before_.dropped_by_queue;
     r.dropped_by_loss = after_.dropped_by_loss - before_.dropped_by_loss;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/datagrams.hpp"
 #include "sim/talk.hpp"
 
 namespace estab::sim {
@@ -22,6 +23,7 @@ struct FlowPlan {
 struct LinkChange {
     Duration at{};
     link::Direction there{}, back{};
+    std::uint32_t mtu = 0;  // from now on; 0: as before
 };
 
 struct DumbbellSettings {
@@ -35,6 +37,8 @@ struct DumbbellSettings {
     std::optional<link::Direction> back{};          // right to left; else as fast, and clean
     std::vector<LinkChange> changes{};              // in order of time
     std::optional<Middlebox::Settings> box{};       // on the shared link
+    std::vector<Datagrams::Plan> datagrams{};       // beside the flows, each with hosts of its own
+    bool silent = false;                            // routers drop without a word of ICMP
     Duration rtt = 40ms;                            // half of it each way, instead of there.delay
     std::uint32_t mtu = 1500;
     bool big_segments = false;
@@ -63,6 +67,7 @@ struct DumbbellReport {
     Duration queue_p50{}, queue_p99{};  // how long packets waited; 0 without a rate
     Duration l4s_p50{}, l4s_p99{};      // those of the low-latency queue
     std::uint64_t dropped_by_queue = 0, dropped_by_loss = 0, dropped_by_policer = 0, marked = 0;
+    std::vector<Datagrams::Counters> datagrams;     // since the beginning
     Ppm jain = 0;                                   // 1,000,000: all alike
     std::uint64_t packets = 0, hash = 0;
     std::vector<Violation> violations;
@@ -89,10 +94,14 @@ public:
     DumbbellReport report() const; // after run_to(end())
     std::optional<FlowSample> sample(std::size_t flow) const;  // nothing before and after it
     const World::Link& shared() const { return shared_; }
+    // The flow of which this is the sender.
+    std::optional<std::size_t> flow_of_sender(const Host& host) const;
 
 private:
     class Meter;
+    Host& add_host(Router& router, const tcp::Config& config);
     void make_flow(std::size_t index, Router& left, Router& right);
+    void make_datagrams(std::size_t index, Router& left, Router& right);
     void advance(Instant at);
     void begin_measuring();
     FlowReport flow_report(std::size_t index) const;
@@ -106,6 +115,7 @@ private:
     std::unique_ptr<Meter> meter_;
     std::vector<std::unique_ptr<Server>> servers_;
     std::vector<std::unique_ptr<Talk>> talks_;
+    std::vector<std::unique_ptr<Datagrams>> datagrams_;
     std::vector<std::uint64_t> octets_before_;
     link::Lane::Counters before_{};
     Wire::Waits waits_;

@@ -76,5 +76,36 @@ TEST(Dumbbell, DisciplinesKeepTheQueueShortAndTheLinkBusy) {
     }
 }
 
+TEST(Dumbbell, DatagramsTakeTheirShareWhateverHappens) {
+    DumbbellSettings s = small();
+    s.warm_up = {};
+    s.datagrams = {{.rate_bits = 4'000'000, .payload = 972},  // 500 of 1000 octets a second
+                   {.rate_bits = 1'000'000, .begin = 2s, .length = 4s, .on = 1s, .off = 1s},
+                   {.rate_bits = 1'000'000, .is_random = true, .is_back = true}};
+    Dumbbell d(s);
+    d.run_to(d.end());
+    const DumbbellReport r = d.report();
+    EXPECT_EQ(r.datagrams[0].sent, 5001u);
+    EXPECT_GT(r.datagrams[0].arrived, 4900u);
+    EXPECT_LE(r.datagrams[0].arrived, 5000u);
+    EXPECT_EQ(r.datagrams[0].octets, r.datagrams[0].arrived * 972);
+    EXPECT_NEAR(static_cast<double>(r.datagrams[1].sent), 2e6 / (8 * 1228), 2);
+    EXPECT_NEAR(static_cast<double>(r.datagrams[2].sent), 1e7 / (8 * 1228), 100);
+    EXPECT_LT(r.flows[0].goodput_bits, 5'900'000u);
+    EXPECT_GT(r.flows[0].goodput_bits, 4'000'000u);
+}
+
+TEST(Dumbbell, ALinkFollowsATrace) {
+    DumbbellSettings s = small();
+    link::follow(s.there, *link::parse_rate_trace("", "1\n2\n2\n4\n"));  // 12 Mbit/s
+    EXPECT_EQ(s.there.rate_bits, 12'000'000u);
+    Dumbbell d(s);
+    d.run_to(d.end());
+    const DumbbellReport r = d.report();
+    EXPECT_GT(r.utilisation, 950'000u);
+    EXPECT_LE(r.utilisation, 1'000'500u);
+    EXPECT_GT(r.goodput_bits, 11'000'000u);
+}
+
 }  // namespace
 }  // namespace estab::sim

@@ -59,6 +59,11 @@ void Wire::change(const link::Direction& direction) {
     reschedule();
 }
 
+void Wire::change_mtu(std::uint32_t mtu) {
+    CHECK(dynamic_cast<Router*>(&from_) != nullptr && mtu <= lane_.frame_max());
+    settings_.mtu = mtu;
+}
+
 Instant Wire::deadline() const {
     const Instant at = lane_.deadline();
     if (settings_.grain == Duration::zero() || at == never || at == Instant::min()) return at;

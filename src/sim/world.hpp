@@ -86,6 +86,8 @@ public:
     Instant deadline() const override;
     void act(Instant now) override;
     void change(const link::Direction& direction);
+    // For what its router forwards from now on; never more than it was made with.
+    void change_mtu(std::uint32_t mtu);
 
     const link::Lane& lane() const { return lane_; }
     Node& from() const { return from_; }

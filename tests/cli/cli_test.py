@@ -88,6 +88,10 @@ class Scenarios(unittest.TestCase):
                                   ('[[flow]]\ncount = 0', "s.toml:2:9:", "1 to 10000"),
                                   ('[[change]]\nlink = {}', "s.toml:1:", "when"),
                                   ('[box]\nstrip = ["x"]', "s.toml:2:", "sack, timestamps"),
+                                  ('[[udp]]\nsize = 100', "s.toml:1:", "a rate"),
+                                  ('[[udp]]\nrate = "1mbit"\non = "1s"', "s.toml:1:", "belong together"),
+                                  ('[[change]]\nat = "1s"\nmtu = 9000', "s.toml:3:7:", "576 to 1500"),
+                                  ('[link]\nrate-trace = "no"', "s.toml:2:14:", "no cannot be read"),
                                   ('duration = "1h30"', "s.toml:1:12:", "a time")]:
             run = self.run_text(text)
             self.assertEqual((run.returncode, run.stdout, run.stderr.count("\n")), (2, "", 1), run)
@@ -145,10 +149,34 @@ class Scenarios(unittest.TestCase):
         self.assertTrue(20_000 <= slow <= 41 * 20_480, slow)  # 8 s, 20 KB each 0.2 s
         self.assertTrue(all(f["octets"] == 20_480 for f in told["flows"][4:]), told["flows"][4:])
 
+    def test_rates_from_a_trace_and_datagrams(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "s").mkdir()
+            pathlib.Path(folder, "s/lte.trace").write_text("1\n3\n4\n")   # 9 Mbit/s
+            pathlib.Path(folder, "s/bad.trace").write_text("1\n3\n2\n")
+            pathlib.Path(folder, "s/s.toml").write_text(
+                'duration = "5s"\n[link]\nrate-trace = "lte.trace"\nqueue = "50p"\n'
+                '[[udp]]\nrate = "1mbit"\n[[change]]\nat = "3s"\nlink = { delay = "30ms" }')
+            by_file = json.loads(estab("sim", "run", "s/s.toml", "--json", cwd=folder).stdout)
+            self.assertEqual(by_file["violations"], [])
+            self.assertTrue(0.95 < by_file["utilisation"] <= 1.001, by_file["utilisation"])
+            self.assertGreater(by_file["udp"][0]["sent"], 500)
+            by_flags = json.loads(estab("sim", "run", "--rate-trace", "s/lte.trace", "--queue", "50p", "--udp", "1mbit",
+                                        "--duration", "5s", "--json", cwd=folder).stdout)
+            self.assertTrue(0.95 < by_flags["utilisation"] <= 1.001, by_flags["utilisation"])
+            back = json.loads(estab("sim", "run", "--rate-trace-back", "s/lte.trace", "--rate", "100mbit",
+                                    "--duration", "5s", "--json", cwd=folder).stdout)
+            self.assertEqual(back["violations"], [])
+            for words in (["sim", "run", "--rate-trace", "s/bad.trace"], ["run", "--rate-trace", "s/bad.trace", "--", "true"],
+                          ["serve", ".", "--impair", "up:rate-trace=s/bad.trace", "--", "true"]):
+                run = estab(*words, cwd=folder)
+                self.assertEqual((run.returncode, run.stdout), (2 if "--" not in words else 125, ""), run)
+                self.assertIn("s/bad.trace:3: goes back in time", run.stderr)
+
     def test_what_is_ready_runs(self):
         names = [line.split()[0] for line in estab("sim", "list").stdout.split("NAME`")[1].splitlines()[1:]]
         self.assertGreater(len(names), 5)
-        for name in ("outage", "middlebox", "video"):
+        for name in ("outage", "middlebox", "video", "mtu-change", "cross-traffic"):
             self.assertIn(name, names)
             run = estab("sim", "run", name, "--no-referee", "--json")
             self.assertEqual(run.returncode, 0, run)
