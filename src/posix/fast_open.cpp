@@ -30,6 +30,8 @@ std::int64_t Sockets::begin_fast_open(Socket& s, const sockaddr* to, socklen_t l
 // A listener takes part if the socket has asked for it, or all do (bit 0x400 of tcp_fastopen).
 tcp::Config Sockets::listener_config(const Socket& s) const {
     tcp::Config config = s.config;
+    if (s.backlog > 0)
+        config.backlog = std::min(config.backlog, static_cast<std::uint32_t>(s.backlog));
     const bool all = (config.fast_open & FastOpenMode::all_listeners) != 0;
     if (s.fast_open > 0) {
         config.fast_open_pending = static_cast<std::uint32_t>(s.fast_open);

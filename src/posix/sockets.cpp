@@ -114,14 +114,26 @@ std::int64_t Sockets::bind_to(Socket& s, const sockaddr* address, socklen_t leng
     return 0;
 }
 
+namespace {
+
+// An IPv6 socket without an address of its own has IPv4's too, unless it says otherwise.
+bool has_common_family(const Socket& a, const Socket& b) {
+    const auto has = [](const Socket& s, int family) {
+        return s.domain == family || (family == AF_INET && !s.v6only);
+    };
+    return (has(a, AF_INET) && has(b, AF_INET)) || (has(a, AF_INET6) && has(b, AF_INET6));
+}
+
+}  // namespace
+
 // Two may share an address when both say so and neither listens yet (SO_REUSEADDR of Linux).
 bool Sockets::is_bound_elsewhere(const Socket& s, const wire::Endpoint& at) const {
     return std::ranges::any_of(files_, [&](const auto& f) {
         if (f == nullptr || f->socket == nullptr || f->socket.get() == &s) return false;
         const Socket& o = *f->socket;
         if (!o.owns_bound || o.bound.port != at.port) return false;
-        const bool same = o.bound.address.is_unspecified() || at.address.is_unspecified() ||
-                          o.bound.address == at.address;
+        const bool any = o.bound.address.is_unspecified() || at.address.is_unspecified();
+        const bool same = o.bound.address == at.address || (any && has_common_family(s, o));
         const bool shared = s.reuse_address && o.reuse_address &&
                             o.state != Socket::State::listening;
         return same && !shared && !(s.reuse_port && o.reuse_port);
@@ -144,21 +156,28 @@ int Sockets::listen(int fd, int backlog) {
 }
 
 std::int64_t Sockets::listen_on(Socket& s, int backlog) {
-    if (s.state == Socket::State::listening) return 0;
-    if (s.state != Socket::State::fresh) return -EINVAL;
+    const bool again = s.state == Socket::State::listening;
+    if (s.state != Socket::State::fresh && !again) return -EINVAL;
+    s.backlog = std::max(backlog, 1);
+    if (again) {
+        apply(s);
+        return 0;
+    }
     if (!s.owns_bound) {
         s.bound = {{}, draw_port(s)};
         if (s.bound.port == 0) return -EADDRINUSE;
         s.owns_bound = true;
     }
     stack::ListenOptions o;
-    o.any_address = s.bound.address.is_unspecified();
-    if (!o.any_address)
+    const bool everywhere = s.bound.address.is_unspecified();
+    o.any_address = everywhere && s.domain == AF_INET6 && !s.v6only;
+    if (!everywhere)
         o.address = {s.bound.address, static_cast<std::uint8_t>(
                                           s.bound.address.is_v4() ? 32 : 128)};
+    else if (!o.any_address)  // of one family
+        o.address = {s.domain == AF_INET ? wire::Address::v4(0, 0, 0, 0) : wire::Address{}, 0};
     o.port = s.bound.port;
-    o.backlog = static_cast<std::uint32_t>(std::max(backlog, 0));
-    if (backlog <= 0) o.backlog = 1;
+    o.backlog = static_cast<std::uint32_t>(s.backlog);
     s.config.nagle = !s.nodelay;
     const tcp::Config config = listener_config(s);
     o.config = &config;

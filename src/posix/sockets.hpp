@@ -55,6 +55,7 @@ struct Socket {
     std::uint32_t recv_buffer = 0, send_buffer = 0;  // as getsockopt tells them
     int defer_accept = 0, window_clamp = 0, fast_open = 0, priority = 0, mark = 0;
     int linger2 = 60;
+    int backlog = 0;                   // of listen(): the last word
     int user_timeout_ms = 0;
     std::map<int, int> noted;          // options that are remembered and change nothing here
 

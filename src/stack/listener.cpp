@@ -20,7 +20,8 @@ constexpr std::size_t listeners_max = 65'536;
 Result<ListenerId> Stack::listen(const ListenOptions& options) {
     if (!options.any_port && options.port == 0) return fail(Error::invalid_argument);
     const wire::Address at = options.address.address;
-    if (!options.any_address && !routes_.is_local(at)) return fail(Error::address_unavailable);
+    if (!options.any_address && !at.is_unspecified() && !routes_.is_local(at))
+        return fail(Error::address_unavailable);
     for (const Listener& l : listeners_) {
         if (!l.used || l.options.any_port != options.any_port || l.options.port != options.port)
             continue;
@@ -72,6 +73,7 @@ Result<void> Stack::configure(ListenerId id, const tcp::Config& config) {
     Listener* const l = find_listener(id);
     if (l == nullptr) return fail(Error::not_found);
     l->config = keep_config(&config);
+    l->options.backlog = config.backlog;
     return {};
 }
 
