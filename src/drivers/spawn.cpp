@@ -13,11 +13,12 @@
 #include <cstdlib>
 
 #include "drivers/keeper.hpp"
+#include "drivers/system_calls.hpp"
 
 namespace estab::drivers {
 namespace {
 
-enum class Stage : int { namespaces, descriptors, exec };
+enum class Stage : int { namespaces, descriptors, calls, exec };
 
 struct Failure {
     Stage stage;
@@ -67,7 +68,37 @@ void replace_files(const std::vector<ReplacedFile>& files) {
     (void)::umount2(place, MNT_DETACH);
 }
 
-[[noreturn]] void become(char* const* argv, const SpawnOptions& options, int parent, int pipe) {
+// Where the filter's descriptor is to be fetched: it cannot be sent, since sending is stopped too.
+struct Place {
+    pid_t process;
+    int fd;
+};
+
+void stop_calls(int status_pipe, int place_socket) {
+    const Place place{::getpid(), stop_socket_calls()};
+    errno = place.fd < 0 ? -place.fd : 0;
+    if (place.fd < 0) give_up(status_pipe, Stage::calls);
+    char fetched = 0;
+    const bool done = ::write(place_socket, &place, sizeof place) == sizeof place &&
+                      ::read(place_socket, &fetched, 1) == 1;
+    if (!done) ::_exit(125);  // the parent knows why
+    ::close(place.fd);
+}
+
+// The parent's part of it. None: the child has something to say in the status pipe.
+Fd fetch_calls(int place_socket) {
+    Place place{};
+    if (::read(place_socket, &place, sizeof place) != sizeof place) return {};
+    Fd calls = copy_descriptor(place.process, place.fd);
+    if (!calls)
+        throw SpawnError("cannot take the command's system calls: " + error_text(errno), errno,
+                         125);
+    [[maybe_unused]] const ssize_t n = ::write(place_socket, "", 1);
+    return calls;
+}
+
+[[noreturn]] void become(char* const* argv, const SpawnOptions& options, int parent, int pipe,
+                         int place_socket) {
     const bool entered =
         (options.user_namespace < 0 || ::setns(options.user_namespace, CLONE_NEWUSER) == 0)
         && (options.network_namespace < 0 || ::setns(options.network_namespace, CLONE_NEWNET) == 0);
@@ -83,6 +114,7 @@ void replace_files(const std::vector<ReplacedFile>& files) {
     // The pipe, too, is to be closed by exec() and not before.
     if (options.close_inherited) ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     reset_signals();
+    if (options.stopped_calls != nullptr) stop_calls(pipe, place_socket);
     ::execvp(argv[0], argv);
     give_up(pipe, Stage::exec);
 }
@@ -115,14 +147,21 @@ Child spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
         throw SpawnError("cannot make a pipe: " + error_text(errno), errno, 125);
     const Fd read_end(ends[0]);
     Fd write_end(ends[1]);
+    SocketPair places;
+    if (options.stopped_calls != nullptr) places = packet_socket_pair();
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) throw SpawnError("cannot fork: " + error_text(errno), errno, 125);
-    if (pid == 0) become(words.data(), options, parent, *write_end);
+    if (pid == 0) {
+        places.ours.reset();
+        become(words.data(), options, parent, *write_end, *places.theirs);
+    }
 
     write_end.reset();
+    places.theirs.reset();
     Child child(pid, Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
                 options.keep ? keeper_end : SIGKILL);
+    if (options.stopped_calls != nullptr) *options.stopped_calls = fetch_calls(*places.ours);
     Failure failure{};
     ssize_t n;
     do n = ::read(*read_end, &failure, sizeof failure);
@@ -136,6 +175,8 @@ Child spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
         throw SpawnError("cannot enter the private network" + why, failure.error, 125);
     case Stage::descriptors:
         throw SpawnError("cannot redirect the streams of " + argv[0] + why, failure.error, 125);
+    case Stage::calls:
+        throw SpawnError("cannot stop the system calls of " + argv[0] + why, failure.error, 125);
     case Stage::exec: break;
     }
     throw SpawnError("cannot run " + argv[0] + why, failure.error,

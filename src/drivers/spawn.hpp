@@ -73,6 +73,8 @@ struct SpawnOptions {
     std::vector<ReplacedFile> files;
     std::string leftover;  // with `keep`: a file of ours to be removed if we are killed
     bool close_inherited = false;  // all beyond the standard ones: sockets of another network
+    // Where to put the descriptor out of which CMD's socket calls come: see system_calls.hpp.
+    Fd* stopped_calls = nullptr;
 };
 
 // argv[0] is looked up in PATH. Returns once exec() has succeeded; throws SpawnError.
