@@ -12,6 +12,7 @@ constexpr CommandEntry entries[] = {
                  "estab run --rate 5mbit --delay 40ms --pcap out.pcapng -- git clone URL\n"
                  "estab run --host-loopback --delay up:100ms -- curl http://host.estab:8000/\n"
                  "estab run --deny-all --allow api.example.com:443 --log egress.jsonl -- ./agent\n"
+                 "estab run --own-tcp --cc bbr --loss 1% --trace -- curl -sO https://example.com/\n"
                  "estab run --link list",
      .takes_command = true,
      .make = make_run},

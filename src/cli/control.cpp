@@ -139,7 +139,8 @@ Task<> Control::serve(drivers::Fd client) {
         }
     }
     line.resize(std::min(line.find('\n'), line.size()));
-    const std::string answer = control_answer(line, reactor_.now(), reactor_.stack(), info_) + "\n";
+    stack::Stack& stack = info_.stack != nullptr ? *info_.stack : reactor_.stack();
+    const std::string answer = control_answer(line, reactor_.now(), stack, info_) + "\n";
     for (std::string_view rest = answer; !rest.empty();) {
         const ssize_t n = ::send(peer.fd(), rest.data(), rest.size(), MSG_NOSIGNAL);
         if (n > 0) {

@@ -15,6 +15,7 @@ namespace estab::cli {
 struct ControlInfo {
     std::string command;    // "serve"
     std::string interface;
+    stack::Stack* stack = nullptr;  // whose sockets are told; none: the reactor's
 };
 
 // Answers as long as it lives; belongs beside the reactor. That no socket can be made is no

@@ -21,6 +21,8 @@ Choice choose(const drivers::Probe& probe) {
     if (probe.private_veth.ok) return {"veth", "TUN does not: " + probe.private_tun.found};
     if (probe.host_network.ok && probe.tun_open.ok)
         return {"host-tun", "no private network can be made, but --tun NAME works"};
+    if (probe.seccomp_notify.ok)
+        return {"own-tcp", "no private network can be made; estab run serves CMD's own sockets"};
     return {"none", probe.private_veth.found};
 }
 

@@ -255,7 +255,13 @@ int run_command(Network& network, const Words& command, drivers::Surroundings ar
     around.leftover = Control::path();
     drivers::Child child =
         network.private_network()->spawn(command, {-1, -1, -1}, std::move(around));
-    runtime::Loop& loop = network.reactor().loop();
+    return await_command(network.reactor(), std::move(child), 200ms,
+                         [&] { return network.stack().connections() == 0; });
+}
+
+int await_command(runtime::Reactor& reactor, drivers::Child child, Duration patience,
+                  const std::function<bool()>& is_quiet) {
+    runtime::Loop& loop = reactor.loop();
     const bool foreground = is_in_foreground();
     for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
         const bool is_key = number == SIGINT || number == SIGQUIT;
@@ -265,12 +271,11 @@ int run_command(Network& network, const Words& command, drivers::Surroundings ar
     }
     loop.watch(child.pidfd(), {.read = true, .write = false}, [](Instant, runtime::Ready) {});
     std::optional<int> status;
-    network.reactor().run_until([&] { return (status = child.poll()).has_value(); });
+    reactor.run_until([&] { return (status = child.poll()).has_value(); });
     loop.forget(child.pidfd());
     // The last segments of CMD's connections are still on their way.
-    runtime::Reactor& reactor = network.reactor();
-    const Instant until = reactor.now() + 200ms;
-    while (network.stack().connections() != 0 && reactor.now() < until) reactor.run_once(until);
+    const Instant until = reactor.now() + patience;
+    while (!is_quiet() && reactor.now() < until) reactor.run_once(until);
     return drivers::exit_code(status ? *status : child.wait());
 }
 

@@ -7,6 +7,7 @@
 // a host in front of a bad line.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,10 @@ public:
 // Runs CMD in the private network and the reactor until it has ended; CMD's exit status. The
 // terminal's signals are CMD's; those that are sent to us alone are passed on.
 int run_command(Network& network, const Words& command, drivers::Surroundings around = {});
+// The same for one that runs already. Afterwards what is still on its way has `patience`, until
+// `is_quiet`.
+int await_command(runtime::Reactor& reactor, drivers::Child child, Duration patience,
+                  const std::function<bool()>& is_quiet);
 // Runs the reactor until SIGINT, SIGTERM or SIGHUP. Always 0.
 int run_until_signal(Network& network);
 

@@ -8,6 +8,7 @@
 #include "cli/forward_udp.hpp"
 #include "cli/gate.hpp"
 #include "cli/network.hpp"
+#include "cli/run_own.hpp"
 #include "cli/run_report.hpp"
 #include "link/profile.hpp"
 
@@ -37,13 +38,21 @@ public:
         options.value({"--log", "FILE", "each decision, name and connection, as JSON lines"}, log_);
         options.group("Network");
         options.flag({"-q,--quiet", "", "nothing on standard error but errors"}, network_.quiet);
-        options.value({"--backend", "NAME", "auto (default), tun or veth"}, network_.backend);
+        options.value({"--backend", "NAME", "auto (default), tun, veth or own-tcp"},
+                      network_.backend);
+        options.flag({"--own-tcp", "",
+                      "CMD's own TCP is estab's, by seccomp; no namespace; UDP is the host's"},
+                     own_tcp_);
         options.value({"--mtu", "OCTETS", "of CMD's interface (1500)"}, network_.mtu);
         network_.setup_records(options);
     }
 
     int run(const Words& command) override {
         if (link_ == "list") return list();
+        if (network_.backend == "own-tcp" || network_.backend == "seccomp") {
+            own_tcp_ = true;
+            network_.backend = "auto";
+        }
         network_.impair = path_text();
         network_.impair_is_commands = true;
         network_.echo_for_accepted = false;
@@ -52,7 +61,14 @@ public:
         if (command.empty()) throw UsageError("give a command to run: estab run -- CMD…");
         if (network_.pcap == "-")
             throw UsageError("--pcap -: standard output is the command's; give a file");
-        const std::unique_ptr<Network> network = Network::open(network_, "estab run");
+        if (own_tcp_) return run_own("own-tcp", command);
+        std::unique_ptr<Network> network;
+        try {
+            network = Network::open(network_, "estab run");
+        } catch (const drivers::SystemError& e) {
+            if (network_.backend != "auto" || has_rules()) throw;
+            return run_own(fmt::format("own-tcp ({})", e.what()), command);
+        }
         if (has_rules() && !network->private_network()->has_user_namespace())
             throw std::runtime_error(
                 "--allow, --deny and --deny-all need user namespaces: without one the command is "
@@ -109,6 +125,24 @@ private:
         const LinkRates rates{.up = path.down.rate_bits, .down = path.up.rate_bits};
         for (const std::string& line : reasons(tcp.take_report(), rates, reasons_max))
             note("estab run", line);
+    }
+
+    int run_own(const std::string& chosen, const Words& command) {
+        if (has_rules() || !allow_.empty())
+            throw UsageError(
+                "--own-tcp is no boundary for a program that wants out: --allow, --deny and "
+                "--deny-all need a private network");
+        network_.impair_is_commands = false;  // the path is seen from CMD's side
+        if (!network_.quiet) note("estab run", chosen);
+        const link::PathSpec path = network_.path();
+        const LinkRates rates{.up = path.up.rate_bits, .down = path.down.rate_bits};
+        return run_with_own_tcp({network_, host_loopback_, log_}, command,
+                                [&](std::vector<Forwarded> connections) {
+                                    if (network_.quiet) return;
+                                    for (const std::string& line :
+                                         reasons(std::move(connections), rates, reasons_max))
+                                        note("estab run", line);
+                                });
     }
 
     bool has_rules() const { return deny_all_ || !deny_.empty(); }
@@ -175,6 +209,7 @@ private:
 
     std::string link_;
     bool host_loopback_ = false;
+    bool own_tcp_ = false;
     std::vector<std::string> allow_, deny_;
     bool deny_all_ = false;
     std::string log_;
