@@ -4,9 +4,12 @@
 #include <poll.h>
 #include <time.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "drivers/tun.hpp"
@@ -75,16 +78,17 @@ private:
     }
     // False when all has been written.
     bool send(Instant now, ConnectionId id, Source& s) {
-        static constexpr std::uint8_t page[65'536] = {};
+        static constexpr std::uint8_t page[1 << 20] = {};
         while (s.have < sizeof s.left) {
             auto* to = reinterpret_cast<std::uint8_t*>(&s.left) + s.have;
             const auto n = stack_.read(now, id, {to, sizeof s.left - s.have});
             if (!n || *n == 0) return true;
             s.have += *n;
         }
-        while (s.left != 0) {
-            const auto n =
-                stack_.write(now, id, {page, std::min<std::uint64_t>(sizeof page, s.left)});
+        while (s.left != 0) {  // lent, not copied, as lwIP's server beside us does
+            const auto n = stack_.write_external(
+                now, id, {page, std::min<std::uint64_t>(sizeof page, s.left)}, [](void*) {},
+                nullptr);
             if (!n) return true;
             s.left -= *n;
         }
@@ -103,47 +107,91 @@ private:
     std::unordered_map<std::uint32_t, Source> sources_;
 };
 
-void wait(const Stack& stack, const drivers::TunDevice& device, Instant now) {
-    // With a full device the stack has output and nothing can be done about it before the device
-    // says.
-    const Instant at = device.deadline() != never ? device.deadline() : stack.deadline();
-    if (at <= now) return;
-    pollfd fd{.fd = device.fd(), .events = POLLIN, .revents = 0};
-    const auto left = at == never ? Duration(1s) : std::min<Duration>(at - now, 1s);
-    const timespec timeout{.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000),
-                           .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
-    ::ppoll(&fd, 1, &timeout, nullptr);
-}
+struct Settings {
+    std::string name, address;
+    bool offloads = true, uring = true;
+    Duration spin{};  // how long to look again and again before sleeping
+};
 
-int run(const char* name, const char* address) {
-    auto device = drivers::TunDevice::open({.name = name});
+class Waiter {
+public:
+    Waiter(const drivers::TunDevice& device, Duration spin) : device_(device), spin_(spin) {}
+
+    // `busy`: something came in the last turn.
+    void wait(const Stack& stack, Instant now, bool busy) {
+        if (busy) last_busy_ = now;
+        // With a full device the stack has output and nothing can be done about it before the
+        // device says.
+        const Instant at =
+            device_.deadline() != never ? device_.deadline() : stack.deadline();
+        if (at <= now || now - last_busy_ < spin_) return;
+        pollfd fd{.fd = device_.fd(), .events = POLLIN, .revents = 0};
+        const auto left = at == never ? Duration(1s) : std::min<Duration>(at - now, 1s);
+        const timespec timeout{.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000),
+                               .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
+        ::ppoll(&fd, 1, &timeout, nullptr);
+    }
+
+private:
+    const drivers::TunDevice& device_;
+    Duration spin_;
+    Instant last_busy_{};
+};
+
+int run(const Settings& settings) {
+    auto device = drivers::TunDevice::open(
+        {.name = settings.name, .offloads = settings.offloads, .uring = settings.uring});
     Stack stack(clock_now(), {.memory_bytes = std::size_t{1} << 30, .seed = 1});
     stack.attach(device.caps());
-    const auto own = wire::Prefix::parse(std::string(address) + "/24");
+    const auto own = wire::Prefix::parse(settings.address + "/24");
     if (!own || !stack.routes().add_address(*own)) {
-        std::fprintf(stderr, "perf_server_bench: not an address: %s\n", address);
+        std::fprintf(stderr, "perf_server_bench: not an address: %s\n", settings.address.c_str());
         return 2;
     }
     Server server(stack);
+    Waiter waiter(device, settings.spin);
     for (;;) {
         const Instant now = clock_now();
-        turn(stack, device, now);
+        const bool busy = turn(stack, device, now) != 0;
         server.serve(now);
         flush(stack, device, now);
-        wait(stack, device, clock_now());
+        waiter.wait(stack, clock_now(), busy);
     }
+}
+
+std::optional<Settings> parse(int argc, char** argv) {
+    if (argc < 3) return {};
+    Settings settings{.name = argv[1], .address = argv[2]};
+    for (int i = 3; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        unsigned microseconds = 0;
+        if (word == "--no-offloads") {
+            settings.offloads = false;
+        } else if (word == "--no-uring") {
+            settings.uring = false;
+        } else if (word.starts_with("--spin=") &&
+                   std::from_chars(word.data() + 7, word.data() + word.size(), microseconds).ec ==
+                       std::errc()) {
+            settings.spin = std::chrono::microseconds(microseconds);
+        } else {
+            return {};
+        }
+    }
+    return settings;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
+    const std::optional<Settings> settings = parse(argc, argv);
+    if (!settings) {
         std::fprintf(stderr,
-                     "usage: perf_server_bench TUN ADDRESS (peers/peerbench.py starts it)\n");
+                     "usage: perf_server_bench TUN ADDRESS [--no-offloads] [--no-uring] "
+                     "[--spin=MICROSECONDS] (peers/peerbench.py starts it)\n");
         return 2;
     }
     try {
-        return run(argv[1], argv[2]);
+        return run(*settings);
     } catch (const drivers::SystemError& e) {
         std::fprintf(stderr, "perf_server_bench: %s\n", e.what());
         return 1;

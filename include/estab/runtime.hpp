@@ -14,3 +14,4 @@
 #include "drivers/private_network.hpp"
 #include "estab/stream.hpp"
 #include "runtime/reactor.hpp"
+#include "runtime/send_file.hpp"

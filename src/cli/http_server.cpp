@@ -19,6 +19,7 @@
 
 #include "cli/console.hpp"
 #include "cli/http.hpp"
+#include "runtime/send_file.hpp"
 
 namespace estab::cli {
 namespace {
@@ -178,30 +179,24 @@ socket::Task<bool> FileServer::send(socket::Reactor& reactor, socket::Stream& st
                     reason(answer.status), http::date_text(::time(nullptr)), answer.headers);
     if (answer.status != 304) head += fmt::format("Content-Length: {}\r\n", answer.size());
     head += "\r\n";
-    std::vector<std::uint8_t> room(head.begin(), head.end());
     if (!body) answer.pieces.clear();
     for (const Answer::Piece& piece : answer.pieces) {
-        room.insert(room.end(), piece.text.begin(), piece.text.end());
-        for (std::uint64_t done = 0; done < piece.size;) {
-            const std::size_t used = room.size();
-            const auto wanted = static_cast<std::size_t>(
-                std::min<std::uint64_t>(limits_.piece_bytes, piece.size - done));
-            room.resize(used + wanted);
-            const ssize_t n = ::pread(*answer.file, room.data() + used, wanted,
-                                      static_cast<off_t>(piece.first + done));
-            if (n <= 0) {  // shorter than it was: only the end of the connection can say so
-                stream.abort();
-                co_return false;
-            }
-            room.resize(used + static_cast<std::size_t>(n));
-            done += static_cast<std::uint64_t>(n);
-            if (!co_await stream.async_write_all(room, after(reactor.now(), limits_.idle)))
-                co_return false;
-            room.clear();
-        }
+        head += piece.text;
+        if (piece.size == 0) continue;
+        if (!co_await write(reactor, stream, head)) co_return false;
+        head.clear();
+        const auto sent = co_await runtime::send_file(
+            reactor, stream, *answer.file,
+            {.part = {piece.first, piece.size}, .patience = limits_.idle});
+        if (!sent) co_return false;
     }
-    if (room.empty()) co_return true;
-    const auto sent = co_await stream.async_write_all(room, after(reactor.now(), limits_.idle));
+    co_return co_await write(reactor, stream, head);
+}
+
+socket::Task<bool> FileServer::write(socket::Reactor& reactor, socket::Stream& stream,
+                                     std::string_view text) {
+    const Bytes octets(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    const auto sent = co_await stream.async_write_all(octets, after(reactor.now(), limits_.idle));
     co_return sent.has_value();
 }
 

@@ -1,4 +1,4 @@
-// A file server for one folder: a coroutine for each connection, files read a piece at a time.
+// A file server for one folder: a coroutine for each connection, files sent from where they lie.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,6 @@ class FileServer {
 public:
     struct Limits {
         std::size_t header_bytes = 16 << 10;  // of a request; beyond: 431
-        std::size_t piece_bytes = 64 << 10;   // of a file, in memory at a time for each connection
         Duration idle = 60s;  // for a request to come, and for a peer to take a piece
     };
 
@@ -30,6 +29,8 @@ private:
     socket::Task<> talk(socket::Reactor& reactor, socket::Stream stream);
     socket::Task<bool> send(socket::Reactor& reactor, socket::Stream& stream, Answer& answer,
                             bool body);
+    socket::Task<bool> write(socket::Reactor& reactor, socket::Stream& stream,
+                             std::string_view text);
     Answer answer_to(const Request& request) const;
     Answer answer_file(const Request& request, const std::string& path, drivers::Fd file) const;
     Answer answer_folder(const std::string& path, drivers::Fd folder) const;

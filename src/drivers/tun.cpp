@@ -20,7 +20,7 @@ using device::LinkType;
 
 constexpr std::size_t ip_max = 65'535;
 constexpr std::size_t ethernet_header = 14;
-constexpr std::size_t slot_size = 65'536 + 128;
+constexpr std::size_t slack = 128;  // in a slot beyond the largest frame: more was cut off
 // When so much has been read it is the stack's turn: more would have left the processor's cache
 // before anyone copies it.
 constexpr std::size_t batch_bytes = 128 * 1024;
@@ -75,7 +75,9 @@ TunDevice TunDevice::open(const TunOptions& options) {
         const std::string what = options.name.empty() ? "a TUN interface" : options.name;
         throw_system("cannot make or attach to " + what);
     }
-    return adopt(std::move(fd), {}, options.batch);
+    TunDevice device = adopt(std::move(fd), {}, options.batch);
+    device.set_uring(options.uring);
+    return device;
 }
 
 TunDevice TunDevice::adopt(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch) {
@@ -86,7 +88,6 @@ TunDevice TunDevice::adopt(Fd fd, std::optional<std::uint32_t> mtu, std::size_t 
 TunDevice::TunDevice(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch)
     : fd_(std::move(fd)),
       batch_(std::max<std::size_t>(batch, 1)),
-      slots_(std::make_unique_for_overwrite<std::uint8_t[]>(batch_ * slot_size)),
       send_((interface_of(*fd_).ifr_flags & IFF_VNET_HDR) != 0, frame_max(interface_of(*fd_))) {
     const ifreq request = interface_of(*fd_);
     if ((request.ifr_flags & IFF_NO_PI) == 0) throw_system("TUN without IFF_NO_PI", ENOTSUP);
@@ -121,6 +122,18 @@ void TunDevice::set_mtu(std::uint32_t mtu) {
     caps_.mtu = mtu;
     caps_.frame_max =
         static_cast<std::uint32_t>((vnet_ ? ip_max : std::min<std::size_t>(mtu, ip_max)) + header);
+    // Small frames lie close together, for the processor's cache.
+    const std::size_t slot = (caps_.frame_max + slack + 63) / 64 * 64;
+    if (slot > slot_size_) {
+        slot_size_ = slot;
+        slots_ = std::make_unique_for_overwrite<std::uint8_t[]>(batch_ * slot_size_);
+    }
+    if (!vnet_) ring_.emplace(caps_.frame_max, uring_);
+}
+
+void TunDevice::set_uring(bool on) {
+    uring_ = on;
+    if (ring_) ring_.emplace(caps_.frame_max, uring_);
 }
 
 std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
@@ -130,8 +143,8 @@ std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
     std::size_t count = 0, octets = 0;
     // Unusable frames count towards the work of one call, so that it stays bounded.
     for (std::size_t tries = 0; tries < count_max && octets < batch_bytes; ++tries) {
-        std::uint8_t* const slot = slots_.get() + count * slot_size + start;
-        const ssize_t n = ::read(*fd_, slot, slot_size - start);
+        std::uint8_t* const slot = slots_.get() + count * slot_size_ + start;
+        const ssize_t n = ::read(*fd_, slot, slot_size_ - start);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
             if (n < 0 && errno != EAGAIN) send_.counters.last_error = errno;
@@ -140,7 +153,7 @@ std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
         const auto size = static_cast<std::size_t>(n);
         octets += size;
         // Filled to the last byte means perhaps cut off.
-        if (size <= header_size || size == slot_size - start) {
+        if (size <= header_size || size == slot_size_ - start) {
             ++send_.counters.rx_unusable;
             continue;
         }

@@ -8,7 +8,9 @@
 #include <optional>
 #include <string>
 
+#include "base/check.hpp"
 #include "device/device.hpp"
+#include "drivers/send_ring.hpp"
 #include "drivers/send_slot.hpp"
 #include "drivers/system.hpp"
 #include "wire/address.hpp"
@@ -20,7 +22,8 @@ struct TunOptions {
     std::string name;  // empty or "tun%d": the kernel chooses
     bool tap = false;
     bool offloads = true;    // false: frames of at most the MTU, checksums complete
-    std::size_t batch = 32;  // small frames lent at a time; 64 KiB of address space each
+    bool uring = true;       // without offloads: frames go through io_uring where it is allowed
+    std::size_t batch = 64;  // frames lent at a time; 64 KiB of address space each with offloads
 };
 
 class TunDevice {
@@ -30,17 +33,26 @@ public:
     static TunDevice open(const TunOptions& options);
     // Takes a descriptor on which TUNSETIFF has been done, perhaps in another namespace. The MTU is
     // asked of the kernel unless given: from another namespace it cannot be asked.
-    static TunDevice adopt(Fd fd, std::optional<std::uint32_t> mtu = {}, std::size_t batch = 32);
+    static TunDevice adopt(Fd fd, std::optional<std::uint32_t> mtu = {}, std::size_t batch = 64);
 
     const device::Caps& caps() const { return caps_; }
     std::size_t receive(Instant now, std::span<device::Frame> batch);
-    MutableBytes reserve(std::size_t size) { return send_.reserve(size); }
+    MutableBytes reserve(std::size_t size) {
+        return ring_ ? ring_->reserve(size) : send_.reserve(size);
+    }
+    // `tail` only with offloads: nobody leaves a checksum open without.
     void commit(Instant now, std::size_t size, const device::Offload& offload,
                 std::span<const Bytes> tail = {}) {
+        if (ring_) {
+            CHECK(tail.empty());
+            return ring_->commit(*fd_, now, size, send_.counters);
+        }
         send_.commit(*fd_, now, size, offload, tail);
     }
-    void flush(Instant now) { send_.flush(*fd_, now); }
-    Instant deadline() const { return send_.deadline(); }
+    void flush(Instant now) {
+        ring_ ? ring_->flush(*fd_, now, send_.counters) : send_.flush(*fd_, now);
+    }
+    Instant deadline() const { return ring_ ? ring_->deadline() : send_.deadline(); }
 
     int fd() const { return *fd_; }  // readable when a frame waits
     int release() { return fd_.release(); }
@@ -50,6 +62,7 @@ public:
     const std::optional<wire::Mac>& peer_mac() const { return peer_mac_; }
     const Counters& counters() const { return send_.counters; }
     void set_mtu(std::uint32_t mtu);  // after the interface's MTU has been changed
+    void set_uring(bool on);          // without offloads, and before anything is sent
 
 private:
     TunDevice(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch);
@@ -60,8 +73,11 @@ private:
     device::Caps caps_;
     std::optional<wire::Mac> peer_mac_;
     std::size_t batch_;
+    std::size_t slot_size_ = 0;
     std::unique_ptr<std::uint8_t[]> slots_;  // batch_ of them
-    SendSlot send_;
+    SendSlot send_;                          // the counters are here in any case
+    bool uring_ = true;
+    std::optional<SendRing> ring_;           // without offloads
 };
 
 }  // namespace estab::drivers

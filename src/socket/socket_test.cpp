@@ -83,6 +83,118 @@ TEST_F(Blocking, WritesMoreThanTheBuffersHold) {
     EXPECT_TRUE(got == all);
 }
 
+// --- Without a copy
+
+struct Lent {
+    static void done(void* times) { ++*static_cast<int*>(times); }
+    std::vector<std::uint8_t> octets = std::vector<std::uint8_t>(1'000'000, 'x');
+    int times = 0;
+};
+
+TEST_F(Blocking, OctetsOfTheCallersAreGivenBackOnce) {
+    auto l = listen();
+    auto c = Stream::connect(a, there);
+    auto s = l.accept();
+    Lent lent;
+    lent.octets[999] = 'y';
+    const auto n = c->try_write_external(Bytes(lent.octets).first(1000), Lent::done, &lent.times);
+    ASSERT_TRUE(n);
+    EXPECT_EQ(*n, 1000u);
+    EXPECT_EQ(lent.times, 0);
+    ASSERT_TRUE(c->write_all(bytes("tail")));
+    std::string all;
+    while (all.size() < 1004) all += text(*s, 2000);
+    EXPECT_EQ(all, std::string(999, 'x') + "ytail");
+    ASSERT_TRUE(c->wait_acknowledged());
+    EXPECT_EQ(lent.times, 1);
+    EXPECT_TRUE(c->close() && s->close());
+    world.run_for(100s);
+    EXPECT_EQ(lent.times, 1);
+}
+
+TEST_F(Blocking, OfMoreThanThereIsRoomForAPartIsTaken) {
+    auto l = listen();
+    auto c = Stream::connect(a, there);
+    auto s = l.accept();
+    Lent lent;
+    const auto n = c->try_write_external(lent.octets, Lent::done, &lent.times);
+    ASSERT_TRUE(n);
+    EXPECT_LT(*n, lent.octets.size());
+    const auto more = c->try_write_external(lent.octets, Lent::done, &lent.times);
+    EXPECT_EQ(more.error(), Error::would_block);
+    EXPECT_EQ(lent.times, 0);  // not for the call that failed
+    c->abort();
+    EXPECT_EQ(lent.times, 1);
+    EXPECT_EQ(s->try_write_external({}, Lent::done, &lent.times).error(),
+              Error::invalid_argument);
+}
+
+TEST_F(Blocking, AResetGivesBackWhatWasLent) {
+    auto l = listen();
+    auto c = Stream::connect(a, there);
+    auto s = l.accept();
+    Lent lent;
+    ASSERT_TRUE(c->try_write_external(lent.octets, Lent::done, &lent.times));
+    s->abort();
+    world.run_for(1s);
+    EXPECT_EQ(lent.times, 1);
+    EXPECT_EQ(c->try_write_external(lent.octets, Lent::done, &lent.times).error(), Error::reset);
+    EXPECT_EQ(lent.times, 1);
+}
+
+TEST_F(Blocking, ReservedRoomIsQueuedWhenCommitted) {
+    auto l = listen();
+    auto c = Stream::connect(a, there);
+    auto s = l.accept();
+    const auto room = c->try_reserve();
+    ASSERT_TRUE(room);
+    ASSERT_GE(room->size(), 5u);
+    std::ranges::copy(bytes("hello"), room->begin());
+    EXPECT_EQ(c->commit(room->size() + 1).error(), Error::invalid_argument);
+    EXPECT_TRUE(c->commit(5));
+    EXPECT_EQ(c->commit(1).error(), Error::invalid_argument);  // nothing is lent any more
+    EXPECT_EQ(text(*s), "hello");
+}
+
+TEST_F(Blocking, RoomThatIsGivenBackLeavesNothing) {
+    auto l = listen();
+    auto c = Stream::connect(a, there);
+    auto s = l.accept();
+    const std::size_t before = a.stack().environment().chunks.memory().used();
+    ASSERT_TRUE(c->try_reserve());
+    EXPECT_TRUE(c->commit(0));
+    EXPECT_EQ(a.stack().environment().chunks.memory().used(), before);
+    ASSERT_TRUE(c->try_reserve());
+    ASSERT_TRUE(c->shutdown_write());
+    EXPECT_EQ(c->commit(1).error(), Error::broken_pipe);
+    EXPECT_EQ(text(*s), "");
+}
+
+TEST_F(Blocking, WritableIsAwaitedWithoutAWriteBefore) {
+    auto l = listen();
+    auto c = Stream::connect(a, there);
+    auto s = l.accept();
+    const std::vector<std::uint8_t> much(10'000'000, 'x');
+    // Until the peer's buffer and ours are full, in pieces that never ask for more than there is.
+    while (const std::uint64_t room = c->connection()->write_room()) {
+        ASSERT_TRUE(c->try_write(Bytes(much).first(room)));
+        world.run_for(1s);
+    }
+    bool writable = false;
+    const auto wait = [&]() -> Task<> {
+        EXPECT_TRUE(co_await c->async_writable());
+        writable = true;
+    };
+    spawn(a, wait());
+    world.run_for(1s);
+    EXPECT_FALSE(writable);
+    for (Bytes got = s->peek(); !got.empty() || !writable; got = s->peek()) {
+        s->consume(got.size());
+        world.run_for(1ms);
+        ASSERT_LT(world.now(), Instant(60s));
+    }
+}
+
 TEST_F(Blocking, RefusedIsTold) {
     const auto c = Stream::connect(a, there);
     ASSERT_FALSE(c);

@@ -107,6 +107,17 @@ Result<void> Stream::try_write_all(Connected* source, Bytes& octets) {
     return {};
 }
 
+Result<void> Stream::try_writable(Connected* source) {
+    const tcp::Connection* c = connection(source);
+    if (c == nullptr) return fail(Error::not_found);
+    const bool opening =
+        c->state() == tcp::State::syn_sent || c->state() == tcp::State::syn_received;
+    if (c->write_room() != 0 || !(opening || c->may_write())) return {};
+    // It is asked for, so that the connection tells when there is some.
+    Reactor& reactor = *source->reactor();
+    return fail(reactor.stack().reserve(reactor.now(), source->id).error());
+}
+
 Result<void> Stream::try_connected(Connected* source) {
     const tcp::Connection* c = connection(source);
     if (c == nullptr) return fail(Error::not_found);
@@ -153,6 +164,24 @@ Result<void> Stream::try_acknowledged(Connected* source) {
 
 Result<std::size_t> Stream::try_read(MutableBytes into) { return try_read(source_.get(), into); }
 Result<std::size_t> Stream::try_write(Bytes octets) { return try_write(source_.get(), octets); }
+
+Result<MutableBytes> Stream::try_reserve() {
+    if (!is_open()) return fail(Error::not_found);
+    Reactor& reactor = *source_->reactor();
+    return reactor.stack().reserve(reactor.now(), source_->id);
+}
+
+Result<void> Stream::commit(std::size_t octets) {
+    if (!is_open()) return fail(Error::not_found);
+    Reactor& reactor = *source_->reactor();
+    return reactor.stack().commit(reactor.now(), source_->id, octets);
+}
+
+Result<std::size_t> Stream::try_write_external(Bytes octets, Release done, void* context) {
+    if (!is_open()) return fail(Error::not_found);
+    Reactor& reactor = *source_->reactor();
+    return reactor.stack().write_external(reactor.now(), source_->id, octets, done, context);
+}
 
 Bytes Stream::peek() const {
     return is_open() ? source_->reactor()->stack().peek(source_->id) : Bytes{};

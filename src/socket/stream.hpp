@@ -57,6 +57,16 @@ public:
     // stream of this stack. consume() at most so much.
     Bytes peek() const;
     void consume(std::size_t octets);
+    // Room of the send buffer to write into, at least one octet, lent until the next call on any
+    // stream of this stack. commit() queues the first `octets` of it; 0 gives it back.
+    Result<MutableBytes> try_reserve();
+    Result<void> commit(std::size_t octets);
+    // Queues octets of the caller's where they are, without a copy; how many, at least 1. They must
+    // stay as they are until `done(context)`, which is called once: when the peer has acknowledged
+    // these, or the connection gives them up, or its stack is destroyed. Never when this fails.
+    // `done` must not use the stack.
+    using Release = tcp::SendBuffer::Release;
+    Result<std::size_t> try_write_external(Bytes octets, Release done, void* context);
     Result<std::size_t> try_write_urgent(Bytes octets);     // RFC 6093
     std::optional<std::uint64_t> urgent_ahead() const;      // MUST-33: octets up to the urgent mark
 
@@ -81,6 +91,10 @@ public:
         return operation(deadline, [s = source_, octets]() mutable {
             return Stream::try_write_all(s.get(), octets);
         });
+    }
+    // Until one of the calls that write would do something, or say why not.
+    auto async_writable(Instant deadline = never) {
+        return operation(deadline, [s = source_] { return Stream::try_writable(s.get()); });
     }
     auto async_connected(Instant deadline = never) {
         return operation(deadline, [s = source_] { return Stream::try_connected(s.get()); });
@@ -137,6 +151,7 @@ private:
     static Result<std::size_t> try_read(Connected* source, MutableBytes into);
     static Result<std::size_t> try_write(Connected* source, Bytes octets);
     static Result<void> try_write_all(Connected* source, Bytes& octets);
+    static Result<void> try_writable(Connected* source);
     static Result<void> try_connected(Connected* source);
     static Result<void> try_acknowledged(Connected* source);
     void let_go();

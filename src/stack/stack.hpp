@@ -150,6 +150,11 @@ public:
 
     Result<std::size_t> write(Instant now, ConnectionId id, Bytes octets);
     Result<std::size_t> write_urgent(Instant now, ConnectionId id, Bytes octets);
+    // Without a copy; see tcp::Connection. `done` must not call the stack.
+    Result<std::size_t> write_external(Instant now, ConnectionId id, Bytes octets,
+                                       tcp::SendBuffer::Release done, void* context);
+    Result<MutableBytes> reserve(Instant now, ConnectionId id);
+    Result<void> commit(Instant now, ConnectionId id, std::size_t octets);
     Result<std::size_t> read(Instant now, ConnectionId id, MutableBytes into);
     Bytes peek(ConnectionId id) const;
     void consume(Instant now, ConnectionId id, std::size_t octets);

@@ -97,6 +97,36 @@ Result<std::size_t> Stack::write_urgent(Instant now, ConnectionId id, Bytes octe
     return result;
 }
 
+Result<std::size_t> Stack::write_external(Instant now, ConnectionId id, Bytes octets,
+                                          tcp::SendBuffer::Release done, void* context) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    auto result = r->connection.write_external(environment_, now, octets, done, context);
+    if (!result && result.error() == Error::no_memory && make_room()) {
+        result = r->connection.write_external(environment_, now, octets, done, context);
+    }
+    touch_record(id.index);
+    return result;
+}
+
+Result<MutableBytes> Stack::reserve(Instant now, ConnectionId id) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    auto result = r->connection.reserve(environment_, now);
+    if (!result && result.error() == Error::no_memory && make_room()) {
+        result = r->connection.reserve(environment_, now);
+    }
+    return result;
+}
+
+Result<void> Stack::commit(Instant now, ConnectionId id, std::size_t octets) {
+    Record* r = record(id);
+    if (r == nullptr) return fail(Error::not_found);
+    const auto result = r->connection.commit(environment_, now, octets);
+    touch_record(id.index);
+    return result;
+}
+
 Result<std::size_t> Stack::read(Instant now, ConnectionId id, MutableBytes into) {
     Record* r = record(id);
     if (r == nullptr) return fail(Error::not_found);

@@ -151,6 +151,15 @@ public:
     // --- The user's calls (RFC 9293 3.9.1)
     Result<std::size_t> write(Environment& env, Instant now, Bytes octets);
     Result<std::size_t> write_urgent(Environment& env, Instant now, Bytes octets);
+    // Queues memory of someone else's without a copy; how many octets of it, at least 1.
+    // `done(context)` is called once, when those have been acknowledged or the connection gives
+    // them up; never when this fails.
+    Result<std::size_t> write_external(Environment& env, Instant now, Bytes octets,
+                                       SendBuffer::Release done, void* context);
+    // Room of the send buffer to write into, at least one octet, lent until the next call. commit()
+    // queues the first `octets` of it; 0 gives it back. invalid_argument: more than was lent.
+    Result<MutableBytes> reserve(Environment& env, Instant now);
+    Result<void> commit(Environment& env, Instant now, std::size_t octets);
     // 0: the peer has finished (FIN). would_block: nothing there.
     Result<std::size_t> read(Environment& env, Instant now, MutableBytes into);
     Result<std::size_t> peek(std::size_t offset, MutableBytes into) const;
@@ -234,6 +243,8 @@ public:
     void check_invariants() const;
 
 private:
+    Result<void> may_add() const;
+    Result<std::uint64_t> begin_write(Environment& env, Instant now);
     enum class Step : std::uint8_t { next, stop, reset };
     struct AckNews {                 // what one acknowledgment has said
         SentQueue::Acked acked{};    // octets that it and its SACK blocks have added

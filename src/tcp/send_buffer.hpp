@@ -30,6 +30,7 @@ public:
     // append ends it.
     MutableBytes reserve();
     void commit(std::size_t octets);
+    std::size_t reserved() const { return reserved_ ? room() : 0; }  // what commit() may be given
 
     // Queues memory that someone else owns, without a copy. `done(context)` is called once, when
     // the last octet of it has been released (or the buffer dies). False, and nothing kept, when

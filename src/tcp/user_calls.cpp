@@ -6,14 +6,18 @@
 
 namespace estab::tcp {
 
-Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octets) {
+Result<void> Connection::may_add() const {
     if (has_error_) return fail(error_);
     const bool opening = state_ == State::syn_sent || state_ == State::syn_received;
     if (opening && !serves_early() && write_room() == 0) return fail(Error::would_block);
     if (!opening && (!can_send(state_) || fin_queued_)) {
         return fail(state_ == State::closed ? Error::not_connected : Error::broken_pipe);
     }
-    if (octets.empty()) return std::size_t{0};
+    return {};
+}
+
+// How much there is room for, at least 1; the connection is active then.
+Result<std::uint64_t> Connection::begin_write(Environment& env, Instant now) {
     const std::uint64_t room = write_room();
     if (room == 0) {
         write_blocked_ = true;
@@ -21,19 +25,66 @@ Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octet
     }
     if (!activate(env)) return fail(Error::no_memory);
     if (active_->send.size() == 0) {
+        const bool opening = state_ == State::syn_sent || state_ == State::syn_received;
         if (!opening) restart_after_idle(env, now);
         active_->rate.on_application_limit(delivered_, 0);
     } else {
         note_application_limit(in_flight());
     }
+    return room;
+}
+
+Result<std::size_t> Connection::write(Environment& env, Instant now, Bytes octets) {
+    if (const auto may = may_add(); !may) return fail(may.error());
+    if (octets.empty()) return std::size_t{0};
+    const auto room = begin_write(env, now);
+    if (!room) return fail(room.error());
     const std::size_t taken =
-        active_->send.append(octets.first(std::min<std::uint64_t>(octets.size(), room)));
+        active_->send.append(octets.first(std::min<std::uint64_t>(octets.size(), *room)));
     if (taken < octets.size()) write_blocked_ = true;
     if (taken == 0) {
         deactivate_if_idle(env, now);
         return fail(Error::no_memory);
     }
     return taken;
+}
+
+Result<std::size_t> Connection::write_external(Environment& env, Instant now, Bytes octets,
+                                               SendBuffer::Release done, void* context) {
+    if (const auto may = may_add(); !may) return fail(may.error());
+    if (octets.empty()) return fail(Error::invalid_argument);
+    const auto room = begin_write(env, now);
+    if (!room) return fail(room.error());
+    const Bytes taken = octets.first(std::min<std::uint64_t>(octets.size(), *room));
+    if (!active_->send.append_external(taken, done, context)) {
+        deactivate_if_idle(env, now);
+        return fail(Error::no_memory);
+    }
+    if (taken.size() < octets.size()) write_blocked_ = true;
+    return taken.size();
+}
+
+Result<MutableBytes> Connection::reserve(Environment& env, Instant now) {
+    if (const auto may = may_add(); !may) return fail(may.error());
+    const auto room = begin_write(env, now);
+    if (!room) return fail(room.error());
+    const MutableBytes lent = active_->send.reserve();
+    if (lent.empty()) {
+        deactivate_if_idle(env, now);
+        return fail(Error::no_memory);
+    }
+    return lent.first(std::min<std::uint64_t>(lent.size(), *room));
+}
+
+Result<void> Connection::commit(Environment& env, Instant now, std::size_t octets) {
+    if (active_ == nullptr || octets > active_->send.reserved())
+        return fail(Error::invalid_argument);
+    // The end of the connection may have come in between.
+    const auto may = may_add();
+    active_->send.commit(may ? octets : 0);
+    if (!may || octets == 0) deactivate_if_idle(env, now);
+    if (!may) return fail(may.error());
+    return {};
 }
 
 Result<std::size_t> Connection::write_urgent(Environment& env, Instant now, Bytes octets) {
