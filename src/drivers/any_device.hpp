@@ -9,6 +9,7 @@
 
 #include "drivers/packet.hpp"
 #include "drivers/tun.hpp"
+#include "drivers/xdp.hpp"
 
 namespace estab::drivers {
 
@@ -16,6 +17,7 @@ class AnyDevice {
 public:
     AnyDevice(TunDevice device) : device_(std::move(device)) {}
     AnyDevice(PacketDevice device) : device_(std::move(device)) {}
+    AnyDevice(XdpDevice device) : device_(std::move(device)) {}
 
     const device::Caps& caps() const {
         return std::visit([](const auto& d) -> const device::Caps& { return d.caps(); }, device_);
@@ -50,6 +52,7 @@ public:
     // from the kernel's, because the two ends of a TAP are two stations.
     std::optional<wire::Mac> mac() const {
         if (const auto* packet = std::get_if<PacketDevice>(&device_)) return packet->mac();
+        if (const auto* xdp = std::get_if<XdpDevice>(&device_)) return xdp->mac();
         std::optional<wire::Mac> mac = std::get<TunDevice>(device_).peer_mac();
         if (!mac) return {};
         mac->octets[5] ^= 1;
@@ -59,10 +62,11 @@ public:
     }
 
 private:
-    std::variant<TunDevice, PacketDevice> device_;
+    std::variant<TunDevice, PacketDevice, XdpDevice> device_;
 };
 
 static_assert(
-    device::Device<AnyDevice> && device::Device<TunDevice> && device::Device<PacketDevice>);
+    device::Device<AnyDevice> && device::Device<TunDevice> && device::Device<PacketDevice> &&
+    device::Device<XdpDevice>);
 
 }  // namespace estab::drivers

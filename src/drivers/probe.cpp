@@ -14,6 +14,7 @@
 #include "drivers/namespaces.hpp"
 #include "drivers/private_network.hpp"
 #include "drivers/spawn.hpp"
+#include "drivers/xdp.hpp"
 
 namespace estab::drivers {
 namespace {
@@ -113,6 +114,16 @@ Fact private_network(Backend backend, const std::string& tun_path, const std::st
     return fact;
 }
 
+Fact xdp() {
+    Fact fact{.name = "AF_XDP", .ok = false, .found = why_no_xdp(), .change = {}};
+    fact.ok = fact.found.empty();
+    if (fact.ok)
+        fact.found = "may be used (--xdp INTERFACE)";
+    else
+        fact.change = "only for --xdp INTERFACE: as root, with Linux 5.11 and CONFIG_XDP_SOCKETS";
+    return fact;
+}
+
 Fact seccomp_notify() {
     Fact fact{.name = "seccomp notification", .ok = false, .found = {}, .change = {}};
     try {
@@ -133,7 +144,7 @@ Fact seccomp_notify() {
 
 std::vector<const Fact*> Probe::facts() const {
     return {&tun_node, &tun_open,    &host_network, &user_namespaces, &user_namespaces_max,
-            &apparmor, &private_tun, &private_veth, &seccomp_notify};
+            &apparmor, &private_tun, &private_veth, &xdp,             &seccomp_notify};
 }
 
 Probe probe(const std::string& tun_path) {
@@ -152,6 +163,7 @@ Probe probe(const std::string& tun_path) {
     result.private_veth = private_network(
         Backend::veth, tun_path,
         "see user namespaces; needs the modules veth and af_packet (modprobe veth)");
+    result.xdp = xdp();
     result.seccomp_notify = seccomp_notify();
     return result;
 }

@@ -24,6 +24,7 @@ struct Probe {
     Fact apparmor;             // kernel.apparmor_restrict_unprivileged_userns
     Fact private_tun;          // a private network over TUN, tried
     Fact private_veth;         // a private network over veth and AF_PACKET, tried
+    Fact xdp;                  // sockets and programs for --xdp INTERFACE
     Fact seccomp_notify;       // system calls of a child can be answered by us
 
     std::vector<const Fact*> facts() const;  // all, in the order above
