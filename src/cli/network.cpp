@@ -6,11 +6,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <charconv>
+
 #include "cli/console.hpp"
 #include "cli/control.hpp"
 #include "cli/path_text.hpp"
 #include "cli/recorder.hpp"
 #include "drivers/host_tun.hpp"
+#include "drivers/xdp.hpp"
 #include "link/path.hpp"
 #include "tcp/config_fields.hpp"
 
@@ -42,6 +45,7 @@ std::vector<wire::Prefix> prefixes(const std::vector<std::string>& words, const 
 struct Chosen {
     std::optional<drivers::PrivateNetwork> network;
     drivers::AnyDevice device;
+    std::vector<drivers::AnyDevice> more;  // of the other shards
     std::vector<wire::Prefix> own;
     std::vector<wire::Address> gateways;  // whom we answer for
     std::string reason;
@@ -50,24 +54,55 @@ struct Chosen {
 Chosen choose_private(const NetworkOptions& options) {
     const auto backend = drivers::parse_backend(options.backend);
     drivers::PrivateNetwork network = drivers::PrivateNetwork::start(
-        {.backend = *backend, .mtu = static_cast<std::uint32_t>(options.mtu.value_or(1500))});
+        {.backend = *backend,
+         .mtu = static_cast<std::uint32_t>(options.mtu.value_or(1500)),
+         .queues = options.shards.value_or(1)});
     drivers::AnyDevice device = network.take_device();
+    std::vector<drivers::AnyDevice> more = network.take_queues();
     const drivers::PrivateAddresses addresses = network.addresses();
     std::string reason = network.reason();
-    return {std::move(network), std::move(device), addresses.own, addresses.gateways,
+    return {std::move(network), std::move(device),  std::move(more),
+            addresses.own,      addresses.gateways, std::move(reason)};
+}
+
+// IFACE or IFACE:QUEUE.
+drivers::XdpOptions xdp_options(const NetworkOptions& options) {
+    drivers::XdpOptions xdp{.interface = options.xdp};
+    const std::size_t colon = options.xdp.rfind(':');
+    if (colon == std::string::npos) return xdp;
+    xdp.interface = options.xdp.substr(0, colon);
+    const char* const end = options.xdp.data() + options.xdp.size();
+    const auto read = std::from_chars(options.xdp.data() + colon + 1, end, xdp.first_queue);
+    if (read.ec != std::errc() || read.ptr != end)
+        throw UsageError(fmt::format("--xdp: '{}' is not INTERFACE or INTERFACE:QUEUE (eth1:2)",
+                                     printable(options.xdp)));
+    return xdp;
+}
+
+Chosen choose_xdp(const NetworkOptions& options) {
+    drivers::XdpDevice device = std::move(drivers::XdpDevice::open(xdp_options(options)).front());
+    std::string reason = fmt::format("AF_XDP on {}, {}", device.name(),
+                                     device.is_zero_copy() ? "zero-copy" : "copied");
+    return {{}, std::move(device), {}, prefixes(options.addresses, "--addr"), {},
             std::move(reason)};
 }
 
 Chosen choose_host(const NetworkOptions& options) {
+    if (!options.xdp.empty()) return choose_xdp(options);
     const bool is_tap = !options.tap.empty();
     const drivers::HostTunOptions tun{.name = is_tap ? options.tap : options.tun,
                                       .tap = is_tap,
                                       .mtu = static_cast<std::uint32_t>(options.mtu.value_or(0)),
+                                      .queues = options.shards.value_or(1),
                                       .own = prefixes(options.addresses, "--addr"),
                                       .host = prefixes(options.host_addresses, "--host-addr")};
-    drivers::AnyDevice device = drivers::open_host_tun(tun);
+    std::vector<drivers::TunDevice> queues = drivers::open_host_tun_queues(tun);
+    drivers::AnyDevice device = std::move(queues.front());
+    std::vector<drivers::AnyDevice> more;
+    for (std::size_t i = 1; i < queues.size(); ++i) more.emplace_back(std::move(queues[i]));
     std::string reason = fmt::format("{} {}", is_tap ? "tap" : "tun", device.name());
-    return {{}, std::move(device), tun.own, {}, std::move(reason)};
+    if (!more.empty()) reason += fmt::format(" with {} queues", queues.size());
+    return {{}, std::move(device), std::move(more), tun.own, {}, std::move(reason)};
 }
 
 // The members stand in the order in which they need each other.
@@ -76,17 +111,19 @@ class Chain final : public Network {
 public:
     Chain(Chosen chosen, const NetworkOptions& options, std::string_view who)
         : chosen_(std::move(chosen)),
+          gateways_(options.gateways),
           seed_(options.seed ? *options.seed : random_seed()),
           recorder_(options.records(fmt::format("estab {}, seed {}", ESTAB_VERSION, seed_)),
                     chosen_.device.caps().link),
           below_(chosen_.device, options),
           tap_(below_.top(), recorder_),
           recorded_(tap_, recorder_),
-          stack_(runtime::Loop::now(), {.config = options.tcp.config(),
-                                        .seed = seed_,
-                                        .event_room = recorder_.event_room(),
-                                        .mac = chosen_.device.mac().value_or(wire::Mac{}),
-                                        .echo_for_accepted = options.echo_for_accepted}) {
+          options_{.config = options.tcp.config(),
+                   .seed = seed_,
+                   .event_room = recorder_.event_room(),
+                   .mac = chosen_.device.mac().value_or(wire::Mac{}),
+                   .echo_for_accepted = options.echo_for_accepted},
+          stack_(runtime::Loop::now(), options_) {
         recorder_.attach(stack_);
         if (options.records({}).is_empty())
             reactor_ =
@@ -108,6 +145,20 @@ public:
         return chosen_.network ? &*chosen_.network : nullptr;
     }
     const std::string& interface() const override { return chosen_.device.name(); }
+    void serve(const runtime::Shard::Service& service) override {
+        kept_ = service(*reactor_);
+        for (drivers::AnyDevice& device : chosen_.more) {
+            runtime::Shard::Settings settings{.stack = options_, .own = chosen_.own};
+            settings.stack.seed = options_.seed + shards_.size() + 1;
+            const int fd = device.fd();
+            auto& shard = shards_.emplace_back(std::make_unique<runtime::Shard>(
+                std::move(device), fd, settings, service));
+            // One that ends before we do has failed; what it says comes out of run_once().
+            reactor_->loop().watch(
+                shard->ended(), {.read = true, .write = false},
+                [&shard = *shard](Instant, runtime::Ready) { shard.join(); });
+        }
+    }
 
 private:
     void add_addresses() {
@@ -115,6 +166,14 @@ private:
             if (const auto added = stack_.routes().add_address(prefix); !added)
                 throw UsageError(
                     fmt::format("--addr {}: {}", prefix.text(), to_string(added.error())));
+        for (const std::string& word : gateways_) {
+            const wire::Address gateway = *wire::Address::parse(word);
+            ip::Route route;
+            if (gateway.is_v4()) route.destination = {wire::Address::v4(0, 0, 0, 0), 0};
+            route.gateway = gateway;
+            if (const auto added = stack_.routes().add(route); !added)
+                throw UsageError(fmt::format("--gateway {}: {}", word, to_string(added.error())));
+        }
         for (const wire::Address& gateway : chosen_.gateways) {
             const std::uint8_t whole = gateway.is_v4() ? 32 : 128;
             (void)stack_.neighbours().answer_for({gateway, whole});
@@ -122,14 +181,18 @@ private:
     }
 
     Chosen chosen_;
+    std::vector<std::string> gateways_;
     std::uint64_t seed_;
     Recorder recorder_;
     Below below_;
     link::Tap<typename Below::Top, Recorder> tap_;
     Recorded<decltype(tap_)> recorded_;
+    stack::StackOptions options_;
+    std::shared_ptr<void> kept_;  // of serve(): outlives the reactor
     stack::Stack stack_;
     std::unique_ptr<runtime::Reactor> reactor_;
     std::optional<Control> control_;
+    std::vector<std::unique_ptr<runtime::Shard>> shards_;
 };
 
 struct Straight {
@@ -182,13 +245,21 @@ void NetworkOptions::setup(Options& options) {
     options.group("Network");
     options.value({"--tun", "NAME", "a TUN of the host's instead of a private network"}, tun);
     options.value({"--tap", "NAME", "the same as a TAP, with Ethernet"}, tap);
+    options.value({"--xdp", "IFACE[:QUEUE]", "an interface, or a queue of it, through AF_XDP"},
+                  xdp);
     options.list({"--addr", "A/LEN", "estab's address on it; repeatable"}, addresses);
     options.list({"--host-addr", "B/LEN", "the host's address on it; repeatable"}, host_addresses);
+    options.list({"--gateway", "A", "of estab's default route on it; repeatable"}, gateways);
     options.value({"--backend", "NAME", "of a private network: auto (default), tun or veth"},
                   backend);
     options.value({"--mtu", "OCTETS", "of the interface (1500)"}, mtu);
     options.flag({"-q,--quiet", "", "do not say which backend was chosen"}, quiet);
     setup_records(options);
+}
+
+void NetworkOptions::setup_shards(Options& options) {
+    options.value({"--shards", "N", "threads, each with a stack and a queue of the TUN (1)"},
+                  shards);
 }
 
 void NetworkOptions::setup_records(Options& options) {
@@ -225,21 +296,43 @@ link::PathSpec NetworkOptions::path() const {
 }
 
 void NetworkOptions::check() const {
-    if (!tun.empty() && !tap.empty()) throw UsageError("--tun and --tap exclude each other");
-    if (is_private() && !(addresses.empty() && host_addresses.empty()))
-        throw UsageError("--addr and --host-addr need --tun NAME or --tap NAME");
+    if (!tun.empty() + !tap.empty() + !xdp.empty() > 1)
+        throw UsageError("--tun, --tap and --xdp exclude each other");
+    if (is_private() && !(addresses.empty() && host_addresses.empty() && gateways.empty()))
+        throw UsageError("--addr, --host-addr and --gateway need --tun, --tap or --xdp NAME");
     if (!is_private() && addresses.empty())
         throw UsageError(
-            "--tun and --tap need --addr A/LEN (and --host-addr B/LEN for the host's side)");
+            "--tun, --tap and --xdp need --addr A/LEN (and --host-addr B/LEN for the host's side)");
+    if (!xdp.empty() && !(host_addresses.empty() && !mtu))
+        throw UsageError("--xdp takes the interface as it is: no --host-addr, no --mtu");
+    for (const std::string& gateway : gateways)
+        if (!wire::Address::parse(gateway))
+            throw UsageError(
+                fmt::format("--gateway: '{}' is not an address", printable(gateway)));
     if (!drivers::parse_backend(backend))
         throw UsageError(
             fmt::format("--backend: there is no '{}'; known: auto, tun, veth", backend));
     if (mtu && (*mtu < mtu_min || *mtu > mtu_max))
         throw UsageError(fmt::format("--mtu: {} is not between {} and {}", *mtu, mtu_min, mtu_max));
+    check_shards();
     prefixes(addresses, "--addr");
     prefixes(host_addresses, "--host-addr");
     path();
     tcp.config();
+}
+
+void NetworkOptions::check_shards() const {
+    constexpr std::uint64_t most = drivers::PrivateNetworkOptions::queues_max;
+    if (shards && (*shards == 0 || *shards > most))
+        throw UsageError(fmt::format("--shards: {} is not between 1 and {}", *shards, most));
+    if (shards.value_or(1) == 1) return;
+    // With Ethernet each stack would have to learn the neighbours that one queue hears of.
+    if (!tap.empty() || !xdp.empty() || backend == "veth")
+        throw UsageError(
+            "--shards needs the queues of a TUN: not with --tap, --xdp or --backend veth");
+    if (!records({}).is_empty() || !impair.empty())
+        throw UsageError(
+            "--shards: there is one trace, capture, report and --impair, for one shard");
 }
 
 std::unique_ptr<Network> Network::open(const NetworkOptions& options, std::string_view who) {

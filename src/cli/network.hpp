@@ -17,7 +17,7 @@
 #include "cli/command.hpp"
 #include "drivers/private_network.hpp"
 #include "link/path_spec.hpp"
-#include "runtime/reactor.hpp"
+#include "runtime/shard.hpp"
 #include "stack/stack.hpp"
 
 namespace estab::cli {
@@ -37,22 +37,26 @@ struct RecordOptions;
 
 struct NetworkOptions {
     TcpOptions tcp;
-    std::string tun, tap;  // a device of the host's
-    std::vector<std::string> addresses, host_addresses;
+    std::string tun, tap, xdp;  // a device of the host's
+    std::vector<std::string> addresses, host_addresses, gateways;
     std::string backend = "auto";
     std::string impair, trace, pcap, events, report;
-    std::optional<std::uint64_t> mtu, seed;
+    std::optional<std::uint64_t> mtu, seed, shards;
     bool quiet = false, explain = false;
     bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
     bool echo_for_accepted = true;
 
-    void setup(Options& options);         // all of them
+    void setup(Options& options);         // all of them but --shards
+    void setup_shards(Options& options);  // for who calls Network::serve()
     void setup_records(
         Options& options);  // --trace, --pcap, --events, --report, --impair, --seed and TCP's alone
-    bool is_private() const { return tun.empty() && tap.empty(); }
+    bool is_private() const { return tun.empty() && tap.empty() && xdp.empty(); }
     link::PathSpec path() const;          // throws UsageError
     RecordOptions records(std::string comment) const;
     void check() const;                   // throws UsageError: what does not go together
+
+private:
+    void check_shards() const;
 };
 
 // A stack on a device, ready to run.
@@ -67,6 +71,8 @@ public:
     // nullptr with --tun or --tap.
     virtual const drivers::PrivateNetwork* private_network() const = 0;
     virtual const std::string& interface() const = 0;
+    // Once: makes a service in the reactor, and in each shard beside it. Throws what it throws.
+    virtual void serve(const runtime::Shard::Service& service) = 0;
     const std::vector<wire::Prefix>& own() { return stack().routes().addresses(); }
 };
 

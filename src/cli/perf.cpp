@@ -103,6 +103,7 @@ public:
         options.value({"-p,--port", "PORT", "the first of the server's three (5001)"}, port_);
         options.flag({"--json", "", "for programs, as estab.perf/1"}, json_);
         dial_.setup(options);
+        network_.setup_shards(options);
         network_.setup(options);
     }
 
@@ -124,6 +125,8 @@ private:
             throw UsageError("HOST is needed, where `estab perf --serve` runs; or --serve");
         if (serve_ && !(tests_.empty() && !time_ && !at_once_ && !json_))
             throw UsageError("--tests, --time, --parallel and --json are the client's");
+        if (!serve_ && network_.shards)
+            throw UsageError("--shards is the server's: its clients' connections are spread");
         if (serve_ && network_.is_private() && command.empty())
             throw UsageError(
                 "nobody could reach the server: give a client to run in its private network "
@@ -165,7 +168,9 @@ private:
 
     int run_server(const Words& command) {
         const std::unique_ptr<Network> network = Network::open(network_, who);
-        const PerfServer server(network->reactor(), ports());
+        network->serve([ports = ports()](socket::Reactor& reactor) {
+            return std::make_shared<PerfServer>(reactor, ports);
+        });
         if (!command.empty()) return run_command(*network, command);
         if (!network_.quiet) {
             for (const wire::Prefix& own : network->own())

@@ -119,11 +119,16 @@ void PerfClient::show(const PerfResult& result) {
 }
 
 Task<> PerfClient::send(PerfResult& result) {
-    static constexpr std::uint8_t page[65'536] = {};
+    static constexpr std::uint8_t page[1 << 20] = {};  // lent again and again
     Stream stream = co_await connect(plan_.ports.sink);
     while (reactor_.now() < end_) {
-        const auto n = co_await stream.async_write(page, end_);
-        if (!n && n.error() != Error::timed_out) fail(plan_.ports.sink, n.error());
+        auto n = stream.try_write_external(page, [](void*) {}, nullptr);
+        if (!n && n.error() == Error::would_block) {
+            const auto room = co_await stream.async_writable(end_);
+            if (!room) n = estab::fail(room.error());
+        }
+        if (!n && n.error() != Error::would_block && n.error() != Error::timed_out)
+            fail(plan_.ports.sink, n.error());
         result.up = stream.info().statistics.octets_acked;
         show(result);
     }

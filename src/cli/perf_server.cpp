@@ -49,7 +49,7 @@ void PerfServer::discard(Peer& peer) {
 }
 
 void PerfServer::send(Peer& peer) {
-    static constexpr std::uint8_t page[65'536] = {};
+    static constexpr std::uint8_t page[1 << 20] = {};  // lent again and again
     while (peer.count_octets < peer.count.size()) {
         const auto n = peer.stream.try_read(MutableBytes(peer.count).subspan(peer.count_octets));
         if (!n || *n == 0) return;
@@ -60,7 +60,7 @@ void PerfServer::send(Peer& peer) {
     }
     while (peer.left != 0) {
         const auto wanted = std::min<std::uint64_t>(sizeof page, peer.left);
-        const auto n = peer.stream.try_write({page, wanted});
+        const auto n = peer.stream.try_write_external({page, wanted}, [](void*) {}, nullptr);
         if (!n) return;
         peer.left -= *n;
     }

@@ -9,24 +9,44 @@
 namespace estab::cli {
 namespace {
 
+// What a shard serves.
+class Site {
+public:
+    Site(const std::string& folder, bool logs) : server_(folder, logs, {}) {}
+
+    void open(socket::Reactor& reactor, std::uint16_t port) {
+        auto listener = socket::Listener::listen(reactor, {.port = port});
+        if (!listener)
+            throw std::runtime_error(fmt::format("port {}: {}", port, to_string(listener.error())));
+        listener_ = std::move(*listener);
+        socket::spawn(reactor, server_.run(reactor, listener_));
+    }
+
+private:
+    FileServer server_;
+    socket::Listener listener_;
+};
+
 class Serve final : public Command {
 public:
     void setup(Options& options) override {
         options.positional({"DIR", "", "the folder"}, folder_);
         options.value({"-p,--port", "PORT", "where to listen (80)"}, port_);
         options.count({"-v,--verbose", "", "a line on standard error for each request"}, verbose_);
+        network_.setup_shards(options);
         network_.setup(options);
     }
 
     int run(const Words& command) override {
         check(command);
         const auto port = static_cast<std::uint16_t>(port_.value_or(80));
-        FileServer server(folder_, verbose_ > 0, {});
+        (void)Site(folder_, verbose_ > 0);  // what is wrong with the folder is said first
         const std::unique_ptr<Network> network = Network::open(network_, "estab serve");
-        auto listener = socket::Listener::listen(network->reactor(), {.port = port});
-        if (!listener)
-            throw std::runtime_error(fmt::format("port {}: {}", port, to_string(listener.error())));
-        socket::spawn(network->reactor(), server.run(network->reactor(), *listener));
+        network->serve([this, port](socket::Reactor& reactor) {
+            auto site = std::make_shared<Site>(folder_, verbose_ > 0);
+            site->open(reactor, port);
+            return site;
+        });
         if (!command.empty()) return run_command(*network, command);
         if (!network_.quiet) {
             for (const wire::Prefix& own : network->own())

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/check.hpp"
 #include "drivers/netlink.hpp"
 
 namespace estab::drivers {
@@ -47,14 +48,21 @@ bool is_on_link(const wire::Address& address, const std::vector<wire::Prefix>& p
 }  // namespace
 
 TunDevice open_host_tun(const HostTunOptions& options) {
-    TunDevice tun =
-        TunDevice::open({.path = options.path, .name = options.name, .tap = options.tap});
-    const std::string& name = tun.name();
+    HostTunOptions one = options;
+    one.queues = 1;
+    return std::move(open_host_tun_queues(one).front());
+}
+
+std::vector<TunDevice> open_host_tun_queues(const HostTunOptions& options) {
+    CHECK(options.queues != 0);
+    std::vector<TunDevice> queues = TunDevice::open_queues(
+        {.path = options.path, .name = options.name, .tap = options.tap}, options.queues);
+    const std::string& name = queues.front().name();
     const State state = state_of(name);
     Netlink netlink;
-    if (options.mtu != 0 && options.mtu != tun.caps().mtu) {
+    if (options.mtu != 0 && options.mtu != queues.front().caps().mtu) {
         netlink.set_mtu(name, options.mtu);
-        tun.set_mtu(options.mtu);
+        for (TunDevice& queue : queues) queue.set_mtu(options.mtu);
     }
     for (const wire::Prefix& prefix : options.host)
         if (std::ranges::find(state.addresses, prefix.address) == state.addresses.end())
@@ -65,7 +73,7 @@ TunDevice open_host_tun(const HostTunOptions& options) {
         const std::uint8_t whole = prefix.address.is_v4() ? 32 : 128;
         netlink.add_route(name, {prefix.address, whole});
     }
-    return tun;
+    return queues;
 }
 
 }  // namespace estab::drivers

@@ -16,6 +16,7 @@ struct HostTunOptions {
     std::string name = "estab%d";
     bool tap = false;
     std::uint32_t mtu = 0;  // 0: as it is
+    std::size_t queues = 1;
     // The stack's addresses; the host gets a route to those that are not on its link.
     std::vector<wire::Prefix> own;
     std::vector<wire::Prefix> host;  // the host's addresses, IPv4 and IPv6
@@ -24,6 +25,7 @@ struct HostTunOptions {
 // Makes the interface, which vanishes with the device, or attaches to one that was made for us.
 // What is as wanted already needs no permission: an administrator can prepare it for an ordinary
 // user. Throws SystemError.
-TunDevice open_host_tun(const HostTunOptions& options);
+std::vector<TunDevice> open_host_tun_queues(const HostTunOptions& options);
+TunDevice open_host_tun(const HostTunOptions& options);  // of one queue
 
 }  // namespace estab::drivers

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <utility>
 
 #include "base/check.hpp"
 #include "drivers/ethtool.hpp"
@@ -22,7 +23,7 @@ struct Made {
     std::string interface;
     wire::Mac mac;
     std::string reason;
-    Fd device;
+    std::vector<Fd> devices;  // the queues of one
 };
 
 std::string to_text(const Made& made, bool has_user_namespace) {
@@ -60,19 +61,21 @@ void number(Netlink& netlink, const PrivateNetworkOptions& options, std::string&
 }
 
 Made make_tun(const PrivateNetworkOptions& options) {
-    TunDevice tun = TunDevice::open({.path = options.tun_path,
-                                     .name = options.interface,
-                                     .tap = false,
-                                     .offloads = true,
-                                     .batch = 1});
+    std::vector<TunDevice> queues = TunDevice::open_queues({.path = options.tun_path,
+                                                            .name = options.interface,
+                                                            .tap = false,
+                                                            .offloads = true,
+                                                            .batch = 1},
+                                                           options.queues);
     Made made{.backend = Backend::tun,
-              .interface = tun.name(),
+              .interface = queues.front().name(),
               .mac = {},
               .reason = "netns+tun",
-              .device = {}};
+              .devices = {}};
+    if (queues.size() > 1) made.reason += " with " + std::to_string(queues.size()) + " queues";
     Netlink netlink;
     number(netlink, options, made.reason);
-    made.device.reset(tun.release());
+    for (TunDevice& queue : queues) made.devices.emplace_back(queue.release());
     return made;
 }
 
@@ -83,7 +86,8 @@ Made make_veth(const PrivateNetworkOptions& options) {
               .interface = far_interface,
               .mac = {},
               .reason = "netns+veth",
-              .device = {}};
+              .devices = {}};
+    if (options.queues > 1) throw SystemError("veth has one queue; several need TUN", ENOTSUP);
     const Fd near = current_namespace("net");
     enter_new_network();
     const Fd far = current_namespace("net");
@@ -103,7 +107,7 @@ Made make_veth(const PrivateNetworkOptions& options) {
     beyond.set_up(far_interface);
     PacketSocket socket = open_packet_socket(far_interface);
     made.mac = socket.mac;
-    made.device = std::move(socket.fd);
+    made.devices.push_back(std::move(socket.fd));
     enter(-1, *near);
     number(netlink, options, made.reason);
     return made;
@@ -149,9 +153,9 @@ Answer set_up(const PrivateNetworkOptions& options) {
     relax();
     Made made = make(options);
     Answer answer{.text = to_text(made, has_user_namespace), .fds = {}};
-    answer.fds.push_back(std::move(made.device));
     answer.fds.push_back(current_namespace("net"));
     answer.fds.push_back(current_namespace("user"));
+    for (Fd& device : made.devices) answer.fds.push_back(std::move(device));
     return answer;
 }
 
@@ -184,39 +188,44 @@ PrivateAddresses PrivateAddresses::standard() {
 }
 
 PrivateNetwork PrivateNetwork::start(const PrivateNetworkOptions& options) {
+    CHECK(options.queues >= 1 && options.queues <= PrivateNetworkOptions::queues_max);
     Answer answer;
     try {
         answer = in_child([&] { return set_up(options); });
     } catch (const SystemError& e) {
         throw SystemError(std::string("cannot make a private network: ") + e.what(), e.error());
     }
-    if (answer.fds.size() != 3)
+    if (answer.fds.size() != 2 + options.queues)
         throw SystemError("cannot make a private network: descriptors lost", 0);
 
     PrivateNetwork network;
     network.addresses_ = options.addresses;
     network.keep_capabilities_ = options.keep_capabilities;
     network.backend_ = parse_backend(take_line(answer.text)).value_or(Backend::tun);
-    if (take_line(answer.text) == "1") network.user_namespace_ = std::move(answer.fds[2]);
-    network.network_namespace_ = std::move(answer.fds[1]);
+    if (take_line(answer.text) == "1") network.user_namespace_ = std::move(answer.fds[1]);
+    network.network_namespace_ = std::move(answer.fds[0]);
     const std::string interface = take_line(answer.text);
     const wire::Mac mac = wire::Mac::parse(take_line(answer.text)).value_or(wire::Mac{});
     network.reason_ = answer.text;
-    Fd device = std::move(answer.fds[0]);
-    if (network.backend_ == Backend::tun)
-        network.device_.emplace(TunDevice::adopt(std::move(device), options.mtu));
-    else
-        network.device_.emplace(PacketDevice(
-            {.fd = std::move(device), .name = interface, .mac = mac, .mtu = options.mtu}));
+    for (std::size_t i = 2; i < answer.fds.size(); ++i) {
+        Fd& device = answer.fds[i];
+        if (network.backend_ == Backend::tun)
+            network.devices_.emplace_back(TunDevice::adopt(std::move(device), options.mtu));
+        else
+            network.devices_.emplace_back(PacketDevice(
+                {.fd = std::move(device), .name = interface, .mac = mac, .mtu = options.mtu}));
+    }
     return network;
 }
 
 AnyDevice PrivateNetwork::take_device() {
-    CHECK(device_.has_value());
-    AnyDevice device = std::move(*device_);
-    device_.reset();
+    CHECK(!devices_.empty());
+    AnyDevice device = std::move(devices_.front());
+    devices_.erase(devices_.begin());
     return device;
 }
+
+std::vector<AnyDevice> PrivateNetwork::take_queues() { return std::exchange(devices_, {}); }
 
 Child PrivateNetwork::spawn(const std::vector<std::string>& argv,
                             std::array<int, 3> standard,

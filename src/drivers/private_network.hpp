@@ -38,6 +38,8 @@ struct PrivateNetworkOptions {
     std::string tun_path = "/dev/net/tun";
     std::string interface = "estab0";  // CMD's
     std::uint32_t mtu = 1500;
+    std::size_t queues = 1;  // at most queues_max; more than one needs TUN
+    static constexpr std::size_t queues_max = 32;
     PrivateAddresses addresses = PrivateAddresses::standard();
     // CMD keeps what its user may do inside the namespaces (as user 0: configure the network,
     // capture).
@@ -61,7 +63,8 @@ public:
     const PrivateAddresses& addresses() const { return addresses_; }
     // Without one CMD is the real root.
     bool has_user_namespace() const { return static_cast<bool>(user_namespace_); }
-    AnyDevice take_device();  // once
+    AnyDevice take_device();               // once; the first queue
+    std::vector<AnyDevice> take_queues();  // those that are left
 
     // Runs CMD inside. `standard` replaces its stdin, stdout, stderr where >= 0. Throws SpawnError.
     Child spawn(const std::vector<std::string>& argv,
@@ -79,7 +82,7 @@ private:
     bool keep_capabilities_ = false;
     Fd user_namespace_;  // none when root had to do without one
     Fd network_namespace_;
-    std::optional<AnyDevice> device_;
+    std::vector<AnyDevice> devices_;
 };
 
 }  // namespace estab::drivers

@@ -15,7 +15,7 @@ namespace estab::drivers {
 namespace {
 
 constexpr std::size_t text_max = 4096;
-constexpr std::size_t fds_max = 8;
+constexpr std::size_t fds_max = 64;
 
 }  // namespace
 

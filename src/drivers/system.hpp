@@ -57,7 +57,7 @@ bool send_message(int socket, std::string_view text, const std::vector<int>& fds
 struct Message {
     bool ended = false;   // the other side closed without a word
     std::string text;     // at most 4 KiB
-    std::vector<Fd> fds;  // at most 8
+    std::vector<Fd> fds;  // at most 64
 };
 Message receive_message(int socket);
 

@@ -63,7 +63,8 @@ TunDevice TunDevice::open(const TunOptions& options) {
     if (!fd) throw_system(options.path);
     ifreq request{};
     copy_name(request, options.name);
-    const int kind = (options.tap ? IFF_TAP : IFF_TUN) | IFF_NO_PI;
+    const int kind = (options.tap ? IFF_TAP : IFF_TUN) | IFF_NO_PI |
+                     (options.multi_queue ? IFF_MULTI_QUEUE : 0);
     request.ifr_flags = static_cast<short>(kind | (options.offloads ? IFF_VNET_HDR : 0));
     int failed = ::ioctl(*fd, TUNSETIFF, &request);
     // An interface that was made by someone else without the header.
@@ -78,6 +79,17 @@ TunDevice TunDevice::open(const TunOptions& options) {
     TunDevice device = adopt(std::move(fd), {}, options.batch);
     device.set_uring(options.uring);
     return device;
+}
+
+std::vector<TunDevice> TunDevice::open_queues(const TunOptions& options, std::size_t count) {
+    std::vector<TunDevice> queues;
+    TunOptions wanted = options;
+    wanted.multi_queue = count > 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        queues.push_back(open(wanted));
+        wanted.name = queues.front().name();
+    }
+    return queues;
 }
 
 TunDevice TunDevice::adopt(Fd fd, std::optional<std::uint32_t> mtu, std::size_t batch) {

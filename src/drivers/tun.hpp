@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/check.hpp"
 #include "device/device.hpp"
@@ -21,9 +22,10 @@ struct TunOptions {
     std::string path = "/dev/net/tun";
     std::string name;  // empty or "tun%d": the kernel chooses
     bool tap = false;
-    bool offloads = true;    // false: frames of at most the MTU, checksums complete
-    bool uring = true;       // without offloads: frames go through io_uring where it is allowed
-    std::size_t batch = 64;  // frames lent at a time; 64 KiB of address space each with offloads
+    bool offloads = true;  // false: frames of at most the MTU, checksums complete
+    bool uring = true;     // without offloads: frames go through io_uring where it is allowed
+    bool multi_queue = false;  // one of several descriptors of the same interface
+    std::size_t batch = 64;    // frames lent at a time; 64 KiB of address space each with offloads
 };
 
 class TunDevice {
@@ -31,6 +33,9 @@ public:
     // Both throw SystemError. `open` makes the interface, or attaches to it if it exists and is
     // ours.
     static TunDevice open(const TunOptions& options);
+    // As many queues of one interface, each a device of its own: the kernel keeps a flow on one of
+    // them. One: as `open`.
+    static std::vector<TunDevice> open_queues(const TunOptions& options, std::size_t count);
     // Takes a descriptor on which TUNSETIFF has been done, perhaps in another namespace. The MTU is
     // asked of the kernel unless given: from another namespace it cannot be asked.
     static TunDevice adopt(Fd fd, std::optional<std::uint32_t> mtu = {}, std::size_t batch = 64);

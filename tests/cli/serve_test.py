@@ -1,4 +1,5 @@
 """estab serve, met by the kernel's TCP in a private network. Ends with 77 where none can be had."""
+import hashlib
 import http.client
 import json
 import os
@@ -153,6 +154,89 @@ class Outside(unittest.TestCase):
         self.assertEqual(self.serve("sh", "-c", "kill -9 $$").returncode, 137)
         self.assertEqual(self.serve("no-such-program").returncode, 127)
         self.assertEqual(self.serve("/dev/null").returncode, 126)
+
+    def test_shards(self):
+        fetch = ("import concurrent.futures as c, hashlib, sys, urllib.request as u\n"
+                 "get = lambda name: hashlib.sha256(u.urlopen('http://10.77.0.2/' + name, timeout=60).read()).hexdigest()\n"
+                 "print(*set(c.ThreadPoolExecutor(8).map(get, ['10m'] * 24)))\n")
+        run = self.serve(sys.executable, "-c", fetch, options=("--shards", "3", "--backend", "tun", "-v"))
+        if "TUN" in run.stderr and run.returncode == 125:
+            self.skipTest(run.stderr)
+        self.assertEqual(run.returncode, 0, run.stderr[-2000:])
+        wanted = hashlib.sha256((self.folder / "10m").read_bytes()).hexdigest()
+        self.assertEqual(run.stdout.split(), [wanted])
+        self.assertIn("netns+tun with 3 queues", run.stderr)
+        self.assertEqual(run.stderr.count('"GET /10m" 200'), 24)
+
+    def test_a_file_that_shrinks_ends_the_connection_and_not_the_server(self):
+        script = ("import os, socket, urllib.request as u\n"
+                  "peer = socket.create_connection(('10.77.0.2', 80), timeout=60)\n"
+                  "peer.sendall(b'GET /shrinking HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n"
+                  "got = len(peer.recv(1000))\n"
+                  "os.truncate('shrinking', 100_000)\n"
+                  "try:\n"
+                  "    while part := peer.recv(1 << 20): got += len(part)\n"
+                  "except ConnectionResetError: pass\n"
+                  "assert got < 200_000_000, got\n"
+                  "print(len(u.urlopen('http://10.77.0.2/64k', timeout=60).read()))\n")
+        for backend in ("tun", "veth"):
+            with open(self.folder / "shrinking", "wb") as file:
+                file.truncate(200_000_000)
+            run = self.serve(sys.executable, "-c", script, options=("--backend", backend))
+            if run.returncode == 125:
+                self.skipTest(run.stderr)
+            self.assertEqual((run.returncode, run.stdout), (0, "65536\n"), run.stderr[-2000:])
+
+    def test_what_does_not_go_together(self):
+        for options, why in ((("--shards", "0"), "between 1 and 32"), (("--shards", "33"), "between 1 and 32"),
+                             (("--shards", "2", "--backend", "veth"), "queues of a TUN"),
+                             (("--shards", "2", "--trace"), "for one shard"),
+                             (("--shards", "2", "--impair", "loss=1%"), "for one shard"),
+                             (("--gateway", "10.0.0.1"), "need --tun"), (("--xdp", "eth0"), "need --addr"),
+                             (("--xdp", "eth0", "--tun", "x", "--addr", "10.0.0.1/8"), "exclude each other"),
+                             (("--xdp", "eth0:x", "--addr", "10.0.0.1/8"), "INTERFACE:QUEUE"),
+                             (("--xdp", "eth0", "--mtu", "1400", "--addr", "10.0.0.1/8"), "as it is"),
+                             (("--tun", "x", "--addr", "10.0.0.1/8", "--gateway", "y"), "is not an address")):
+            words = [ESTAB, "serve", ".", *options, *(["--", "true"] if "--addr" not in options else [])]
+            run = subprocess.run(words, cwd=self.folder, timeout=60, capture_output=True, text=True)
+            self.assertEqual(run.returncode, 2, (options, run.stderr))
+            self.assertIn(why, run.stderr, options)
+
+    @unittest.skipIf(os.geteuid() != 0, "AF_XDP and named network namespaces need root")
+    def test_xdp(self):
+        facts = json.loads(subprocess.run([ESTAB, "doctor", "--json"], capture_output=True).stdout)["facts"]
+        xdp = next(fact for fact in facts if fact["name"] == "AF_XDP")
+        if not (xdp["ok"] and shutil.which("ip") and shutil.which("ethtool")):
+            self.skipTest(xdp["found"])
+        near, far = f"xdp{os.getpid()}a", f"xdp{os.getpid()}b"
+        ip = lambda *words: subprocess.run(["ip", *words], check=True)
+        server = None
+        try:
+            for name in (near, far):
+                ip("netns", "add", name)
+            ip("-n", near, "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", far)
+            ip("-n", near, "addr", "add", "10.9.0.1/24", "dev", "va")
+            ip("-n", near, "link", "set", "va", "up")
+            ip("-n", far, "link", "set", "vb", "up")
+            subprocess.run(["ip", "netns", "exec", near, "ethtool", "-K", "va", "tx", "off"], check=True,
+                           capture_output=True)
+            server = subprocess.Popen(["ip", "netns", "exec", far, ESTAB, "serve", ".", "--xdp", "vb:0", "--addr",
+                                       "10.9.0.2/24", "--gateway", "10.9.0.1"], cwd=self.folder,
+                                      stderr=subprocess.PIPE, text=True)
+            self.assertIn("AF_XDP on vb, copied", server.stderr.readline())
+            get = "import sys, urllib.request as u; sys.stdout.buffer.write(u.urlopen('http://10.9.0.2/10m').read())"
+            got = subprocess.run(["ip", "netns", "exec", near, sys.executable, "-c", get], capture_output=True,
+                                 timeout=60)
+            self.assertEqual(got.returncode, 0, got.stderr[-2000:])
+            self.assertTrue(got.stdout == (self.folder / "10m").read_bytes())
+            server.terminate()
+            self.assertEqual(server.wait(timeout=10), 0)
+        finally:
+            if server:
+                server.kill()
+                server.communicate()
+            for name in (near, far):
+                subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
 
     def test_records(self):
         run = self.serve("wget", "--no-config", "--no-proxy", "-q", "-O", "/dev/null", "http://10.77.0.2/64k",
