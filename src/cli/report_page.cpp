@@ -41,6 +41,11 @@ void ReportPage::ended(const analysis::Connection& c) {
     graphs_.erase(graph);
 }
 
+void ReportPage::simulated(std::string known, std::vector<std::vector<std::uint8_t>> series) {
+    extra_.simulation = std::move(known);
+    extra_.series = std::move(series);
+}
+
 void ReportPage::write(const std::function<void(std::string_view)>& write) {
     narrator_.finish();
     overview_.sort();

@@ -35,6 +35,8 @@ public:
         std::span<const std::string_view> comments;
     };
     void add(const Packet& packet);
+    // What only a simulator knows; page.hpp says what it is.
+    void simulated(std::string known, std::vector<std::vector<std::uint8_t>> series);
     // No more packets come.
     void write(const std::function<void(std::string_view)>& write);
     bool is_full() const { return trace_.is_full(); }  // not all segments are drawn

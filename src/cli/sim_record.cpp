@@ -41,10 +41,7 @@ SimRecord::SimRecord(const std::filesystem::path& folder, sim::Dumbbell& dumbbel
       capture_((folder / "capture.pcapng").string(), -1),
       events_((folder / "events.jsonl").string(), -1),
       writer_(capture_, {.comment = "estab sim run", .snaplen = 128}),
-      overview_(20'000),
-      trace_(segments_max),
-      analyzer_({}, [this](const analysis::Connection& c) { overview_.add(c); }),
-      about_{.name = "estab sim run"} {
+      page_("estab sim run", ReportPage::segments_usual) {
     observe::add_events_header(line_);
     flush_line();
     for (const auto& host : dumbbell.world().hosts()) {
@@ -63,13 +60,12 @@ void SimRecord::on_packet(Instant at, const sim::Host& host, Way way, Bytes byte
                    .at = at,
                    .way = way == Way::sent ? link::Way::sent : link::Way::received,
                    .bytes = bytes});
-    ++about_.packets;
-    const auto packet = observe::network_packet(observe::LinkType::raw, bytes,
-                                                static_cast<std::uint32_t>(bytes.size()));
-    if (!packet) return;
-    const analysis::Verdict* verdict = analyzer_.on_packet(about_.packets, at, *packet);
-    if (verdict == nullptr) return;
-    trace_.add(*verdict, {});
+    page_.add({.number = ++packets_,
+               .time = at,
+               .link = observe::LinkType::raw,
+               .bytes = bytes,
+               .original_bytes = static_cast<std::uint32_t>(bytes.size()),
+               .comments = {}});
     Series& flow = flows_[*sender_of];
     if (flow.iss || way != Way::sent) return;
     const auto first = parse(bytes);
@@ -132,26 +128,20 @@ void SimRecord::finish(const std::string& summary) {
     writer_.finish();
     capture_.flush();
     events_.flush();
-    analyzer_.finish();
-    overview_.sort();
-    about_.segments = analyzer_.segments();
-    about_.forgotten = analyzer_.forgotten();
-    about_.first_ns = to_ns(begin_.time_since_epoch());
-    about_.last_ns = to_ns(dumbbell_.world().now().time_since_epoch());
     nlohmann::ordered_json known = {
         {"summary", nlohmann::ordered_json::parse(summary)},
-        {"begin_unix_s", static_cast<double>(about_.first_ns) / 1e9},
+        {"begin_unix_s", static_cast<double>(to_ns(begin_.time_since_epoch())) / 1e9},
         {"queue_max_bytes", dumbbell_.shared().there->lane().queue_bytes_max()},
         {"flows", nlohmann::json::array()}};
-    PageExtra extra;
+    std::vector<std::vector<std::uint8_t>> series;
     for (const Series& flow : flows_) {
         known["flows"].push_back(flow.local);
-        extra.series.push_back(flow.bytes());
+        series.push_back(flow.bytes());
     }
-    extra.simulation = known.dump();
+    page_.simulated(known.dump(), std::move(series));
     OutputFile page((folder_ / "report.html").string(), -1);
     const auto write = [&page](std::string_view text) { page.write(octets_of(text)); };
-    write_page(about_, overview_, trace_, write, extra);
+    page_.write(write);
     page.flush();
 }
 

@@ -7,11 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/analyzer.hpp"
-#include "analysis/summary.hpp"
-#include "analysis/trace.hpp"
-#include "cli/page.hpp"
 #include "cli/recorder.hpp"
+#include "cli/report_page.hpp"
 #include "observe/text.hpp"
 #include "sim/dumbbell.hpp"
 
@@ -31,7 +28,6 @@ public:
     void finish(const std::string& summary);
 
 private:
-    static constexpr std::uint64_t segments_max = 2'000'000;  // drawn on the page
     static constexpr std::size_t samples_max = 2'000'000;     // of all flows together
 
     struct Series {  // page.js reads its columns in this order
@@ -54,10 +50,8 @@ private:
     observe::PcapngWriter writer_;
     observe::TextBuffer line_;
     std::vector<std::size_t> interfaces_;
-    analysis::Overview overview_;
-    analysis::Trace trace_;
-    analysis::Analyzer analyzer_;
-    AnalyzedFile about_;
+    ReportPage page_;
+    std::uint64_t packets_ = 0;
     std::vector<Series> flows_;
 };
 

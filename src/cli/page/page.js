@@ -471,7 +471,7 @@ function seriesPlot(title, series, format, lines) {
 const unlimited = 0xffffffff;
 function drawSeries(series) {
   seriesPlot("Congestion window", series, v => bytes(Math.round(v)), [
-    {colour: "late", dashed: true, text: "slow start threshold", value: i => series.ssthresh[i] === unlimited ? NaN : series.ssthresh[i], ranged: false},
+    {colour: "late", dashed: true, text: "slow start threshold", value: i => series.ssthresh[i] === unlimited || !series.ssthresh[i] ? NaN : series.ssthresh[i], ranged: false},
     {colour: "ack", text: "octets in flight", value: i => series.flying[i]},
     {colour: "data", text: "congestion window", value: i => series.cwnd[i]}]);
   seriesPlot("Smoothed round-trip time", series, seconds, [{colour: "data", text: "of the sender", value: i => series.rtt[i] ? series.rtt[i] / 1e6 : NaN}]);
@@ -682,18 +682,24 @@ function showSimulation() {
   document.querySelector("h1").textContent = "estab sim run";
   $("simulated").textContent = ["seed " + r.seed, rate(r.goodput_bps) + " of goodput", percent(r.utilisation) + " of the link used",
     "queueing " + seconds(r.queue_delay_p50_s) + " (median), " + seconds(r.queue_delay_p99_s) + " (p99)",
-    many(r.dropped_by_queue, "packet") + " dropped by the queue, " + many(r.dropped_by_loss, "packet") + " lost", r.marked ? many(r.marked, "packet") + " marked" : "",
+    many(r.dropped_by_queue, "packet") + " dropped by the queue, " + many(r.dropped_by_loss, "packet") + " lost", ...r.udp.map(d => many(d.sent, "datagram") + ", " + d.arrived + " arrived"), r.marked ? many(r.marked, "packet") + " marked" : "",
     r.l4s_queue_delay_p99_s ? "low-latency queue " + seconds(r.l4s_queue_delay_p99_s) + " (p99)" : "",
     "Jain " + fixed(r.jain, 3)].filter(Boolean).join(" · ");
-  const shownColumns = [["Flow", 1], ["Congestion control", 0], ["Goodput", 1], ["Retransmits", 1], ["Spurious", 1], ["Timeouts", 1], ["RTT median", 1], ["RTT p99", 1]];
+  const shownColumns = [["Flow", 1], ["Congestion control", 0], ["Goodput", 1], ["Retransmits", 1], ["Spurious", 1], ["Timeouts", 1], ["RTT median", 1], ["RTT p99", 1], ["Limited by", 0]];
   $("flows").tHead.rows[0].append(...shownColumns.map(([name, isNumber]) => make("th", {scope: "col", class: isNumber ? "number" : ""}, name)));
   $("flows").tBodies[0].append(...r.flows.map((f, i) => {
     const connection = data.connections.find(c => c.client === simulation.flows[i]);
     const open = make("button", {type: "button", class: "open", "aria-label": "Show flow " + (i + 1)}, String(i + 1));
-    const cells = [open, f.congestion_control, rate(f.goodput_bps), f.retransmits, f.spurious, f.timeouts, seconds(f.rtt_p50_s), seconds(f.rtt_p99_s)];
+    const cells = [open, f.congestion_control, rate(f.goodput_bps), f.retransmits, f.spurious, f.timeouts, seconds(f.rtt_p50_s), seconds(f.rtt_p99_s), limits(f.limited_s)];
     return make("tr", {onclick: () => connection && choose(connection)}, ...cells.map((cell, k) => make("td", {class: shownColumns[k][1] ? "number" : ""}, typeof cell === "number" ? String(cell) : cell)));
   }));
   $("violations").append(...r.violations.map(text => make("li", {}, "Referee: " + text)));
+}
+// The three things that a sender waited for longest.
+function limits(times) {
+  const all = Object.values(times).reduce((sum, t) => sum + t, 0) || 1;
+  return Object.entries(times).sort((a, b) => b[1] - a[1]).slice(0, 3).filter(([, t]) => t / all >= 0.005)
+    .map(([name, t]) => name.replaceAll("_", " ") + " " + fixed(100 * t / all, 0) + " %").join(", ");
 }
 showSimulation();
 showFindings();
