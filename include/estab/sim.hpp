@@ -2,4 +2,6 @@
 // bad networks. Component `sim`; examples/simulated is a test that uses it.
 #pragma once
 
+#include "sim/dumbbell.hpp"
+#include "sim/talk.hpp"
 #include "sim/world.hpp"
