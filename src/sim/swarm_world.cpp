@@ -25,7 +25,10 @@ std::string in_ms(Duration d) { return std::to_string(to_us(d) / 1000) + " ms"; 
 }  // namespace
 
 SwarmWorld::SwarmWorld(std::uint64_t seed, Duration later)
-    : rng_(seed * 2 + 1), later_(seed ^ 0x7413'9768), ledger_(rng_.next()) {
+    : rng_(seed * 2 + 1),
+      later_(seed ^ 0x7413'9768),
+      latest_(seed ^ 0x4821'0768),
+      ledger_(rng_.next()) {
     World::Settings settings;
     settings.seed = rng_.next();
     // Numbers that wrap and clocks that begin anywhere: ISNs depend on time (RFC 9293 3.4.1).
@@ -37,7 +40,9 @@ SwarmWorld::SwarmWorld(std::uint64_t seed, Duration later)
     put_boxes();
     make_servers();
     make_talks();
+    plan_mtu();
     plan_changes();
+    add_datagrams();
 }
 
 // In one world out of three the numbers of the first talk's client wrap on the way: an ISN is the
@@ -389,6 +394,43 @@ void SwarmWorld::plan_changes() {
     }
 }
 
+// In one world out of six a router forwards less for a while; not where a box swallows its ICMP, or
+// changes the numbers that it quotes.
+void SwarmWorld::plan_mtu() {
+    if (latest_.below(6) != 0 || !boxes_.empty()) return;
+    std::vector<Wire*> routed;
+    for (const auto& wire : world_->wires())
+        if (dynamic_cast<Router*>(&wire->from()) != nullptr) routed.push_back(wire.get());
+    if (routed.empty()) return;
+    Wire* wire = routed[latest_.below(routed.size())];
+    const std::uint32_t least = allows_v6_ ? 1280 : 576;
+    if (wire->mtu() <= least) return;
+    const auto mtu = least + static_cast<std::uint32_t>(latest_.below(wire->mtu() - least));
+    const auto span = static_cast<std::uint64_t>(to_ns(calm_at_ - world_->now()));
+    const Instant from =
+        after(world_->now(), Duration(static_cast<std::int64_t>(latest_.below(span))));
+    describe("MTU " + std::to_string(mtu) + " for a while");
+    changes_.push_back({.at = from, .wire = wire, .mtu = mtu});
+    changes_.push_back({.at = calm_at_, .wire = wire, .mtu = wire->mtu()});
+}
+
+// In one world out of six datagrams cross the way of the talks until the faults stop.
+void SwarmWorld::add_datagrams() {
+    const auto& hosts = world_->hosts();
+    if (latest_.below(6) != 0) return;
+    const std::size_t from = latest_.below(hosts.size());
+    const std::size_t to = (from + 1 + latest_.below(hosts.size() - 1)) % hosts.size();
+    const std::uint64_t most = std::min<std::uint64_t>(slowest_bits_, 4'000'000);
+    Datagrams::Plan plan{.rate_bits = most / 8 + latest_.below(most),
+                         .payload = static_cast<std::uint16_t>(
+                             1 + latest_.below(std::min(smallest_mtu_, 1500u) - 28)),
+                         .length = calm_at_ - world_->now(),
+                         .is_random = latest_.below(2) == 0};
+    if (latest_.below(2) == 0) plan.on = plan.off = 300ms;
+    describe("datagrams at " + std::to_string(plan.rate_bits / 1000) + " kbit/s");
+    datagrams_ = std::make_unique<Datagrams>(*hosts[from], *hosts[to], plan, latest_.next());
+}
+
 Instant SwarmWorld::next_change() const {
     return changes_done_ < changes_.size() ? changes_[changes_done_].at : never;
 }
@@ -396,7 +438,8 @@ Instant SwarmWorld::next_change() const {
 void SwarmWorld::change(Instant now) {
     while (next_change() <= now) {
         const Change& c = changes_[changes_done_++];
-        c.wire->change(c.direction);
+        if (c.direction) c.wire->change(*c.direction);
+        if (c.mtu != 0) c.wire->change_mtu(c.mtu);
         if (c.at < calm_at_) continue;
         for (auto& [box, settings] : boxes_) {
             settings.drop_icmp = false;

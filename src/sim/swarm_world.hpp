@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sim/datagrams.hpp"
 #include "sim/talk.hpp"
 
 namespace estab::sim {
@@ -28,7 +30,8 @@ private:
     struct Change {
         Instant at{};
         Wire* wire = nullptr;
-        link::Direction direction{};
+        std::optional<link::Direction> direction{};
+        std::uint32_t mtu = 0;                     // 0: as before
     };
     void make_topology();
     World::LinkSettings random_link();
@@ -41,6 +44,8 @@ private:
     Order random_order();
     Pace random_pace();
     void plan_changes();
+    void plan_mtu();
+    void add_datagrams();
     void add_queue(link::Direction& direction);
     void put_boxes();
     Middlebox::Settings random_box(bool is_even);
@@ -60,6 +65,7 @@ private:
 
     Rng rng_;
     Rng later_;      // of what came later: the seeds known before stay what they were
+    Rng latest_;     // and after that
     Ledger ledger_;
     std::string description_;
     Instant calm_at_{};
@@ -72,6 +78,7 @@ private:
     std::vector<std::pair<Middlebox*, Middlebox::Settings>> boxes_;
     std::vector<std::unique_ptr<Server>> servers_;
     std::vector<std::unique_ptr<Talk>> talks_;
+    std::unique_ptr<Datagrams> datagrams_;
     std::vector<Change> changes_;                  // in order of time
     std::size_t changes_done_ = 0;
 };

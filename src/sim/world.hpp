@@ -277,6 +277,7 @@ private:
     std::vector<std::unique_ptr<Middlebox>> boxes_;
     std::vector<Observer*> observers_;
     Referee referee_;
+    std::vector<device::Frame> arriving_;        // from the wire that acts
     StreamHash hash_;
     std::uint64_t steps_ = 0, packets_ = 0;
     bool has_routes_ = false;
