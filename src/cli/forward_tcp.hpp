@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Forwarded {
     std::uint64_t up = 0, down = 0;  // octets that went through; up: from CMD
     Duration host_is_slow{};         // the host's socket took no more
     tcp::Info info{};                // estab's end, the last time it was looked at
+    std::optional<tcp::Info> near{};  // CMD's end, where that is estab's too
 };
 
 class TcpForwarder {

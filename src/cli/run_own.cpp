@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <numeric>
+
 #include "cli/control.hpp"
 #include "cli/forward_tcp.hpp"
 #include "cli/gate.hpp"
@@ -12,6 +15,7 @@ namespace {
 
 // Beyond CMD's end: what it has written goes its way, as it would behind a program that has ended.
 constexpr Duration patience = 10s;
+constexpr std::size_t near_max = 4096;  // later ones are told without
 
 std::vector<wire::Address> make_far_host(stack::Stack& stack) {
     std::vector<wire::Address> aliases = drivers::PrivateAddresses::standard().gateways;
@@ -45,19 +49,31 @@ int run_with_own_tcp(const OwnRun& options, const Words& command,
     // At the first turn: CMD has started with the limit that it was given.
     reactor.at({}, [] { drivers::raise_descriptor_limit(); });
 
+    std::vector<drivers::ReplacedFile> files;
+    if (options.host_loopback) files.push_back({"/etc/hosts", destinations.hosts()});
     drivers::Fd calls;
     drivers::Child child = drivers::spawn(
         command, {.keep = true,
-                  .files = {{"/etc/hosts", destinations.hosts()}},
+                  .files = std::move(files),
+                  .files_by_user_namespace = true,
                   .leftover = Control::path(),
                   .stopped_calls = &calls});
-    owntcp::Supervisor supervisor(reactor.loop(), network->near(), std::move(calls));
+    // What CMD's ends knew, of those connections that a report can be about.
+    std::map<wire::Endpoint, tcp::Info> near;
+    const auto on_ended = [&near](const wire::FourTuple& tuple, const tcp::Info& info) {
+        const Duration limited = std::accumulate(info.limited.begin(), info.limited.end(), 0ns);
+        if (limited > 100ms && near.size() < near_max) near.insert_or_assign(tuple.local, info);
+    };
+    owntcp::Supervisor supervisor(reactor.loop(), network->near(), std::move(calls), on_ended);
     network->tell(&supervisor);
     const int status = await_command(reactor, std::move(child), patience, [&] {
         return supervisor.is_idle() && network->is_quiet();
     });
     network->tell(nullptr);
-    report(tcp.take_report());
+    std::vector<Forwarded> connections = tcp.take_report();
+    for (Forwarded& c : connections)
+        if (const auto found = near.find(c.from); found != near.end()) c.near = found->second;
+    report(std::move(connections));
     return status;
 }
 

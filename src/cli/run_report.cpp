@@ -66,6 +66,15 @@ std::vector<Share> shares(const Forwarded& c, const LinkRates& link) {
     } else {
         all.push_back({fmt::format("congestion window ({})", losses(c.info.statistics)), window});
     }
+    if (c.near && !fills(c.up, link.up, c)) {
+        const auto& up = c.near->limited;
+        const auto near_spent = [&up](tcp::Limit l) { return up[static_cast<std::size_t>(l)]; };
+        const std::string lost = losses(c.near->statistics);
+        all.push_back({fmt::format("congestion window on the way up ({})", lost),
+                       near_spent(tcp::Limit::cwnd) + near_spent(tcp::Limit::recovery)});
+        all.push_back({fmt::format("retransmission time-outs on the way up ({})", lost),
+                       near_spent(tcp::Limit::timeout)});
+    }
     if (fills(c.up, link.up, c))
         all.push_back(
             {fmt::format("the link was full: {} of {} up", rate_text(rate_of(c.up, c)),

@@ -54,18 +54,40 @@ bool write_new_file(const std::string& path, const std::string& content) {
                        static_cast<ssize_t>(content.size());
 }
 
+enum class Entered { no, yes, half };  // half: without the maps CMD would be nobody
+
+Entered enter_own_user_namespace() {
+    const std::string uid = std::to_string(::geteuid()), gid = std::to_string(::getegid());
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return Entered::no;
+    for (const auto& [file, text] :
+         {std::pair{"/proc/self/setgroups", std::string("deny")},
+          std::pair{"/proc/self/uid_map", uid + " " + uid + " 1"},
+          std::pair{"/proc/self/gid_map", gid + " " + gid + " 1"}})
+        if (const int error = write_file(file, text); error != 0) {
+            errno = error;
+            return Entered::half;
+        }
+    return Entered::yes;
+}
+
 // The copies lie in a file system in memory that is visible for as long as it takes.
-void replace_files(const std::vector<ReplacedFile>& files) {
+// False: we are where CMD cannot run.
+bool replace_files(const std::vector<ReplacedFile>& files, bool by_user_namespace) {
     constexpr const char* place = "/tmp";
-    if (::unshare(CLONE_NEWNS) != 0) return;
-    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return;
-    if (::mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") != 0) return;
+    if (::unshare(CLONE_NEWNS) != 0) {
+        const Entered entered = by_user_namespace ? enter_own_user_namespace() : Entered::no;
+        if (entered != Entered::yes) return entered == Entered::no;
+    }
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return true;
+    if (::mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") != 0)
+        return true;
     for (std::size_t i = 0; i < files.size(); ++i) {
         const std::string copy = std::string(place) + "/" + std::to_string(i);
         if (write_new_file(copy, files[i].content))
             (void)::mount(copy.c_str(), files[i].path.c_str(), nullptr, MS_BIND, nullptr);
     }
     (void)::umount2(place, MNT_DETACH);
+    return true;
 }
 
 // Where the filter's descriptor is to be fetched: it cannot be sent, since sending is stopped too.
@@ -103,7 +125,9 @@ Fd fetch_calls(int place_socket) {
         (options.user_namespace < 0 || ::setns(options.user_namespace, CLONE_NEWUSER) == 0)
         && (options.network_namespace < 0 || ::setns(options.network_namespace, CLONE_NEWNET) == 0);
     if (!entered) give_up(pipe, Stage::namespaces);
-    if (!options.files.empty()) replace_files(options.files);
+    if (!options.files.empty() &&
+        !replace_files(options.files, options.files_by_user_namespace))
+        give_up(pipe, Stage::namespaces);
     if (options.drop_capabilities) drop_capabilities();
     die_with(parent);  // after setns(), which gains capabilities and so clears it
     if (options.keep) fork_below_keeper(parent, options.leftover.c_str());

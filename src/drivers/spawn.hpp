@@ -71,6 +71,8 @@ struct SpawnOptions {
     // Files that CMD sees in the place of existing ones, in a mount namespace of its own. Where
     // that cannot be had, it sees the host's.
     std::vector<ReplacedFile> files;
+    // Where only that allows it, in a user namespace in which CMD is whom it was, and alone.
+    bool files_by_user_namespace = false;
     std::string leftover;  // with `keep`: a file of ours to be removed if we are killed
     bool close_inherited = false;  // all beyond the standard ones: sockets of another network
     // Where to put the descriptor out of which CMD's socket calls come: see system_calls.hpp.

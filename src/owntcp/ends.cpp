@@ -139,10 +139,11 @@ void Supervisor::finish(End& end) {
 void Supervisor::pump_down(End& end) {
     for (std::size_t moved = 0; !end.down_done;) {
         const tcp::Connection* c = connection(end);  // none: in TIME-WAIT, all read
-        const Bytes run = c != nullptr ? stack().peek(end.connection) : Bytes{};
+        const auto there = c != nullptr ? c->peek(0, scratch_) : Result<std::size_t>(0);
+        const Bytes run = Bytes(scratch_).first(there ? *there : 0);
         if (run.empty()) {
             if (c != nullptr && c->has_failed()) return break_end(end);
-            if (c != nullptr && !c->peer_finished()) return;
+            if (!there) return;
             end.down_done = true;
             if (end.up_done) return finish(end);
             ::shutdown(*end.ours, SHUT_WR);
@@ -181,7 +182,13 @@ void Supervisor::poison(const End& end) {
     if (theirs) (void)!::send(*theirs, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+void Supervisor::tell_ended(const End& end) {
+    if (end.phase != End::Phase::connected) return;
+    if (const tcp::Connection* c = connection(end)) on_ended_(c->tuple(), c->info(now()));
+}
+
 void Supervisor::put_over(End& end) {
+    tell_ended(end);
     end.ours.reset();
     end.phase = End::Phase::over;
     end.surplus = {};
@@ -194,6 +201,7 @@ void Supervisor::put_over(End& end) {
 }
 
 void Supervisor::drop(End& end) {
+    tell_ended(end);
     if (end.socket >= 0) (void)sockets_.close(end.socket);
     for (const int socket : end.accepted) (void)sockets_.close(socket);
     ends_.erase(end.inode);

@@ -17,11 +17,13 @@ std::uint64_t at(const std::vector<std::uint64_t>& list, std::uint32_t index) {
 
 }  // namespace
 
-Supervisor::Supervisor(runtime::Loop& loop, stack::Stack& stack, drivers::Fd stopped_calls)
+Supervisor::Supervisor(runtime::Loop& loop, stack::Stack& stack, drivers::Fd stopped_calls,
+                       OnEnded on_ended)
     : loop_(loop),
       world_(stack),
       calls_(std::move(stopped_calls)),
       sockets_(world_, {.first_descriptor = 0}),
+      on_ended_(std::move(on_ended)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       scratch_(scratch_bytes) {
     if (!epoll_) drivers::throw_system("cannot make an epoll descriptor");

@@ -3,6 +3,7 @@
 // inode of their socket, so copies, forks, exec and SCM_RIGHTS need no bookkeeping.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -20,9 +21,13 @@ public:
     // kernel's.
     static constexpr std::size_t over_max = 1024;
 
+    // The last that was known of a connection, when the program lets go of it.
+    using OnEnded = std::function<void(const wire::FourTuple&, const tcp::Info&)>;
+
     // Watches what it needs on `loop` until it is destroyed. Whoever drives `stack` calls on_turn()
     // after each of its turns.
-    Supervisor(runtime::Loop& loop, stack::Stack& stack, drivers::Fd stopped_calls);
+    Supervisor(runtime::Loop& loop, stack::Stack& stack, drivers::Fd stopped_calls,
+               OnEnded on_ended);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -97,6 +102,7 @@ private:
     void break_end(End& end);
     void poison(const End& end);
     void put_over(End& end);
+    void tell_ended(const End& end);
     void drop(End& end);
     void again(End& end);
 
@@ -108,6 +114,7 @@ private:
     World world_;
     drivers::SystemCalls calls_;
     posix::Sockets sockets_;
+    OnEnded on_ended_;
     drivers::Fd epoll_;  // of our ends, edge-triggered
     std::unordered_map<std::uint64_t, std::unique_ptr<End>> ends_;  // by inode
     std::vector<std::uint64_t> by_connection_, by_listener_;        // inodes, by index; 0: none

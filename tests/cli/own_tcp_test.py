@@ -105,6 +105,13 @@ class OwnTcp(unittest.TestCase):
                     self.assertEqual(done.returncode, 0, done.stderr)
                     self.assertEqual(hashlib.sha256(done.stdout).hexdigest(), self.digest)
 
+    def test_the_host_has_a_name(self):
+        for user in users():
+            with server(Files) as port, self.subTest(user=user):
+                done = run("-q", "--host-loopback", user=user,
+                           command=["sh", "-c", f"id -u; curl -sS -o /dev/null http://host.estab:{port}/data"])
+                self.assertEqual((done.returncode, done.stdout.decode()), (0, f"{user}\n"), done.stderr)
+
     def test_ipv6(self):
         with server(Files, socket.AF_INET6) as port:
             done = run("-q", "--host-loopback", command=["curl", "-sS", f"http://[fd77::1]:{port}/data"])
@@ -157,6 +164,16 @@ print(got.decode() == hashlib.sha256(data).hexdigest())
         self.assertRegex(lines[0], rf"IP 10\.77\.0\.100\.\d+ > {HOST}\.{port}: Flags \[S\]")
         analysis = subprocess.run([ESTAB, "analyze", str(capture)], capture_output=True, text=True)
         self.assertRegex(analysis.stdout, "retrans")
+
+    def test_the_reason_for_a_slow_upload_is_what_the_program_s_tcp_knew(self):
+        with server(Sink) as port:
+            done = run("--host-loopback", "--loss", "up:4%", "--delay", "20ms", "--cc", "reno", command=python("""
+import socket, sys
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=30)
+peer.sendall(b"x" * 800_000); peer.shutdown(socket.SHUT_WR); peer.recv(99)
+""", HOST, port))
+            self.assertRegex(done.stderr.decode(),
+                             r"800\.0 kB up: .*congestion window on the way up \(\d+ of \d+ segments sent again")
 
     def test_the_exit_status_is_commands(self):
         self.assertEqual(run("-q", command=["sh", "-c", "exit 7"]).returncode, 7)
