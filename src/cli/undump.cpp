@@ -28,7 +28,7 @@ public:
 
     int run(const Words&) override {
         LineReader lines(file_);
-        if (output_.empty()) output_ = "-";
+        if (output_.empty()) output_.assign(1, '-');
         if (output_ == "-" && ::isatty(STDOUT_FILENO) != 0) {
             throw UsageError("where to? -o trace.pcapng");
         }

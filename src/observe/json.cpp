@@ -1,10 +1,7 @@
 #include "observe/json.hpp"
 
 namespace estab::observe {
-namespace {
-
-// The length of the UTF-8 sequence at the front (RFC 3629 4), or 0 where there is none.
-std::size_t sequence(std::string_view text) {
+std::size_t utf8_length(std::string_view text) {
     const auto octet = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
     const auto follows = [&](std::size_t i, std::uint8_t low, std::uint8_t high) {
         return i < text.size() && octet(i) >= low && octet(i) <= high;
@@ -25,6 +22,8 @@ std::size_t sequence(std::string_view text) {
     return 0;
 }
 
+namespace {
+
 void add_control(TextBuffer& out, char c) {  // RFC 8259 7
     switch (c) {
         case '\n': return out.add("\\n");
@@ -42,7 +41,7 @@ void add_json_string(TextBuffer& out, std::string_view text) {
     out.add('"');
     while (!text.empty()) {
         const char c = text[0];
-        const std::size_t length = sequence(text);
+        const std::size_t length = utf8_length(text);
         if (length == 0) {
             out.add("\\ufffd");
         } else if (c == '"' || c == '\\') {

@@ -4,28 +4,18 @@
 
 #include "analysis/summary.hpp"
 #include "story/flow.hpp"
+#include "story/words.hpp"
 
 namespace estab::story {
 namespace {
 
 std::string escaped(std::string_view text, Form form) {
+    if (form == Form::html) return markup_text(text);
     std::string out;
-    for (const char c : text) {
-        const auto u = static_cast<unsigned char>(c);
-        if (u < 0x20 || u == 0x7f) {
-            out += '?';
-        } else if (form == Form::html && c == '<') {
-            out += "&lt;";
-        } else if (form == Form::html && c == '>') {
-            out += "&gt;";
-        } else if (form == Form::html && c == '&') {
-            out += "&amp;";
-        } else if (form == Form::markdown && std::string_view("*_`[]<>#|\\").find(c) < 10) {
-            out += '\\';
-            out += c;
-        } else {
-            out += c;
-        }
+    for (const char c : plain_text(text)) {
+        constexpr std::string_view signs = "*_`[]<>#|\\";
+        if (form == Form::markdown && signs.find(c) != signs.npos) out += '\\';
+        out += c;
     }
     return out;
 }
@@ -48,14 +38,6 @@ std::string wrapped(const std::string& text, std::size_t indent, std::size_t col
     }
     flush();
     return out;
-}
-
-std::string seconds(std::int64_t ns) {
-    const bool negative = ns < 0;
-    const std::int64_t us = std::abs(ns) / 1000;
-    std::string fraction = std::to_string(us % 1'000'000);
-    return (negative ? "-" : "") + std::to_string(us / 1'000'000) + "." +
-           std::string(6 - fraction.size(), '0') + fraction;
 }
 
 std::string change(const char* name, std::int64_t before, std::int64_t after) {
@@ -151,7 +133,7 @@ std::string explain_segment(Form form, const Chapter& chapter, std::size_t colum
     const std::string wire = from + (form == Form::html ? " → " : " -> ") + to + "  " +
                              segment_text(row);
     const std::string place = "frame " + std::to_string(v.segment->frame) + ", " +
-                              seconds(to_ns(v.segment->time - chapter.origin)) + " s";
+                              seconds_text(to_ns(v.segment->time - chapter.origin)) + " s";
     const std::string blocks[2] = {
         from + ", as it sends: " + block(chapter.step.before[me], chapter.step.after[me]),
         to + ", when it arrives: " + block(chapter.step.before[peer], chapter.step.after[peer])};

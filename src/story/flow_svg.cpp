@@ -1,33 +1,17 @@
 // The flow graph as a drawing: light, dark and on paper.
+#include <algorithm>
 #include <string>
 
 #include "analysis/summary.hpp"
 #include "story/flow.hpp"
+#include "story/words.hpp"
 
 namespace estab::story {
 namespace {
 
 constexpr int left = 190, right = 810;  // the two lifelines
 constexpr int row_height = 34, slant = 10;
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        const auto u = static_cast<unsigned char>(c);
-        if (c == '<') {
-            out += "&lt;";
-        } else if (c == '>') {
-            out += "&gt;";
-        } else if (c == '&') {
-            out += "&amp;";
-        } else if (c == '"') {
-            out += "&quot;";
-        } else {
-            out += u < 0x20 && c != '\n' ? '?' : c;
-        }
-    }
-    return out;
-}
+constexpr std::size_t text_most = 88;  // characters between them
 
 struct Place {
     int x, y;
@@ -35,7 +19,7 @@ struct Place {
 
 std::string text_at(Place at, const char* kind, const char* anchor, const std::string& text) {
     return "<text x=\"" + std::to_string(at.x) + "\" y=\"" + std::to_string(at.y) +
-           "\" class=\"" + kind + "\" text-anchor=\"" + anchor + "\">" + escaped(text) +
+           "\" class=\"" + kind + "\" text-anchor=\"" + anchor + "\">" + markup_text(text) +
            "</text>\n";
 }
 
@@ -43,17 +27,6 @@ std::string line_between(Place from, Place to, const char* kind) {
     return "<line x1=\"" + std::to_string(from.x) + "\" y1=\"" + std::to_string(from.y) +
            "\" x2=\"" + std::to_string(to.x) + "\" y2=\"" + std::to_string(to.y) + "\" class=\"" +
            kind + "\"/>\n";
-}
-
-std::string seconds(std::int64_t ns) {
-    std::string fraction = std::to_string(ns / 1000 % 1'000'000);
-    return std::to_string(ns / 1'000'000'000) + "." + std::string(6 - fraction.size(), '0') +
-           fraction + " s";
-}
-
-std::string shortened(const std::string& text) {
-    constexpr std::size_t most = 88;
-    return text.size() <= most ? text : text.substr(0, most - 1) + "…";
 }
 
 const char* kind_of(Mood mood) {
@@ -80,14 +53,14 @@ std::string segment(const Row& row, int y, const std::array<tcp::State, 2>& befo
     const std::string frame = std::to_string(row.frame);
     std::string out = "<g class=\"row\" data-frame=\"" + frame + "\"" +
                       (row.told.empty() ? "" : " tabindex=\"0\"") + "><title>frame " + frame +
-                      ": " + escaped(row.told.empty() ? segment_text(row) : row.told) +
+                      ": " + markup_text(row.told.empty() ? segment_text(row) : row.told) +
                       "</title>\n";
     out += line_between(from, to, (std::string("arrow ") + kind).c_str());
     out += head(to, to_right, kind);
     std::string text = segment_text(row);
     const std::string note = note_text(row);
     if (!note.empty()) text += "  [" + note + "]";
-    out += text_at({(left + right) / 2, y - 4}, kind, "middle", shortened(text));
+    out += text_at({(left + right) / 2, y - 4}, kind, "middle", shortened(text, text_most));
     const auto state = [&](std::size_t side, int state_y) {
         const bool changed = row.states[side] != before[side];
         const char* look = changed ? "state changed" : "state";
@@ -96,7 +69,7 @@ std::string segment(const Row& row, int y, const std::array<tcp::State, 2>& befo
     };
     state(0, to_right ? y + 4 : y + slant + 4);
     state(1, to_right ? y + slant + 4 : y + 4);
-    out += text_at({12, y + 4}, "time", "start", seconds(row.time_ns));
+    out += text_at({12, y + 4}, "time", "start", seconds_text(row.time_ns) + " s");
     return out + "</g>\n";
 }
 
@@ -151,8 +124,14 @@ std::string flow_svg(const analysis::Connection& c, const FlowGraph& graph, int&
             states = row.states;
             at += row_height;
             for (const std::string& remark : row.remarks) {
-                body += text_at({left + 14, at - 6}, "soft", "start", shortened(remark));
-                at += 18;
+                for (std::size_t begin = 0; begin <= remark.size();) {
+                    const std::size_t end = std::min(remark.find('\n', begin), remark.size());
+                    const std::string line = remark.substr(begin, end - begin);
+                    body += text_at({left + 14, at - 6}, "soft", "start",
+                                    shortened(line, text_most));
+                    at += 18;
+                    begin = end + 1;
+                }
             }
             continue;
         }
@@ -162,7 +141,7 @@ std::string flow_svg(const analysis::Connection& c, const FlowGraph& graph, int&
                                   std::to_string(right - left + 12) + "\" height=\"22\" class=\"";
         body += frame + (pause ? "gap" : "fold") + "\"/>\n";
         body += text_at({(left + right) / 2, at + 9}, "soft", "middle",
-                        shortened(folded_text(row, {"→", "←"})));
+                        shortened(folded_text(row, {"→", "←"}), text_most));
         at += row_height;
     }
     y = at + 20;

@@ -3,6 +3,7 @@
 
 #include "analysis/summary.hpp"
 #include "story/flow.hpp"
+#include "story/words.hpp"
 
 namespace estab::story {
 namespace {
@@ -16,32 +17,10 @@ struct Signs {
 constexpr Signs fine = {"─", "▶", "◀", "⋮", "┊", "…", {"→", "←"}};
 constexpr Signs plain = {"-", ">", "<", ":", "|", "~", {"->", "<-"}};
 
-std::size_t columns_of(std::string_view text) {  // of UTF-8 whose characters are one column wide
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-std::string cut(const std::string& text, std::size_t columns, const Signs& signs) {
-    if (columns_of(text) <= columns) return text;
-    std::string out;
-    std::size_t used = 0;
-    for (const char c : text) {
-        if ((c & 0xc0) != 0x80 && ++used >= columns) break;
-        out += c;
-    }
-    return out + signs.ellipsis;
-}
-
 std::string padded(std::string text, std::size_t columns, bool right = false) {
     const std::size_t have = columns_of(text);
     const std::string spaces(have < columns ? columns - have : 0, ' ');
     return right ? spaces + text : text + spaces;
-}
-
-std::string seconds(std::int64_t ns) {
-    const std::int64_t us = ns / 1000;
-    std::string fraction = std::to_string(us % 1'000'000);
-    return std::to_string(us / 1'000'000) + "." + std::string(6 - fraction.size(), '0') + fraction;
 }
 
 std::string times(const char* sign, std::size_t count) {
@@ -88,21 +67,22 @@ public:
         const std::size_t room = arrow_ - 6;
         const bool fits = columns_of(text) + columns_of(note) + 3 <= room;
         if (!note.empty() && fits) text += " [" + note + "]";
-        line(seconds(row.time_ns), tcp::to_string(row.states[0]),
-             painted(arrow(cut(text, room, signs_), row.side == 0), colour),
+        line(seconds_text(row.time_ns), tcp::to_string(row.states[0]),
+             painted(arrow(shortened(text, room, signs_.ellipsis), row.side == 0), colour),
              tcp::to_string(row.states[1]));
         const std::string indent(time_columns + state_columns + 3, ' ');
         if (!note.empty() && !fits) {
-            out += indent + painted("  " + cut(note, room + 2, signs_), colour) + "\n";
+            const std::string shown = shortened(note, room + 2, signs_.ellipsis);
+            out += indent + painted("  " + shown, colour) + "\n";
         }
         for (const std::string& remark : row.remarks) {
             std::size_t begin = 0;
             while (begin <= remark.size()) {
                 const std::size_t end = std::min(remark.find('\n', begin), remark.size());
-                std::string shown = remark.substr(begin, end - begin);
-                std::ranges::replace_if(
-                    shown, [](char ch) { return static_cast<unsigned char>(ch) < 0x20; }, '?');
-                out += indent + painted("  " + cut(shown, room + 2, signs_), "\033[36m") + "\n";
+                const std::string shown = shortened(
+                    plain_text(std::string_view(remark).substr(begin, end - begin)), room + 2,
+                    signs_.ellipsis);
+                out += indent + painted("  " + shown, "\033[36m") + "\n";
                 begin = end + 1;
             }
         }
@@ -111,7 +91,8 @@ public:
 private:
     void folded(const Row& row) {
         const bool pause = row.kind == Row::Kind::pause;
-        const std::string text = cut(folded_text(row, signs_.arrows), arrow_ - 4, signs_);
+        const std::string text =
+            shortened(folded_text(row, signs_.arrows), arrow_ - 4, signs_.ellipsis);
         const char* sign = pause ? signs_.bar : signs_.dots;
         const std::size_t left = (arrow_ - 2 - columns_of(text)) / 2;
         std::string middle = std::string(sign) + std::string(left, ' ') + text;
