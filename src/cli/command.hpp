@@ -65,6 +65,7 @@ std::unique_ptr<Command> make_run();
 std::unique_ptr<Command> make_serve();
 std::unique_ptr<Command> make_sim();
 std::unique_ptr<Command> make_ss();
+std::unique_ptr<Command> make_top();
 std::unique_ptr<Command> make_undump();
 
 }  // namespace estab::cli

@@ -58,6 +58,14 @@ constexpr CommandEntry entries[] = {
                  "estab ss -ino 4711",
      .takes_command = false,
      .make = make_ss},
+    {.name = "top",
+     .summary = "watch the connections of running estab commands",
+     .arguments = "[OPTIONS] [PID]",
+     .examples = "estab top\n"
+                 "estab top --sort rtt --filter 10.77.0.100\n"
+                 "estab top --once --json | jq '.connections[].limit'",
+     .takes_command = false,
+     .make = make_top},
     {.name = "dump",
      .summary = "print a capture file, as tcpdump does",
      .arguments = "[OPTIONS] FILE [EXPRESSION…]",
