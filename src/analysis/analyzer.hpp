@@ -26,6 +26,8 @@ struct Verdict {
     std::uint64_t earlier_frame = 0;  // where the same octets were seen; 0: nowhere
     std::int64_t rtt_ns = 0;        // a sample that this acknowledgment gives; 0: none
     std::uint32_t duplicate = 0;    // which duplicate ACK in a row it is
+    // Its sender made it after all that was seen of it before: by its IP ID, or its timestamp.
+    bool surely_later = false;
 };
 
 class Analyzer {

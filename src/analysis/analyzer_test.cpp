@@ -25,6 +25,7 @@ struct Line {
     std::uint16_t window = 0xffff;
     std::vector<SackBlock> sack{};
     std::uint32_t id = 0;  // 0: the next of its side
+    std::uint16_t mss = 0;  // 0: without the option
 };
 
 // Feeds IPv4 packets made of lines; numbers are relative to 1000 (client) and 5000 (server).
@@ -50,11 +51,15 @@ public:
         be16(client ? 80U : 40'000U);
         be32(line.seq + (client ? 1000U : 5000U));
         be32(line.ack + (client ? 5000U : 1000U));
-        const std::size_t options = line.sack.empty() ? 0 : 4 + line.sack.size() * 8;
+        const std::size_t options =
+            line.mss != 0 ? 4 : line.sack.empty() ? 0 : 4 + line.sack.size() * 8;
         be16(static_cast<std::uint32_t>((5 + options / 4) << 12 | line.flags));
         be16(line.window);
         be32(0);
-        if (options != 0) {
+        if (line.mss != 0) {
+            be16(0x0204);
+            be16(line.mss);
+        } else if (options != 0) {
             be16(0x0101);
             be16(static_cast<std::uint32_t>(5U << 8 | (2 + line.sack.size() * 8)));
             for (const SackBlock& block : line.sack) {
@@ -330,6 +335,33 @@ TEST(Analyzer, ThereIsALimitToLiveConnections) {
     EXPECT_EQ(analyzer.forgotten(), 90U);
     analyzer.finish();
     EXPECT_EQ(ended, 100U);
+}
+
+// A card cuts what is larger than the peer's MSS, and merges what came: both stand for many.
+TEST(Analyzer, AFrameLargerThanTheMssCountsAsManySegments) {
+    Talk talk;
+    talk.say({.at_ms = 0, .from = 'c', .flags = flag::syn, .seq = 0, .ack = 0, .mss = 1000});
+    talk.say({.at_ms = 0, .from = 's', .flags = flag::syn | flag::ack, .seq = 0, .ack = 1, .mss = 1200});
+    talk.say({20, 'c', flag::ack, 1, 1});
+    talk.say({20, 's', flag::ack, 1, 1, 10'000});
+    talk.say({20, 's', flag::ack, 10'001, 1, 1'000});
+    talk.say({20, 's', flag::ack, 11'001, 1, 1'001});
+    talk.say({700, 's', flag::ack, 1, 1, 2'500});  // sent again: three of them
+    talk.say({20, 'c', flag::ack, 1, 12'002, 900});
+    const Summary s = talk.end();
+    EXPECT_EQ(s.sides[1].segments, 1 + 10 + 1 + 2 + 3);  // the SYN-ACK is one
+    EXPECT_EQ(s.sides[1].retransmitted, 3);
+    EXPECT_EQ(s.sides[1].retransmitted_bytes, 2'500);
+    EXPECT_EQ(s.sides[1].packets, 5);
+    EXPECT_EQ(s.sides[0].segments, 2);
+}
+
+// What the SYN would have said is not known: a frame is one segment then.
+TEST(Analyzer, WithoutTheSynALargeFrameIsOneSegment) {
+    Talk talk;
+    talk.say({0, 's', flag::ack, 1, 1, 10'000});
+    talk.say({20, 'c', flag::ack, 1, 10'001});
+    EXPECT_EQ(talk.end().sides[0].segments + talk.end().sides[1].segments, 1);
 }
 
 TEST(RttHistogram, QuantilesAreWithinASixteenth) {

@@ -107,7 +107,26 @@ void Judge::learn() {
         to_.known = true;
         to_.high = to_.una = 1;
     }
+    v_.surely_later = is_later();
     if (!is_copy_) count_id(from_, s_.ip_id);
+}
+
+bool Judge::is_later() const {
+    if (!from_.spoke || is_copy_) return false;
+    const bool by_id = from_.ids_usable && s_.ip_id != 0 && from_.last_id != 0;
+    if (by_id) return static_cast<std::int16_t>(s_.ip_id - from_.last_id) > 0;
+    return s_.has_timestamps && from_.last_tsval != 0 &&
+           static_cast<std::int32_t>(s_.tsval - from_.last_tsval) > 0;
+}
+
+// What a frame that is larger than one segment was cut into by the card, or merged from. Its size
+// cannot tell where the SYN that says so is missing.
+std::uint32_t Judge::wire_segments(std::int64_t octets) const {
+    const std::uint32_t options = s_.has_timestamps ? 12 : 0;
+    if (to_.mss <= options || s_.text_bytes <= to_.mss || octets <= 0) return 1;
+    std::uint32_t most = to_.mss - options;
+    if (from_.mss > options) most = std::min<std::uint32_t>(most, from_.mss - options);
+    return static_cast<std::uint32_t>((octets + most - 1) / most);
 }
 
 void Judge::judge_control() {
@@ -167,7 +186,8 @@ void Judge::remember() {
     from_.last_ack_wire = s_.ack;
     from_.last_flags = s_.flags;
     from_.last_text = s_.text_bytes;
-    from_.last_tsval = s_.tsval;
+    if (static_cast<std::int32_t>(s_.tsval - from_.last_tsval) > 0 || from_.last_tsval == 0)
+        from_.last_tsval = s_.tsval;
     from_.last_ns = now_;
     if (s_.text_bytes > 0) {
         from_.last_text_ns = now_;

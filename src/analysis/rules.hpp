@@ -26,6 +26,8 @@ private:
     void judge_control();     // RST, SYN, FIN, ECN
     void judge_reset();
     void remember();          // what the next packet is compared with
+    bool is_later() const;
+    std::uint32_t wire_segments(std::int64_t octets) const;  // of so much of its text
     // rules_sequence.cpp: what the segment brings
     void judge_sequence();
     bool repeats_last_packet() const;

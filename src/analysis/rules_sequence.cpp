@@ -40,7 +40,7 @@ void Judge::judge_sequence() {
         if (begin > from_.high) note_gap(begin);  // an ACK bears the next number to be sent
         return;
     }
-    ++from_.segments;
+    from_.segments += wire_segments(s_.text_bytes);
     if (begin >= from_.high) {
         judge_new(begin, end);
     } else {
@@ -233,8 +233,11 @@ Cause Judge::cause_of(std::int64_t begin, std::int64_t end, const Sent* copy) co
 
 void Judge::note_retransmission(std::int64_t begin, std::int64_t end, const Sent* copy) {
     v_.labels.add(Label::retransmission);
-    ++from_.retransmitted;
-    from_.retransmitted_bytes += s_.text_bytes;
+    // More may stand behind what was sent before.
+    const std::int64_t again = std::min(end, from_.high) - begin;
+    from_.retransmitted += wire_segments(again);
+    from_.retransmitted_bytes += static_cast<std::uint64_t>(
+        std::clamp<std::int64_t>(again, 0, s_.text_bytes));
     // Close to the receiver, what was seen here has arrived there.
     const bool near_receiver =
         from_.rtt_min_ns > 0 && to_.rtt_min_ns > 0 && from_.rtt_min_ns <= to_.rtt_min_ns / 8;
