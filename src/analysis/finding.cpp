@@ -27,6 +27,7 @@ const char* to_string(Finding finding) {
         case Finding::beyond_window: return "beyond-window";
         case Finding::half_open: return "half-open";
         case Finding::unexplained: return "unexplained-retransmission";
+        case Finding::breach: return "protocol-violation";
     }
     return "?";
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace estab::analysis {
@@ -31,8 +32,9 @@ enum class Finding : std::uint8_t {
     beyond_window,
     half_open,
     unexplained,
+    breach,  // of a rule: whoever looks at the rules says which
 };
-inline constexpr std::size_t finding_count = static_cast<std::size_t>(Finding::unexplained) + 1;
+inline constexpr std::size_t finding_count = static_cast<std::size_t>(Finding::breach) + 1;
 const char* to_string(Finding finding);
 
 struct Note {
@@ -43,6 +45,8 @@ struct Note {
     std::int64_t cost_ns = 0;
     std::uint64_t bytes = 0;
     std::array<std::uint64_t, frames_max> frames{};  // the first ones; 0: none
+    const char* clause = "";  // of a breach: "RFC 9293 3.8.6"
+    std::string said{};       // … and what was done, the first time
 };
 
 class Notes {

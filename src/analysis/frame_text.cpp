@@ -91,7 +91,7 @@ void add_frame_line(observe::TextBuffer& out, const Verdict& v, Instant origin) 
     out.add('\n');
 }
 
-void add_frame_json(observe::TextBuffer& out, const Verdict& v, Instant origin) {
+void add_frame_json(observe::TextBuffer& out, const Verdict& v, Instant origin, bool nulls) {
     const Segment& s = *v.segment;
     const auto number = [&out](const char* name, std::int64_t value) {
         out.add(name);
@@ -123,10 +123,14 @@ void add_frame_json(observe::TextBuffer& out, const Verdict& v, Instant origin) 
     out.add(']');
     if (v.earlier_frame != 0) {
         number(",\"earlier_frame\":", static_cast<std::int64_t>(v.earlier_frame));
+    } else if (nulls) {
+        out.add(",\"earlier_frame\":null");
     }
     if (v.rtt_ns != 0) {
         out.add(",\"rtt_s\":");
         observe::add_seconds(out, v.rtt_ns);
+    } else if (nulls) {
+        out.add(",\"rtt_s\":null");
     }
     out.add("}\n");
 }

@@ -12,7 +12,9 @@ void add_frame_header(observe::TextBuffer& out);
 // (comma-separated, "-" for none), the frame that had the octets before, RTT in milliseconds.
 // With its line end.
 void add_frame_line(observe::TextBuffer& out, const Verdict& verdict, Instant origin);
-void add_frame_json(observe::TextBuffer& out, const Verdict& verdict, Instant origin);
+// An object; `nulls`: with each name in each line.
+void add_frame_json(observe::TextBuffer& out, const Verdict& verdict, Instant origin,
+                    bool nulls = false);
 
 void add_flags(observe::TextBuffer& out, std::uint16_t flags);
 void add_labels(observe::TextBuffer& out, Labels labels, char separator);

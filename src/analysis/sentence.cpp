@@ -139,6 +139,10 @@ std::string of_ends(const Note& note) {
         return "the " + from + " closed with unread data, or before its peer was done: RST";
     }
     if (what == Finding::reset_abort) return "the " + from + " aborted the connection: RST";
+    if (what == Finding::breach) {
+        return "the " + from + " " + note.said + (note.count > 1 ? ", and so on, " : "") +
+               (note.count > 1 ? times(note.count) : "") + ": against " + note.clause;
+    }
     return "the " + from + " sent beyond the window " + times(note.count) +
            ", against RFC 9293 3.8.6";
 }
@@ -194,6 +198,7 @@ std::string sentence(const Summary& s, const Note& note) {
         case Finding::keepalive_unanswered:
         case Finding::reset_unread:
         case Finding::reset_abort:
+        case Finding::breach:
         case Finding::beyond_window: return of_ends(note);
     }
     return {};

@@ -42,7 +42,7 @@ SideSummary summarize(const Side& side) {
 
 }  // namespace
 
-Summary summarize(const Connection& c) {
+Summary summarize(const Connection& c, std::span<const Note> more) {
     Summary out;
     out.number = c.number;
     for (std::size_t i = 0; i < 2; ++i) {
@@ -58,6 +58,7 @@ Summary summarize(const Connection& c) {
     out.last_frame = c.last_frame;
     out.time_ns = c.time_ns;
     out.notes = c.notes.all();
+    out.notes.insert(out.notes.end(), more.begin(), more.end());
     std::ranges::sort(out.notes, {}, [](const Note& note) {
         return std::tuple(-note.cost_ns, note.finding, note.side);
     });
@@ -110,9 +111,10 @@ const char* to_string(Time time) {
     return "?";
 }
 
-void Overview::add(const Connection& connection) {
+void Overview::add(const Connection& connection, std::span<const Note> more) {
     ++connections_;
-    for (const Note& note : connection.notes.all()) {
+    kept_.push_back(summarize(connection, more));
+    for (const Note& note : kept_.back().notes) {
         Total& total = totals_[static_cast<std::size_t>(note.finding)];
         ++total.connections;
         total.count += note.count;
@@ -126,7 +128,6 @@ void Overview::add(const Connection& connection) {
             flood.sources.insert(connection.ends[0].host);
         }
     }
-    kept_.push_back(summarize(connection));
     if (kept_.size() > kept_max_ + kept_max_ / 4) shrink();
 }
 

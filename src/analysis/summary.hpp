@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,8 @@ struct Summary {
     double share(Time time) const;
 };
 
-Summary summarize(const Connection& connection);
+// `more`: what others found out about it.
+Summary summarize(const Connection& connection, std::span<const Note> more = {});
 const char* to_string(Time time);
 
 // The cost in a sentence: "lost SYN", with times, frames and what to do.
@@ -61,7 +63,7 @@ std::string rate_text(double bits_per_second);
 class Overview {
 public:
     explicit Overview(std::size_t kept_max = 100'000) : kept_max_(kept_max) {}
-    void add(const Connection& connection);
+    void add(const Connection& connection, std::span<const Note> more = {});
 
     struct Total {
         std::uint64_t connections = 0, count = 0;

@@ -52,6 +52,9 @@ struct Remarks {
 };
 
 // What it takes of the sequence space: one for a SYN, a FIN or both.
+inline bool below(std::uint32_t a, std::uint32_t b) {
+    return static_cast<std::int32_t>(a - b) < 0;
+}
 inline std::uint32_t numbers(const Segment& s) {
     return s.text_bytes + (s.has(flag::syn | flag::fin) ? 1U : 0U);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/frame_text.hpp"
 #include "wire/address.hpp"
 #include "wire/checksum.hpp"
 
@@ -153,8 +154,6 @@ void checksum_status(Out& out, const View& v) {
 
 // --- options
 
-bool below(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
-
 // RFC 2883 4: below what is acknowledged, or within the second block.
 bool has_dsack(const Segment& s) {
     if (s.sack_count == 0) return false;
@@ -214,6 +213,26 @@ void initial_rtt(Out& out, const View& v) {
     if (v.segment != nullptr && v.remarks->initial_rtt_ns) {
         add_nanoseconds(out, *v.remarks->initial_rtt_ns);
     }
+}
+
+// --- our own view
+
+void own_labels(Out& out, const View& v) {
+    if (v.verdict != nullptr) add_labels(out, v.verdict->labels, ',');
+}
+void own_from(Out& out, const View& v) {
+    if (v.verdict != nullptr) out.add(v.verdict->side == 0 ? "client" : "server");
+}
+void own_in_flight(Out& out, const View& v) {
+    if (v.verdict != nullptr) out.signed_decimal(v.verdict->in_flight);
+}
+void own_earlier_frame(Out& out, const View& v) {
+    if (v.verdict != nullptr && v.verdict->earlier_frame != 0) {
+        out.decimal(v.verdict->earlier_frame);
+    }
+}
+void own_rtt(Out& out, const View& v) {
+    if (v.verdict != nullptr && v.verdict->rtt_ns != 0) add_nanoseconds(out, v.verdict->rtt_ns);
 }
 
 constexpr Field all[] = {
@@ -279,6 +298,11 @@ constexpr Field all[] = {
     {"tcp.analysis.tfo_syn", marked<Mark::tfo_syn>},
     {"tcp.analysis.tfo_ack", marked<Mark::tfo_ack>},
     {"tcp.analysis.tfo_ignored", marked<Mark::tfo_ignored>},
+    {"estab.labels", own_labels, false, true},
+    {"estab.from", own_from, false, true},
+    {"estab.in_flight", own_in_flight, true, true},
+    {"estab.earlier_frame", own_earlier_frame, true, true},
+    {"estab.rtt", own_rtt, true, true},
 };
 
 }  // namespace
@@ -306,7 +330,7 @@ void add_line(Out& out, std::span<const Field* const> chosen, const View& view) 
     out.add('\n');
 }
 
-void add_json(Out& out, std::span<const Field* const> chosen, const View& view) {
+void add_json(Out& out, std::span<const Field* const> chosen, const View& view, Absent absent) {
     char before = '{';
     for (const Field* field : chosen) {
         const std::size_t start = out.size();
@@ -316,12 +340,17 @@ void add_json(Out& out, std::span<const Field* const> chosen, const View& view) 
         out.add(field->is_number ? "\":" : "\":\"");
         const std::size_t value = out.size();
         field->write(out, view);
-        if (out.size() == value) {
+        if (out.size() == value && absent == Absent::left_out) {
             out.truncate(start);
             continue;
         }
-        if (!field->is_number) out.add('"');
         before = ',';
+        if (out.size() == value) {
+            out.truncate(value - (field->is_number ? 0 : 1));
+            out.add("null");
+            continue;
+        }
+        if (!field->is_number) out.add('"');
     }
     out.add(before == '{' ? "{}\n" : "}\n");
 }

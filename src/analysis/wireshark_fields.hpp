@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/analyzer.hpp"
 #include "analysis/wireshark.hpp"
 #include "observe/capture_reader.hpp"
 #include "observe/text.hpp"
@@ -16,6 +17,7 @@ struct FrameView {
     const observe::NetworkPacket* packet = nullptr;  // nullptr: no network layer
     const Segment* segment = nullptr;                // nullptr: no TCP
     const Remarks* remarks = nullptr;                // with the segment
+    const Verdict* verdict = nullptr;                // with the segment, where it was asked for
     Instant origin{};                                // of the first frame
 };
 
@@ -25,6 +27,7 @@ struct Field {
     std::string_view name;
     Writer write;
     bool is_number = false;  // in JSON without quotes
+    bool is_own = false;     // needs a verdict: by our rules, not by Wireshark's
 };
 
 // All of them, in the order in which they are printed when none is chosen.
@@ -35,8 +38,9 @@ const Field* find_field(std::string_view name);
 void add_names(observe::TextBuffer& out, std::span<const Field* const> chosen);
 void add_line(observe::TextBuffer& out, std::span<const Field* const> chosen,
               const FrameView& view);
-// The same as an object on a line; what does not apply is left out.
-void add_json(observe::TextBuffer& out, std::span<const Field* const> chosen,
-              const FrameView& view);
+// The same as an object on a line; what does not apply is left out, or null.
+enum class Absent : std::uint8_t { left_out, null };
+void add_json(observe::TextBuffer& out, std::span<const Field* const> chosen, const FrameView& view,
+              Absent absent = Absent::left_out);
 
 }  // namespace estab::analysis::wireshark

@@ -5,8 +5,6 @@ namespace {
 
 constexpr std::int64_t ms = 1'000'000;
 
-bool below(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
-
 }  // namespace
 
 void Rules::apply() {

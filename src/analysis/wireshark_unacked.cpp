@@ -3,12 +3,6 @@
 #include "analysis/wireshark.hpp"
 
 namespace estab::analysis::wireshark {
-namespace {
-
-bool below(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
-
-}  // namespace
-
 void UnackedList::add(const Unacked& entry) {
     if (entries_.size() - first_ >= entries_max) return;
     if (empty()) {

@@ -7,6 +7,7 @@
 #include "analysis/frame_text.hpp"
 #include "analysis/wireshark_fields.hpp"
 #include "cli/analyze_report.hpp"
+#include "cli/breaches.hpp"
 #include "cli/capture_file.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
@@ -45,10 +46,14 @@ public:
                        " prints it"},
                       labels_);
         options.list({"-e", "FIELD",
-                      "with --labels wireshark: this field (repeatable; default: all)"},
+                      "a line for each frame with this field, by tshark's name or one of"
+                      " estab.labels, estab.from, estab.in_flight, estab.earlier_frame, estab.rtt"
+                      " (repeatable)"},
                      chosen_);
-        options.flag({"--no-header", "", "with --labels wireshark: without the line of names"},
-                     headless_);
+        options.flag({"--no-header", "", "with fields: without the line of names"}, headless_);
+        options.flag({"--nulls", "", "with --json and --frames or fields: null for what does not"
+                                     " apply, so that each line has all columns"},
+                     nulls_);
         options.group("Two captures of the same traffic");
         options.value({"--client", "FILE", "captured at the one end"}, client_);
         options.value({"--server", "FILE", "captured at the other: what became of each packet"},
@@ -59,11 +64,15 @@ public:
         if (!labels_.empty() && labels_ != "wireshark" && labels_ != "estab") {
             throw UsageError("--labels " + labels_ + ": choose estab or wireshark");
         }
-        if (labels_ != "wireshark" && (!chosen_.empty() || headless_)) {
-            throw UsageError("-e and --no-header belong to --labels wireshark");
+        const bool fields = labels_ == "wireshark" || !chosen_.empty();
+        if (headless_ && (!fields || json_)) {
+            throw UsageError("--no-header belongs to -e or --labels wireshark, without --json");
         }
-        if (labels_ == "wireshark" && !client_.empty()) {
-            throw UsageError("--labels wireshark looks at one capture, not at two");
+        if (nulls_ && (!json_ || (!fields && !frames_))) {
+            throw UsageError("--nulls belongs to --json with --frames, -e or --labels wireshark");
+        }
+        if (fields && !client_.empty()) {
+            throw UsageError("-e and --labels wireshark look at one capture, not at two");
         }
         if (client_.empty() != server_.empty()) {
             throw UsageError("--client and --server belong together");
@@ -74,7 +83,7 @@ public:
             return both_ends();
         }
         if (file_.empty()) throw UsageError("FILE is missing");
-        if (labels_ == "wireshark") return wireshark_fields();
+        if (fields) return wireshark_fields();
         return one_file();
     }
 
@@ -84,8 +93,11 @@ private:
         observe::TextBuffer out(output_bytes * 2);
         capture.on_pause([&out] { flush(out); });
         analysis::Overview overview;
+        Breaches breaches;
         analysis::Analyzer analyzer({}, [&](const analysis::Connection& c) {
-            if (!frames_) overview.add(c);
+            if (frames_) return;
+            overview.add(c, breaches.of(c));
+            breaches.ended(c);
         });
         if (frames_ && !json_) analysis::add_frame_header(out);
         AnalyzedFile file{.name = capture.name()};
@@ -98,9 +110,10 @@ private:
                 observe::network_packet(frame->link, frame->bytes, frame->original_bytes);
             if (!packet) continue;
             const analysis::Verdict* v = analyzer.on_packet(frame->number, frame->time, *packet);
+            if (v != nullptr && !frames_) breaches.on_packet(*v, *packet);
             if (v == nullptr || !frames_) continue;
             if (json_) {
-                analysis::add_frame_json(out, *v, *origin);
+                analysis::add_frame_json(out, *v, *origin, nulls_);
             } else {
                 analysis::add_frame_line(out, *v, *origin);
             }
@@ -122,11 +135,15 @@ private:
     // Of every frame, as tshark does; those without TCP have few fields.
     int wireshark_fields() {
         const auto chosen = chosen_fields();
+        using analysis::wireshark::Absent;
+        const Absent absent = nulls_ ? Absent::null : Absent::left_out;
         CaptureFile capture(file_, filter_);
         observe::TextBuffer out(output_bytes * 2);
         capture.on_pause([&out] { flush(out); });
         if (!headless_ && !json_) analysis::wireshark::add_names(out, chosen);
         analysis::wireshark::Analysis analyzer;
+        const bool own = std::ranges::any_of(chosen, &analysis::wireshark::Field::is_own);
+        analysis::Analyzer ours({}, [](const analysis::Connection&) {});
         analysis::Segment segment;
         std::optional<Instant> origin;
         while (const observe::CapturedFrame* frame = capture.next()) {
@@ -140,8 +157,9 @@ private:
                 segment.time = frame->time;
                 view.segment = &segment;
                 view.remarks = &analyzer.on_segment(segment);
+                if (own) view.verdict = ours.on_packet(frame->number, frame->time, *packet);
             }
-            json_ ? analysis::wireshark::add_json(out, chosen, view)
+            json_ ? analysis::wireshark::add_json(out, chosen, view, absent)
                   : analysis::wireshark::add_line(out, chosen, view);
             if (out.size() >= output_bytes) flush(out);
         }
@@ -159,7 +177,8 @@ private:
             throw UsageError("-e " + name + ": no such field here" + suggestion(name, names));
         }
         if (out.empty()) {
-            for (const auto& field : analysis::wireshark::fields()) out.push_back(&field);
+            for (const auto& field : analysis::wireshark::fields())
+                if (!field.is_own) out.push_back(&field);
         }
         return out;
     }
@@ -221,7 +240,7 @@ private:
     std::optional<std::uint64_t> rows_;
     std::string labels_;
     std::vector<std::string> chosen_;
-    bool frames_ = false, json_ = false, headless_ = false;
+    bool frames_ = false, json_ = false, headless_ = false, nulls_ = false;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/breaches.hpp"
 #include "cli/capture_file.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
@@ -36,10 +37,12 @@ public:
         if (!output_.empty() && output_ != "-") page_ = std::make_unique<PageFile>(output_);
         capture.on_pause([this] { flush(); });
         text_ = story::explain_begin(form_, "estab explain: " + capture.name());
+        Breaches breaches;
         story::Narrator narrator(
-            [this](const analysis::Connection& c, const story::Step* last) {
+            [&](const analysis::Connection& c, const story::Step* last) {
                 if (last == nullptr) return;
-                const auto facts = story::Teller::conclusion(c, *last);
+                const auto facts = story::Teller::conclusion(c, *last, breaches.of(c));
+                breaches.ended(c);
                 text_ += story::explain_conclusion(form_, facts, columns);
             },
             [&choice](std::uint32_t number) { return choice.wants(number); });
@@ -49,6 +52,7 @@ public:
             if (!packet) continue;
             const auto said = narrator.on_packet(frame->number, frame->time, *packet);
             if (said.told == nullptr) continue;
+            breaches.on_packet(*said.verdict, *packet);
             if (said.first) text_ += story::explain_heading(form_, *said.verdict);
             text_ += story::explain_segment(form_,
                                             {.verdict = *said.verdict,

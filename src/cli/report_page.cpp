@@ -22,6 +22,7 @@ void ReportPage::add(const Packet& p) {
     if (!packet) return;
     const auto said = narrator_.on_packet(p.number, p.time, *packet);
     if (said.verdict == nullptr) return;
+    breaches_.on_packet(*said.verdict, *packet);
     trace_.add(*said.verdict, p.comments);
     if (said.told == nullptr) return;
     const story::FlowGraph::Settings settings{.rows_max = flow_rows_max};
@@ -30,7 +31,8 @@ void ReportPage::add(const Packet& p) {
 }
 
 void ReportPage::ended(const analysis::Connection& c) {
-    overview_.add(c);
+    overview_.add(c, breaches_.of(c));
+    breaches_.ended(c);
     const auto graph = graphs_.find(c.number);
     if (graph == graphs_.end()) return;
     graph->second.finish();

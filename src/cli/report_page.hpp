@@ -10,6 +10,7 @@
 
 #include "analysis/summary.hpp"
 #include "analysis/trace.hpp"
+#include "cli/breaches.hpp"
 #include "cli/page.hpp"
 #include "observe/link_layer.hpp"
 #include "story/flow.hpp"
@@ -50,6 +51,7 @@ private:
     std::optional<Instant> origin_;
     std::unordered_map<std::uint32_t, story::FlowGraph> graphs_;  // of those that live
     PageExtra extra_;
+    Breaches breaches_;
     story::Narrator narrator_;
 };
 

@@ -128,8 +128,9 @@ void Teller::remember() {
     }
 }
 
-std::vector<Fact> Teller::conclusion(const analysis::Connection& c, const Step& last) {
-    const analysis::Summary s = analysis::summarize(c);
+std::vector<Fact> Teller::conclusion(const analysis::Connection& c, const Step& last,
+                                     std::span<const analysis::Note> more) {
+    const analysis::Summary s = analysis::summarize(c, more);
     std::vector<Fact> facts;
     facts.push_back({"the client sent " + octets_text(s.sides[0].text_bytes) + ", the server " +
                      octets_text(s.sides[1].text_bytes) + ", in " +

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ public:
     // The same answer stays valid until the next call.
     const Told& tell(const analysis::Verdict& verdict, const Step& step);
     // What can be said when the connection is over.
-    static std::vector<Fact> conclusion(const analysis::Connection& connection, const Step& last);
+    static std::vector<Fact> conclusion(const analysis::Connection& connection, const Step& last,
+                                        std::span<const analysis::Note> more = {});
 
 private:
     struct Past {  // of a side, as the sender of its octets

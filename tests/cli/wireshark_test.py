@@ -117,6 +117,42 @@ class Choice(unittest.TestCase):
         self.assertIsInstance(again[0]["tcp.seq"], int)
         self.assertNotIn("ipv6.src", again[0])
 
+    def test_with_nulls_each_line_has_each_column_of_one_type(self):
+        for words in (("--labels", "wireshark"), ("--frames",), ("-e", "ip.src", "-e", "ipv6.src", "-e", "estab.rtt")):
+            types = {}
+            for name in ("loss-single-server.pcap", "http-ipv6.pcap", "parallel.pcap"):
+                run = subprocess.run([ESTAB, "analyze", *words, "--json", "--nulls", CAPTURES / name],
+                                     capture_output=True, text=True, timeout=60)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                objects = [json.loads(line) for line in run.stdout.splitlines()]
+                self.assertEqual({tuple(o) for o in objects}, {tuple(objects[0])})
+                for o in objects:
+                    for column, value in o.items():
+                        kind = float if isinstance(value, int) else type(value)
+                        if value is not None:
+                            self.assertIs(types.setdefault(column, kind), kind, column)
+            self.assertGreater(len(types), 2)
+
+    def test_our_own_view_stands_beside_tsharks(self):
+        run = subprocess.run([ESTAB, "analyze", "-e", "frame.number", "-e", "tcp.analysis.out_of_order", "-e",
+                              "estab.labels", "-e", "estab.from", CAPTURES / "loss-multi-server.pcap"],
+                             capture_output=True, text=True, timeout=60)
+        lines = [line.split("\t") for line in run.stdout.splitlines()]
+        self.assertEqual(lines[0], ["frame.number", "tcp.analysis.out_of_order", "estab.labels", "estab.from"])
+        # Sent again by the host where the capture was made, which tshark calls overtaken.
+        self.assertTrue([line for line in lines if line[1] == "1" and line[2:] == ["retransmission,fast", "server"]])
+        own = subprocess.run([ESTAB, "analyze", "--frames", CAPTURES / "loss-multi-server.pcap"],
+                             capture_output=True, text=True, timeout=60).stdout.splitlines()[1:]
+        labels = {line.split("\t")[0]: line.split("\t")[10].replace("-", "") or "" for line in own}
+        self.assertEqual({line[0]: line[2].replace("-", "") for line in lines[1:] if line[3]}, labels)
+
+    def test_words_that_do_not_belong_together(self):
+        for words in (("--nulls",), ("--nulls", "--json"), ("--no-header",), ("-e", "tcp.seq", "--json", "--no-header"),
+                      ("-e", "tcp.seq", "--client", "a", "--server", "b"), ("--labels", "tshark")):
+            run = subprocess.run([ESTAB, "analyze", *words, CAPTURES / "loss-single-server.pcap"], capture_output=True,
+                                 text=True, timeout=60)
+            self.assertEqual((run.returncode, run.stderr.count("\n")), (2, 1), words)
+
     def test_an_unknown_field_is_named(self):
         run = self.run_estab("-e", "tcp.seqq")
         self.assertEqual(run.returncode, 2)
