@@ -32,8 +32,8 @@ private:
         sim::Side sides[2];
         bool summed[2] = {false, false};  // its checksums are filled in: some were right
         bool cut[2] = {false, false};     // not all of its octets were captured
-        // Segments without timestamps, before some had them again. A trace in print often leaves the
-        // options out, and all that follow have none.
+        // Segments without timestamps, before some had them again. A trace in print often leaves
+        // the options out, and all that follow have none.
         std::vector<analysis::Note> unstamped[2];
         // RFC 7413: what text in a SYN does to the handshake is not judged here.
         bool fast_open = false;
