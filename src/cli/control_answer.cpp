@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/control.hpp"
+#include "cli/limited_json.hpp"
 #include "congestion/algorithm.hpp"
 #include "tcp/config_fields.hpp"
 
@@ -12,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double seconds(Duration d) { return static_cast<double>(to_ns(d)) / 1e9; }
+double seconds(Duration d) { return json_seconds(d); }
 double seconds_of_us(std::uint32_t us) { return static_cast<double>(us) / 1e6; }
 
 const char* timer_name(tcp::Info::Timer timer) {
@@ -32,16 +33,6 @@ const char* timer_of(const stack::Row& row) {
     if (row.state == tcp::State::time_wait) return "timewait";
     if (!row.id.valid()) return "on";
     return timer_name(row.info.timer);
-}
-
-// Where its time went, by what limited the sender.
-Json limited_json(const std::array<Duration, tcp::limits>& limited) {
-    Json json = Json::object();
-    for (std::size_t limit = 0; limit < tcp::limits; ++limit) {
-        if (limited[limit] > Duration{})
-            json[tcp::to_string(static_cast<tcp::Limit>(limit))] = seconds(limited[limit]);
-    }
-    return json;
 }
 
 Json info_of(const tcp::Info& info) {

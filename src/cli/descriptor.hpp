@@ -17,6 +17,7 @@ public:
     ~Descriptor();
 
     int fd() const { return fd_; }
+    runtime::Reactor& reactor() { return reactor_; }
     // What `co_await` waits with; false: the deadline has come.
     class Wait final : public socket::Resumable {
     public:

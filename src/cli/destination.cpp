@@ -12,9 +12,9 @@ constexpr std::uint16_t dns = 53;
 
 }  // namespace
 
-Destinations::Destinations(std::vector<wire::Address> gateways, bool host_loopback)
+Destinations::Destinations(std::vector<wire::Address> gateways, OpenLoopback open)
     : gateways_(std::move(gateways)),
-      host_loopback_(host_loopback),
+      open_(std::move(open)),
       resolver_(wire::Address::v4(127, 0, 0, 1)) {
     std::istringstream lines(read_file("/etc/resolv.conf").value_or(""));
     bool found = false;
@@ -43,7 +43,9 @@ bool Destinations::is_resolver(const wire::Endpoint& wanted) const {
 std::optional<wire::Endpoint> Destinations::find(const wire::Endpoint& wanted) const {
     if (is_gateway(wanted.address)) {
         if (is_resolver(wanted)) return wire::Endpoint{resolver_, dns};
-        if (!host_loopback_) return std::nullopt;
+        if (!open_.host_loopback &&
+            std::ranges::find(open_.forwarded, wanted.port) == open_.forwarded.end())
+            return std::nullopt;
         const wire::Address v6 = *wire::Address::parse("::1");
         return wire::Endpoint{
             wanted.address.is_v4() ? wire::Address::v4(127, 0, 0, 1) : v6, wanted.port};
@@ -64,7 +66,7 @@ std::string Destinations::resolv_conf() const {
 std::string Destinations::hosts() const {
     std::string text = read_file("/etc/hosts").value_or("");
     if (!text.empty() && text.back() != '\n') text += '\n';
-    if (!host_loopback_) return text;
+    if (!open_.host_loopback) return text;
     for (const bool v4 : {true, false}) {
         const auto first = std::ranges::find(gateways_, v4, &wire::Address::is_v4);
         if (first != gateways_.end()) text += first->text() + " host.estab\n";

@@ -8,12 +8,17 @@
 
 namespace estab::cli {
 
+struct OpenLoopback {
+    bool host_loopback = false;
+    std::vector<std::uint16_t> forwarded{};  // ports of it, even without all of it
+};
+
 class Destinations {
 public:
     // `gateways`: addresses that stand for the host itself, in each family the one with a name
     // first. With `host_loopback` they are its 127.0.0.1 and ::1; without, only its resolver is
-    // there (port 53).
-    Destinations(std::vector<wire::Address> gateways, bool host_loopback);
+    // there (port 53) and what is forwarded.
+    Destinations(std::vector<wire::Address> gateways, OpenLoopback open);
 
     // Where to connect to; nullopt: closed to CMD. Link-local and loopback addresses are.
     std::optional<wire::Endpoint> find(const wire::Endpoint& wanted) const;
@@ -27,7 +32,7 @@ private:
     bool is_gateway(const wire::Address& address) const;
 
     std::vector<wire::Address> gateways_;
-    bool host_loopback_;
+    OpenLoopback open_;
     wire::Address resolver_;
     std::string resolver_options_;  // search, options, … lines of the host's
 };

@@ -33,31 +33,6 @@ Task<> take_one(runtime::Reactor& reactor, drivers::Fd listening, drivers::Fd ho
     if (inner) co_await join(reactor, std::move(inner), std::move(host));
 }
 
-Task<> join_inwards(runtime::Reactor& reactor, drivers::Fd socket, wire::Endpoint remote,
-                    drivers::Fd host) {
-    int error = 0;
-    {
-        Descriptor inner(reactor, *socket);
-        error = co_await connect_kernel(inner, remote, after(reactor.now(), 10s));
-    }
-    if (error != 0) {
-        note("estab nc",
-             fmt::format("cannot reach {}: {}", remote.text(), drivers::error_text(error)));
-        co_return;
-    }
-    co_await join(reactor, std::move(host), std::move(socket));
-}
-
-Task<> accept_inwards(runtime::Reactor& reactor, const drivers::PrivateNetwork& network,
-                      drivers::Fd listening, wire::Endpoint remote) {
-    Descriptor listener(reactor, std::move(listening));
-    for (;;) {
-        drivers::Fd host = co_await accept_kernel(listener, never);
-        drivers::Fd inner = network.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
-        socket::spawn(reactor, join_inwards(reactor, std::move(inner), remote, std::move(host)));
-    }
-}
-
 wire::Address of_family(const std::vector<wire::Prefix>& prefixes, bool v4) {
     for (const wire::Prefix& prefix : prefixes)
         if (prefix.address.is_v4() == v4) return prefix.address;
@@ -202,8 +177,8 @@ std::optional<wire::Endpoint> Dialer::let_in(const std::optional<wire::Address>&
     drivers::Fd listening = host_socket(local);
     const wire::Endpoint have = listen_kernel(listening, {local, port});
     socket::spawn(network_.reactor(),
-                  accept_inwards(network_.reactor(), *network_.private_network(),
-                                 std::move(listening), {own_address(true), port}));
+                  join_each(network_.reactor(), *network_.private_network(),
+                            std::move(listening), {own_address(true), port}, "estab nc"));
     return have;
 }
 

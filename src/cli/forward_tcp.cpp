@@ -1,12 +1,12 @@
 #include "cli/forward_tcp.hpp"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "cli/descriptor.hpp"
+#include "cli/forward_flow.hpp"
 #include "cli/relay.hpp"
 
 namespace estab::cli {
@@ -15,9 +15,6 @@ namespace {
 using socket::Task;
 
 constexpr std::size_t scratch_bytes = 256 << 10;
-constexpr std::size_t turn_bytes = 1 << 20;   // of one direction, before others have a turn
-constexpr std::size_t surplus_bytes = 4096;   // read beyond a stream's room, to wait with
-constexpr Duration memory_patience = 10ms;    // before a full budget is asked again
 constexpr std::size_t records_max = 1000;   // what the report at the end can be about
 constexpr Duration connect_timeout = 25s;   // before the held SYN is forgotten
 constexpr Duration accept_timeout = 60s;    // for CMD's side of a handshake
@@ -29,177 +26,6 @@ wire::IcmpReason reason_of(int error) {
 }
 
 }  // namespace
-
-// Both directions of one connection. turn() moves what can be moved, whoever called for it.
-struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
-    Flow(TcpForwarder& o, socket::Stream s, Waiting w)
-        : owner(o),
-          stream(std::move(s)),
-          host(std::move(w.host)),
-          record(std::move(w.record)),
-          decision(std::move(w.decision)) {}
-    ~Flow() { watch({}); }
-
-    void start() {
-        stream.on_ready([weak = weak_from_this()](socket::Ready) { turn(weak); });
-        watch({.read = true});
-    }
-    static void turn(const std::weak_ptr<Flow>& weak) {
-        if (const std::shared_ptr<Flow> flow = weak.lock()) flow->turn();
-    }
-    void turn_later(Duration wait) {
-        owner.reactor_.after(wait, [weak = weak_from_this()] { turn(weak); });
-    }
-
-    void turn();
-    bool move_down();  // true: there may be more
-    bool move_up();
-    bool hear(Bytes first_octets, bool is_all);
-    void write_down(Bytes octets);
-    void break_off();
-    void watch(runtime::Interest interest);
-
-    TcpForwarder& owner;
-    socket::Stream stream;
-    drivers::Fd host;
-    Forwarded record;
-    egress::Decision decision;
-    std::vector<std::uint8_t> surplus;  // read from the host, and no room in the stream
-    Instant blocked_since = never;      // the host's socket takes no more
-    runtime::Interest watched{};
-    bool down_done = false, up_done = false;
-    bool ended = false;
-};
-
-void TcpForwarder::Flow::turn() {
-    if (ended) return;
-    const bool more_down = move_down();
-    const bool more_up = move_up();
-    if (down_done && up_done) {
-        watch({});
-        owner.finish(shared_from_this());
-        return;
-    }
-    watch({.read = !down_done && surplus.empty(), .write = blocked_since != never});
-    if (more_down || more_up) turn_later({});
-}
-
-// A hang-up is reported whether one wants it or not, so only what is waited for is watched.
-void TcpForwarder::Flow::watch(runtime::Interest interest) {
-    if (interest.read == watched.read && interest.write == watched.write) return;
-    runtime::Loop& loop = owner.reactor_.loop();
-    const bool was_watched = watched.read || watched.write;
-    watched = interest;
-    if (!interest.read && !interest.write)
-        loop.forget(*host);
-    else if (was_watched)
-        loop.change(*host, interest);
-    else
-        loop.watch(*host, interest,
-                   [weak = weak_from_this()](Instant, runtime::Ready) { turn(weak); });
-}
-
-bool TcpForwarder::Flow::move_down() {
-    if (!surplus.empty()) {
-        const std::vector<std::uint8_t> rest = std::exchange(surplus, {});
-        write_down(rest);
-    }
-    for (std::size_t moved = 0; moved < turn_bytes;) {
-        if (down_done || !surplus.empty()) return false;
-        const tcp::Connection* connection = stream.connection();
-        if (connection == nullptr || connection->has_failed()) {
-            break_off();
-            return false;
-        }
-        const std::size_t wanted = std::min<std::uint64_t>(
-            owner.scratch_.size(), connection->write_room() + surplus_bytes);
-        const ssize_t n = ::recv(*host, owner.scratch_.data(), wanted, 0);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) return false;
-        if (n < 0) {
-            break_off();
-        } else if (n == 0) {
-            (void)stream.shutdown_write();
-            down_done = true;
-        } else {
-            const auto octets = static_cast<std::size_t>(n);
-            record.down += octets;
-            moved += octets;
-            write_down(Bytes(owner.scratch_).first(octets));
-            if (octets < wanted) return false;  // that was all
-        }
-    }
-    return true;
-}
-
-void TcpForwarder::Flow::write_down(Bytes octets) {
-    const auto taken = stream.try_write(octets);
-    if (!taken && taken.error() != Error::would_block && taken.error() != Error::no_memory)
-        return break_off();
-    const Bytes rest = octets.subspan(taken ? *taken : 0);
-    surplus.assign(rest.begin(), rest.end());
-    if (!taken && taken.error() == Error::no_memory) turn_later(memory_patience);
-}
-
-bool TcpForwarder::Flow::move_up() {
-    for (std::size_t moved = 0; moved < turn_bytes && !up_done;) {
-        const tcp::Connection* connection = stream.connection();
-        const auto there = connection == nullptr ? Result<std::size_t>(fail(Error::not_found))
-                                                 : connection->peek(0, owner.scratch_);
-        if (!there && there.error() == Error::would_block) return false;
-        if (!there) {
-            break_off();
-            return false;
-        }
-        const Bytes octets = Bytes(owner.scratch_).first(*there);
-        if (decision.check_greeting && !hear(octets, octets.empty())) return false;
-        if (octets.empty()) {
-            ::shutdown(*host, SHUT_WR);
-            up_done = true;
-            return false;
-        }
-        const ssize_t n = ::send(*host, octets.data(), octets.size(), MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        const Instant now = owner.reactor_.now();
-        if (blocked_since != never) record.host_is_slow += now - blocked_since;
-        blocked_since = never;
-        if (n < 0 && errno != EAGAIN) {
-            break_off();
-            return false;
-        }
-        const std::size_t taken = n < 0 ? 0 : static_cast<std::size_t>(n);
-        stream.consume(taken);
-        record.up += taken;
-        moved += taken;
-        if (taken < octets.size()) {
-            blocked_since = now;
-            return false;
-        }
-    }
-    return !up_done;
-}
-
-// Whom it asks for, before anything of it goes out; it stays unread until that is clear.
-bool TcpForwarder::Flow::hear(Bytes first_octets, bool is_all) {
-    egress::Addressee whom = egress::read_greeting(first_octets);
-    if (whom.greeting == egress::Greeting::incomplete) {
-        if (!is_all) return false;
-        whom.greeting = egress::Greeting::nameless;
-    }
-    decision = owner.gate_.policy().on_greeting(record.wanted, whom);
-    if (!decision.allowed) break_off();
-    return decision.allowed;
-}
-
-// Both sides learn that it did not end well.
-void TcpForwarder::Flow::break_off() {
-    if (stream.is_open()) record.info = stream.info();
-    stream.abort();
-    const linger now{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(*host, SOL_SOCKET, SO_LINGER, &now, sizeof now);  // closing it is a reset
-    surplus.clear();
-    down_done = up_done = true;
-}
 
 TcpForwarder::TcpForwarder(runtime::Reactor& reactor, Gate& gate)
     : reactor_(reactor), gate_(gate), scratch_(scratch_bytes) {}
@@ -236,6 +62,7 @@ Task<> TcpForwarder::open(socket::Listener& listener, socket::HeldSyn syn) {
     record.host_connect = reactor_.now() - record.began;
     if (record.refused != 0) {
         --open_;
+        ++totals_.refused;
         record.ended = reactor_.now();
         if (record.refused == ECONNREFUSED) {
             (void)listener.refuse_held(syn);
@@ -273,12 +100,65 @@ Task<> TcpForwarder::accept_all(socket::Listener& listener) {
             stream->abort();
             continue;
         }
-        const auto flow =
-            std::make_shared<Flow>(*this, std::move(*stream), std::move(found->second));
+        Waiting waiting = std::move(found->second);
         waiting_.erase(found);
-        (void)flow->stream.set_nodelay(true);  // when to send is for the host's side to decide
-        flows_.insert(flow);
-        flow->start();
+        carry(std::move(*stream), std::move(waiting));
+    }
+}
+
+Task<> TcpForwarder::let_in(drivers::Fd listening, std::vector<InsideWay> ways) {
+    Descriptor listener(reactor_, std::move(listening));
+    for (;;) {
+        drivers::Fd host = co_await accept_kernel(listener, never);
+        socket::spawn(reactor_, bring_in(std::move(host), ways));
+    }
+}
+
+Task<> TcpForwarder::bring_in(drivers::Fd host, const std::vector<InsideWay>& ways) {
+    if (open_ >= connections_max) {
+        reset_when_closed(*host);
+        co_return;
+    }
+    ++open_;
+    SocketAddress peer;
+    ::getpeername(*host, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size);
+    Forwarded record{.from = peer.endpoint(),
+                     .wanted = ways.front().to,
+                     .is_published = true,
+                     .began = reactor_.now()};
+    const Instant deadline = record.began + connect_timeout;
+    for (const InsideWay& way : ways) {
+        auto stream = co_await socket::Stream::async_connect(
+            reactor_, way.to, {.local_address = way.from, .deadline = deadline});
+        if (stream) {
+            record.wanted = way.to;
+            carry(std::move(*stream),
+                  {std::move(host), std::move(record), {.why = "published"}});
+            co_return;
+        }
+        record.refused = stream.error() == Error::timed_out ? ETIMEDOUT : ECONNREFUSED;
+        if (record.refused == ETIMEDOUT) break;
+    }
+    --open_;
+    ++totals_.refused;
+    reset_when_closed(*host);
+    record.ended = reactor_.now();
+    keep(std::move(record));
+}
+
+void TcpForwarder::carry(socket::Stream stream, Waiting waiting) {
+    const auto flow = std::make_shared<Flow>(*this, std::move(stream), std::move(waiting));
+    (void)flow->stream.set_nodelay(true);  // when to send is for the host's side to decide
+    flows_.insert(flow);
+    ++totals_.connections;
+    flow->start();
+}
+
+void TcpForwarder::reset_all() {
+    const std::vector<std::shared_ptr<Flow>> flows(flows_.begin(), flows_.end());
+    for (const std::shared_ptr<Flow>& flow : flows) {
+        flow->break_off();
+        flow->turn();
     }
 }
 
@@ -310,6 +190,7 @@ std::vector<Forwarded> TcpForwarder::take_report() {
         report.push_back(flow->record);
         Forwarded& record = report.back();
         record.ended = reactor_.now();
+        record.is_open = true;
         if (flow->stream.is_open()) record.info = flow->stream.info();
         gate_.record(egress::Transport::tcp, record.from, record.wanted, flow->decision,
                      {.lasted = record.ended - record.began, .up = record.up, .down = record.down});

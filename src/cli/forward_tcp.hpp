@@ -15,16 +15,32 @@
 
 namespace estab::cli {
 
-// One connection, when it is over (or CMD is).
+// One connection, when it is over (or CMD is). A published one comes from the host, to CMD.
 struct Forwarded {
     wire::Endpoint from, wanted;
+    bool is_published = false;
     Instant began{}, ended{};
     Duration host_connect{};         // how long the host's network took to connect
     int refused = 0;                 // errno of the host's connect(); 0: it stood
     std::uint64_t up = 0, down = 0;  // octets that went through; up: from CMD
     Duration host_is_slow{};         // the host's socket took no more
+    bool is_broken = false;          // it ended with a reset
+    bool is_open = false;            // it has not ended
     tcp::Info info{};                // estab's end, the last time it was looked at
     std::optional<tcp::Info> near{};  // CMD's end, where that is estab's too
+};
+
+// All of them together.
+struct Totals {
+    std::uint64_t connections = 0;   // that stood
+    std::uint64_t refused = 0;       // that the host, or CMD, did not take
+    std::uint64_t up = 0, down = 0;  // octets that went through
+};
+
+// To a server of CMD's: its endpoint, and the address of ours that speaks to it.
+struct InsideWay {
+    wire::Address from;
+    wire::Endpoint to;
 };
 
 class TcpForwarder {
@@ -37,6 +53,13 @@ public:
     // Until the reactor ends. `listener` holds SYNs for every address and port.
     socket::Task<> open_all(socket::Listener& listener);    // what is held
     socket::Task<> accept_all(socket::Listener& listener);  // what is accepted
+    // What `listening`, a socket of the host's, accepts goes to CMD, by the first way on which a
+    // server is. Where none is it is reset.
+    socket::Task<> let_in(drivers::Fd listening, std::vector<InsideWay> ways);
+
+    void reset_all();  // every connection, on both sides
+    std::size_t open() const { return open_; }
+    const Totals& totals() const { return totals_; }
 
     // All that have ended, and those that are still open as they are now.
     std::vector<Forwarded> take_report();
@@ -51,6 +74,8 @@ private:
     using Key = std::pair<wire::Endpoint, wire::Endpoint>;
 
     socket::Task<> open(socket::Listener& listener, socket::HeldSyn syn);
+    socket::Task<> bring_in(drivers::Fd host, const std::vector<InsideWay>& ways);
+    void carry(socket::Stream stream, Waiting waiting);
     void finish(const std::shared_ptr<Flow>& flow);
     void keep(Forwarded record);
 
@@ -63,6 +88,7 @@ private:
     std::set<std::shared_ptr<Flow>> flows_;
     std::vector<Forwarded> ended_;     // the slowest, see keep()
     std::size_t open_ = 0;
+    Totals totals_;
 };
 
 }  // namespace estab::cli

@@ -147,12 +147,6 @@ std::shared_ptr<UdpForwarder::Flow> UdpForwarder::open(Instant now, const Key& k
         gate_.record(egress::Transport::udp, key.first, key.second, way.decision);
         return nullptr;
     }
-    if (flows_.size() >= flows_max) {
-        const auto oldest = std::ranges::min_element(
-            flows_, {}, [](const auto& entry) { return entry.second->last; });
-        end(*oldest->second);
-        flows_.erase(oldest);
-    }
     const int family = way.there->address.is_v4() ? AF_INET : AF_INET6;
     drivers::Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const SocketAddress address(*way.there);
@@ -162,8 +156,66 @@ std::shared_ptr<UdpForwarder::Flow> UdpForwarder::open(Instant now, const Key& k
     flow->is_dns = way.is_dns;
     flow->began = now;
     flow->decision = way.decision;
-    flows_.emplace(key, flow);
+    add(flow);
+    return flow;
+}
+
+void UdpForwarder::add(const std::shared_ptr<Flow>& flow) {
+    if (flows_.size() >= flows_max) {
+        const auto oldest = std::ranges::min_element(
+            flows_, {}, [](const auto& entry) { return entry.second->last; });
+        end(*oldest->second);
+        flows_.erase(oldest);
+    }
+    flows_.emplace(flow->key, flow);
     socket::spawn(reactor_, answers(flow));
+}
+
+// A peer's first datagram is read here; from then on a socket connected to it gets the rest.
+Task<> UdpForwarder::let_in(drivers::Fd bound, std::vector<InsideWay> ways) {
+    Descriptor host(reactor_, std::move(bound));
+    std::vector<std::uint8_t> buffer(65'536);
+    std::map<wire::Endpoint, std::weak_ptr<Flow>> peers;
+    for (;;) {
+        SocketAddress from;
+        const ssize_t n = ::recvfrom(host.fd(), buffer.data(), buffer.size(), 0,
+                                     reinterpret_cast<sockaddr*>(&from.storage), &from.size);
+        if (n < 0) {
+            if (errno == EAGAIN) co_await host.readable();
+            continue;
+        }
+        const wire::Endpoint peer = from.endpoint();
+        if (peers.size() >= flows_max)
+            std::erase_if(peers, [](const auto& entry) { return entry.second.expired(); });
+        std::shared_ptr<Flow> flow = peers[peer].lock();
+        if (!flow || flow->is_over) peers[peer] = flow = open_inwards(host.fd(), peer, ways.front());
+        if (!flow) continue;
+        flow->last = reactor_.now();
+        flow->traffic.down += static_cast<std::uint64_t>(n);
+        answer(flow->key, Bytes(buffer).first(static_cast<std::size_t>(n)));
+    }
+}
+
+std::shared_ptr<UdpForwarder::Flow> UdpForwarder::open_inwards(int bound,
+                                                               const wire::Endpoint& peer,
+                                                               const InsideWay& way) {
+    SocketAddress local;
+    ::getsockname(bound, reinterpret_cast<sockaddr*>(&local.storage), &local.size);
+    drivers::Fd fd(
+        ::socket(local.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int on = 1;
+    const SocketAddress remote(peer);
+    if (!fd || ::setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        ::bind(*fd, local.get(), local.size) != 0 ||
+        ::connect(*fd, remote.get(), remote.size) != 0)
+        return nullptr;
+    // CMD sees the peer's port where that is free at our address.
+    Key key{way.to, {way.from, peer.port}};
+    while (flows_.contains(key)) ++key.second.port;
+    const auto flow = std::make_shared<Flow>(reactor_, std::move(fd), key);
+    flow->last = flow->began = reactor_.now();
+    flow->decision.why = "published";
+    add(flow);
     return flow;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/descriptor.hpp"
+#include "cli/forward_tcp.hpp"
 #include "cli/gate.hpp"
 #include "wire/ip.hpp"
 
@@ -19,6 +20,10 @@ public:
     UdpForwarder(runtime::Reactor& reactor, Gate& gate);
     ~UdpForwarder();
 
+    // Datagrams for `bound`, a socket of the host's, go to CMD by the first way; so do answers
+    // back. Each peer has a flow of its own.
+    socket::Task<> let_in(drivers::Fd bound, std::vector<InsideWay> ways);
+
 private:
     using Key = std::pair<wire::Endpoint, wire::Endpoint>;  // CMD's, and where it sent to
     struct Flow;
@@ -27,6 +32,8 @@ private:
                           const device::Offload& offload);
     bool take(Instant now, const wire::IpPacket& packet, bool verified);
     std::shared_ptr<Flow> open(Instant now, const Key& key);
+    std::shared_ptr<Flow> open_inwards(int bound, const wire::Endpoint& peer, const InsideWay& way);
+    void add(const std::shared_ptr<Flow>& flow);
     socket::Task<> answers(std::shared_ptr<Flow> flow);
     bool may_ask(Flow& flow, Bytes query);
     bool may_hear(Flow& flow, Bytes reply);

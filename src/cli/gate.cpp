@@ -71,6 +71,7 @@ Gate::Way Gate::find(egress::Transport transport, const wire::Endpoint& wanted) 
 void Gate::record(egress::Transport transport, const wire::Endpoint& from,
                   const wire::Endpoint& wanted, const egress::Decision& decision,
                   const Traffic& traffic) {
+    denied_ += decision.allowed ? 0 : 1;
     if (!log_) return;
     std::string names;
     for (const std::string& name : policy_.names(wanted.address))
@@ -84,6 +85,7 @@ void Gate::record(egress::Transport transport, const wire::Endpoint& from,
 }
 
 void Gate::record_query(const egress::DnsQuestion& question, const egress::Decision& decision) {
+    denied_ += decision.allowed ? 0 : 1;
     if (!log_) return;
     write(beginning("query") +
           fmt::format(R"(,"name":"{}","type":{},"verdict":"{}","why":"{}"}})", question.name,

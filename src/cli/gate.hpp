@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/time.hpp"
@@ -30,7 +31,13 @@ public:
     Way find(egress::Transport transport, const wire::Endpoint& wanted) const;
 
     egress::Policy& policy() { return policy_; }
-    bool looks_at_dns() const { return log_ || !policy_.is_open(); }
+    bool looks_at_dns() const { return remembers_names_ || log_ || !policy_.is_open(); }
+    // Names are asked for by somebody at the end, even if nothing is decided or logged by them.
+    void remember_names() { remembers_names_ = true; }
+    std::span<const std::string> names(const wire::Address& address) const {
+        return policy_.names(address);
+    }
+    std::uint64_t denied() const { return denied_; }  // connections and queries
 
     // One connection (UDP: one pair of endpoints) that was denied, or is over.
     void record(egress::Transport transport, const wire::Endpoint& from,
@@ -44,6 +51,8 @@ private:
     const Destinations& destinations_;
     egress::Policy policy_;
     drivers::Fd log_;
+    bool remembers_names_ = false;
+    std::uint64_t denied_ = 0;
 };
 
 }  // namespace estab::cli

@@ -14,7 +14,6 @@
 #include "cli/recorder.hpp"
 #include "drivers/host_tun.hpp"
 #include "drivers/xdp.hpp"
-#include "link/path.hpp"
 #include "tcp/config_fields.hpp"
 
 namespace estab::cli {
@@ -159,6 +158,8 @@ public:
                 [&shard = *shard](Instant, runtime::Ready) { shard.join(); });
         }
     }
+    link::PathLanes* lanes() override { return below_.lanes(); }
+    const std::string& reason() const override { return chosen_.reason; }
 
 private:
     void add_addresses() {
@@ -199,13 +200,15 @@ struct Straight {
     using Top = drivers::AnyDevice;
     Straight(drivers::AnyDevice& device, const NetworkOptions&) : device_(device) {}
     Top& top() { return device_; }
+    link::PathLanes* lanes() { return nullptr; }
     drivers::AnyDevice& device_;
 };
 struct Impaired {
     using Top = link::Path<drivers::AnyDevice>;
     Impaired(drivers::AnyDevice& device, const NetworkOptions& options)
-        : path_(device, {.spec = options.path()}) {}
+        : path_(device, options.lanes()) {}
     Top& top() { return path_; }
+    link::PathLanes* lanes() { return &path_.lanes(); }
     Top path_;
 };
 
@@ -291,8 +294,22 @@ RecordOptions NetworkOptions::records(std::string comment) const {
 link::PathSpec NetworkOptions::path() const {
     const auto spec = read_path(impair);
     if (!spec) throw UsageError("--impair: " + printable(spec.error().text()));
-    if (!impair_is_commands) return *spec;
-    return {.up = spec->down, .down = spec->up, .seed = spec->seed};
+    return as_ours(*spec);
+}
+
+link::PathLanes::Settings NetworkOptions::lanes() const {
+    link::PathLanes::Settings settings{.spec = path(),
+                                       .branches = {},
+                                       .classify = classify,
+                                       .classify_context = classify_context};
+    for (const std::string& branch : branches)
+        settings.branches.push_back(as_ours(*read_path(branch)));
+    return settings;
+}
+
+link::PathSpec NetworkOptions::as_ours(const link::PathSpec& spec) const {
+    if (!impair_is_commands) return spec;
+    return {.up = spec.down, .down = spec.up, .seed = spec.seed};
 }
 
 void NetworkOptions::check() const {
@@ -339,7 +356,7 @@ std::unique_ptr<Network> Network::open(const NetworkOptions& options, std::strin
     options.check();
     Chosen chosen = options.is_private() ? choose_private(options) : choose_host(options);
     if (!options.quiet) note(who, chosen.reason);
-    if (options.path() == link::PathSpec{})
+    if (options.path() == link::PathSpec{} && !options.path_may_change)
         return std::make_unique<Chain<Straight>>(std::move(chosen), options, who);
     return std::make_unique<Chain<Impaired>>(std::move(chosen), options, who);
 }

@@ -16,7 +16,7 @@
 
 #include "cli/command.hpp"
 #include "drivers/private_network.hpp"
-#include "link/path_spec.hpp"
+#include "link/path.hpp"
 #include "runtime/shard.hpp"
 #include "stack/stack.hpp"
 
@@ -44,6 +44,10 @@ struct NetworkOptions {
     std::optional<std::uint64_t> mtu, seed, shards;
     bool quiet = false, explain = false;
     bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
+    bool path_may_change = false;     // there is one, though it may do nothing yet
+    std::vector<std::string> branches;  // paths beside --impair's, in the same grammar and sense
+    link::PathLanes::Classify classify = nullptr;  // which of them
+    void* classify_context = nullptr;
     bool echo_for_accepted = true;
 
     void setup(Options& options);         // all of them but --shards
@@ -52,6 +56,8 @@ struct NetworkOptions {
         Options& options);  // --trace, --pcap, --events, --report, --impair, --seed and TCP's alone
     bool is_private() const { return tun.empty() && tap.empty() && xdp.empty(); }
     link::PathSpec path() const;          // throws UsageError
+    link::PathLanes::Settings lanes() const;  // after check()
+    link::PathSpec as_ours(const link::PathSpec& spec) const;  // turned round where it is CMD's
     RecordOptions records(std::string comment) const;
     void check() const;                   // throws UsageError: what does not go together
 
@@ -73,6 +79,8 @@ public:
     virtual const std::string& interface() const = 0;
     // Once: makes a service in the reactor, and in each shard beside it. Throws what it throws.
     virtual void serve(const runtime::Shard::Service& service) = 0;
+    virtual link::PathLanes* lanes() = 0;  // nullptr: no path
+    virtual const std::string& reason() const = 0;  // which device, and why
     const std::vector<wire::Prefix>& own() { return stack().routes().addresses(); }
 };
 

@@ -1,6 +1,5 @@
 #include "cli/path_text.hpp"
 
-#include <optional>
 
 #include "cli/text_file.hpp"
 
@@ -28,10 +27,15 @@ Result<link::PathSpec, link::ParseError> read_path(std::string_view text,
                                                    const std::filesystem::path& folder) {
     auto spec = link::parse_path(text);
     if (!spec) return spec;
-    for (link::Direction* direction : {&spec->up, &spec->down}) {
-        if (auto problem = follow_file(*direction, folder)) return fail(std::move(*problem));
-    }
+    if (auto problem = follow_files(*spec, folder)) return fail(std::move(*problem));
     return spec;
+}
+
+std::optional<link::ParseError> follow_files(link::PathSpec& spec,
+                                             const std::filesystem::path& folder) {
+    for (link::Direction* direction : {&spec.up, &spec.down})
+        if (auto problem = follow_file(*direction, folder)) return problem;
+    return {};
 }
 
 }  // namespace estab::cli

@@ -17,6 +17,8 @@ namespace {
 using socket::Task;
 
 constexpr std::size_t buffer_bytes = 64 << 10;
+constexpr Duration accept_retry = 100ms;
+constexpr Duration connect_wait = 10s;
 
 struct Pair {
     Pair(runtime::Reactor& reactor, drivers::Fd a, drivers::Fd b)
@@ -50,6 +52,21 @@ Task<> pump(std::shared_ptr<Pair> pair, bool forwards) {
             co_return;
         }
     }
+}
+
+Task<> join_inwards(runtime::Reactor& reactor, drivers::Fd outer, drivers::Fd inner,
+                    wire::Endpoint remote, std::string who) {
+    int error = 0;
+    {
+        Descriptor connecting(reactor, *inner);
+        error = co_await connect_kernel(connecting, remote, after(reactor.now(), connect_wait));
+    }
+    if (error != 0) {
+        reset_when_closed(*outer);
+        note(who, fmt::format("cannot reach {}: {}", remote.text(), drivers::error_text(error)));
+        co_return;
+    }
+    co_await join(reactor, std::move(outer), std::move(inner));
 }
 
 }  // namespace
@@ -134,6 +151,10 @@ Task<drivers::Fd> accept_kernel(Descriptor& listener, Instant deadline) {
     for (;;) {
         drivers::Fd fd(::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (fd) co_return std::move(fd);
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            co_await socket::sleep_for(listener.reactor(), accept_retry);
+            continue;
+        }
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
             drivers::throw_system("cannot accept a connection");
         if (!co_await listener.readable(deadline)) co_return drivers::Fd{};
@@ -156,9 +177,13 @@ Task<bool> send_all(Descriptor& to, Bytes& octets, Duration& waited) {
     co_return true;
 }
 
-void break_off(int socket) {
+void reset_when_closed(int socket) {
     const linger now{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void break_off(int socket) {
+    reset_when_closed(socket);
     ::shutdown(socket, SHUT_RDWR);
 }
 
@@ -166,6 +191,18 @@ Task<> join(runtime::Reactor& reactor, drivers::Fd one, drivers::Fd other) {
     const auto pair = std::make_shared<Pair>(reactor, std::move(one), std::move(other));
     socket::spawn(reactor, pump(pair, true));
     co_await pump(pair, false);
+}
+
+Task<> join_each(runtime::Reactor& reactor, const drivers::PrivateNetwork& network,
+                 drivers::Fd listening, wire::Endpoint remote, std::string who) {
+    Descriptor listener(reactor, std::move(listening));
+    const int family = remote.address.is_v4() ? AF_INET : AF_INET6;
+    for (;;) {
+        drivers::Fd outer = co_await accept_kernel(listener, never);
+        drivers::Fd inner = network.socket(family, SOCK_STREAM | SOCK_NONBLOCK);
+        socket::spawn(reactor, join_inwards(reactor, std::move(outer), std::move(inner), remote,
+                                            who));
+    }
 }
 
 }  // namespace estab::cli

@@ -37,7 +37,8 @@ int run_with_own_tcp(const OwnRun& options, const Words& command,
                      const std::function<void(std::vector<Forwarded>)>& report) {
     const std::unique_ptr<OwnNetwork> network = OwnNetwork::open(options.network);
     runtime::Reactor& reactor = network->reactor();
-    const Destinations destinations(make_far_host(reactor.stack()), options.host_loopback);
+    const Destinations destinations(make_far_host(reactor.stack()),
+                                    {.host_loopback = options.host_loopback});
     Gate gate(destinations, {}, options.log);
     TcpForwarder tcp(reactor, gate);
     auto listener =

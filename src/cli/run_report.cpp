@@ -94,9 +94,15 @@ std::string sentence(const Forwarded& c, const LinkRates& link) {
     if (c.refused != 0)
         return fmt::format("{}: {} after {:.1f} s", c.wanted.text(), std::strerror(c.refused),
                            seconds(total));
-    std::string text =
-        fmt::format("{}: {:.1f} s, {} down, {} up: ", c.wanted.text(), seconds(total),
-                    size_text(c.down), size_text(c.up));
+    return fmt::format("{}: {:.1f} s, {} down, {} up: {}", c.wanted.text(), seconds(total),
+                       size_text(c.down), size_text(c.up), reason(c, link));
+}
+
+}  // namespace
+
+std::string reason(const Forwarded& c, const LinkRates& link) {
+    const Duration total = std::max(c.ended - c.began, Duration{1});
+    std::string text;
     const std::vector<Share> all = shares(c, link);
     bool any = false;
     for (const Share& share : all) {
@@ -113,8 +119,6 @@ std::string sentence(const Forwarded& c, const LinkRates& link) {
                                   c.info.statistics.out_of_order_in);
     return text + "neither side had more to say";
 }
-
-}  // namespace
 
 std::vector<std::string> reasons(std::vector<Forwarded> connections, const LinkRates& link,
                                  std::size_t most) {

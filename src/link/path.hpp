@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/check.hpp"
@@ -23,11 +24,20 @@
 
 namespace estab::link {
 
-// Both lanes and the way into them; what of a Path does not depend on the device.
+// Both lanes and the way into them; what of a Path does not depend on the device. There may be
+// branches beside it, each with two lanes of its own, for what a classifier finds.
 class PathLanes {
 public:
+    static constexpr std::size_t branches_max = 16;
+
+    // Which branch an IP packet takes, which comes from the peer (`arrives`) or goes there; 0: the
+    // path itself, n: branch n - 1. Asked once for a big frame.
+    using Classify = std::size_t (*)(void* context, Bytes packet, bool arrives);
     struct Settings {
         PathSpec spec{};
+        std::vector<PathSpec> branches{};  // at most branches_max
+        Classify classify = nullptr;
+        void* classify_context = nullptr;
         std::size_t bytes_max = std::size_t{64}
                                 << 20;  // of buffers in each direction; beyond: dropped
     };
@@ -42,23 +52,41 @@ public:
     void arrive(Instant now, const device::Frame& frame);
     std::size_t receive(Instant now, std::span<device::Frame> batch);
 
-    Lane& up() { return up_; }
-    Lane& down() { return down_; }
-    const Lane& up() const { return up_; }
-    const Lane& down() const { return down_; }
+    // Of the path itself, or of a branch.
+    Lane& up(std::size_t branch = 0) { return pairs_[branch]->up; }
+    Lane& down(std::size_t branch = 0) { return pairs_[branch]->down; }
+    const Lane& up(std::size_t branch = 0) const { return pairs_[branch]->up; }
+    const Lane& down(std::size_t branch = 0) const { return pairs_[branch]->down; }
+    std::size_t branches() const { return pairs_.size() - 1; }
+    // For what enters a stage from now on; not the seed.
+    void change(const PathSpec& spec, std::size_t branch = 0) {
+        up(branch).change(spec.up);
+        down(branch).change(spec.down);
+    }
+    // The one whose next frame is due first.
+    Lane& next_up() { return next(&Pair::up); }
+    Lane& next_down() { return next(&Pair::down); }
+    const Lane& next_up() const { return next(&Pair::up); }
+    const Lane& next_down() const { return next(&Pair::down); }
     std::size_t frame_max() const { return frame_max_; }
     std::uint64_t malformed() const { return malformed_; }
 
 private:
+    struct Pair {
+        Lane up, down;
+    };
     void push(Lane& lane, Instant now, Bytes frame, const device::Offload& offload);
+    std::size_t classify(Bytes frame, bool arrives) const;
+    Lane& next(Lane Pair::*way) const;
 
     device::LinkType link_;
     std::size_t frame_max_;      // on the wire
     std::size_t big_frame_max_;  // in room()
     std::unique_ptr<std::uint8_t[]> big_frame_;
     std::unique_ptr<std::uint8_t[]> piece_;
-    Lane up_;
-    Lane down_;
+    std::vector<std::unique_ptr<Pair>> pairs_;  // never empty
+    Classify classify_;
+    void* classify_context_;
     std::uint64_t malformed_ = 0;
 };
 
@@ -89,24 +117,24 @@ public:
 
     void flush(Instant now) {
         retry_at_ = never;
-        while (lanes_.up().deadline() <= now) {
+        for (Lane* lane = &lanes_.next_up(); lane->deadline() <= now; lane = &lanes_.next_up()) {
             const MutableBytes room = below_.reserve(lanes_.frame_max());
             if (room.empty()) {
                 retry_at_ = after(now, retry_after);
                 break;
             }
-            const std::optional<Lane::Delivery> frame = lanes_.up().pop(now);
+            const std::optional<Lane::Delivery> frame = lane->pop(now);
             if (frame) std::copy(frame->bytes.begin(), frame->bytes.end(), room.begin());
             below_.commit(now, frame ? frame->bytes.size() : 0, device::Offload{});
-            lanes_.up().release();
+            lane->release();
         }
         below_.flush(now);
     }
 
     // A device that is full is asked again after a moment: its own deadline does not tell when.
     Instant deadline() const {
-        const Instant up = retry_at_ != never ? retry_at_ : lanes_.up().deadline();
-        return std::min({up, lanes_.down().deadline(), below_.deadline()});
+        const Instant up = retry_at_ != never ? retry_at_ : lanes_.next_up().deadline();
+        return std::min({up, lanes_.next_down().deadline(), below_.deadline()});
     }
 
     const Lane::Counters& up() const { return lanes_.up().counters(); }

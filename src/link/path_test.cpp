@@ -56,6 +56,48 @@ TEST(Path, DelaysBothWays) {
     EXPECT_EQ(w.path.deadline(), never);
 }
 
+// Every packet of more than 500 octets takes the branch.
+std::size_t by_size(void*, Bytes packet, bool) { return packet.size() > 500 ? 1 : 0; }
+
+TEST(Path, ABranchHasLanesOfItsOwn) {
+    MemoryLink link({});
+    Path<MemoryLink::End> path(link.end(0), {.spec = *parse_path("delay=10ms"),
+                                             .branches = {*parse_path("delay=30ms")},
+                                             .classify = by_size});
+    std::array<device::Frame, 64> batch;
+    const auto send = [&](std::uint32_t payload) {
+        const Built built = build({.payload = payload});
+        const MutableBytes room = path.reserve(built.bytes.size());
+        std::copy(built.bytes.begin(), built.bytes.end(), room.begin());
+        path.commit(at(0ms), built.bytes.size(), built.offload);
+    };
+    send(1000);
+    send(100);
+    path.flush(at(0ms));
+    EXPECT_EQ(path.deadline(), at(10ms));
+    path.flush(at(10ms));
+    ASSERT_EQ(link.end(1).receive(at(10ms), batch), 1u);
+    EXPECT_LT(batch[0].bytes.size(), 500u);
+    EXPECT_EQ(path.deadline(), at(30ms));
+    path.flush(at(30ms));
+    ASSERT_EQ(link.end(1).receive(at(30ms), batch), 1u);
+    EXPECT_GT(batch[0].bytes.size(), 500u);
+    EXPECT_EQ(path.lanes().up(0).counters().left, 1u);
+    EXPECT_EQ(path.lanes().up(1).counters().left, 1u);
+
+    // The other way round, in the order in which they are due.
+    for (const std::uint32_t payload : {1000U, 100U}) {
+        const Built built = build({.partial = false, .payload = payload});
+        const MutableBytes room = link.end(1).reserve(built.bytes.size());
+        std::copy(built.bytes.begin(), built.bytes.end(), room.begin());
+        link.end(1).commit(at(40ms), built.bytes.size(), built.offload);
+    }
+    EXPECT_EQ(path.receive(at(40ms), batch), 0u);
+    ASSERT_EQ(path.receive(at(80ms), batch), 2u);
+    EXPECT_EQ(batch[0].arrived, at(50ms));
+    EXPECT_EQ(batch[1].arrived, at(70ms));
+}
+
 TEST(Path, OnlyWireSizeFramesWithChecksumsPass) {
     World w("drop=3", {.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}});
     w.send(w.path, at(0ms), build({.payload = 10'000, .gso_size = 1'000}));

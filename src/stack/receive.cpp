@@ -163,7 +163,11 @@ void Stack::receive_icmp(Instant now, const wire::IpPacket& packet, const wire::
     }
     const ip::Icmp::Input input = icmp_.read(packet);
     if (const auto* echo = std::get_if<wire::IcmpEcho>(&input)) {
-        if (!echo_for_accepted_ && !routes_.is_own(packet.destination)) return;
+        if (!echo_for_accepted_ && !routes_.is_own(packet.destination)) {
+            if (other_.on_packet != nullptr && other_protocol_ == wire::protocol_icmp)
+                (void)other_.on_packet(other_.packet_context, now, packet, {});
+            return;
+        }
         const MutableBytes room = answers_.reserve(packet.payload.size() + 40);
         if (room.empty()) return drop(event::Drop::queue_full);
         if (const std::size_t octets = icmp_.answer_echo(room, packet, *echo))

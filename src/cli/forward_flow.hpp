@@ -1,0 +1,49 @@
+// One connection that is carried: a stream of estab's TCP on CMD's side, a socket on the host's.
+#pragma once
+
+#include "cli/forward_tcp.hpp"
+
+namespace estab::cli {
+
+// Both directions of one connection. turn() moves what can be moved, whoever called for it.
+struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
+    Flow(TcpForwarder& o, socket::Stream s, Waiting w)
+        : owner(o),
+          stream(std::move(s)),
+          host(std::move(w.host)),
+          record(std::move(w.record)),
+          decision(std::move(w.decision)) {}
+    ~Flow() { watch({}); }
+
+    void start() {
+        stream.on_ready([weak = weak_from_this()](socket::Ready) { turn(weak); });
+        watch({.read = true});
+    }
+    static void turn(const std::weak_ptr<Flow>& weak) {
+        if (const std::shared_ptr<Flow> flow = weak.lock()) flow->turn();
+    }
+    void turn_later(Duration wait) {
+        owner.reactor_.after(wait, [weak = weak_from_this()] { turn(weak); });
+    }
+
+    void turn();
+    bool move_down();  // true: there may be more
+    bool move_up();
+    bool hear(Bytes first_octets, bool is_all);
+    void write_down(Bytes octets);
+    void break_off();
+    void watch(runtime::Interest interest);
+
+    TcpForwarder& owner;
+    socket::Stream stream;
+    drivers::Fd host;
+    Forwarded record;
+    egress::Decision decision;
+    std::vector<std::uint8_t> surplus;  // read from the host, and no room in the stream
+    Instant blocked_since = never;      // the host's socket takes no more
+    runtime::Interest watched{};
+    bool down_done = false, up_done = false;
+    bool ended = false;
+};
+
+}  // namespace estab::cli
