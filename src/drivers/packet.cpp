@@ -17,7 +17,11 @@
 namespace estab::drivers {
 namespace {
 
-constexpr std::size_t frame_max = 65'535 + 14;
+constexpr std::size_t room_bytes = 65'535 + 14;
+
+// A frame to be cut, Ethernet's header included, must stay below 64 KiB, what an interface takes
+// unless it says else: past it the kernel would cut for it, which without a queue it refuses to.
+constexpr std::uint32_t gso_frame_max = 65'535;
 
 // A slot holds one frame of 64 KB behind its headers; a block of 1 MiB holds 15 slots.
 constexpr unsigned slot_size = 65'536 + 4'096;
@@ -96,7 +100,7 @@ PacketSocket open_packet_socket(const std::string& interface) {
 }
 
 PacketDevice::PacketDevice(PacketSocket socket)
-    : socket_(std::move(socket)), send_(true, frame_max) {
+    : socket_(std::move(socket)), send_(true, room_bytes) {
     const unsigned blocks = ring_blocks(socket_);
     ring_size_ = std::size_t{blocks} * block_size;
     void* const memory =
@@ -106,7 +110,7 @@ PacketDevice::PacketDevice(PacketSocket socket)
     slots_ = blocks * slots_per_block;
     caps_ = {.link = device::LinkType::ethernet,
              .mtu = socket_.mtu,
-             .frame_max = frame_max,
+             .frame_max = std::max(gso_frame_max, socket_.mtu + 14),
              .tso4 = true,
              .tso6 = true,
              .gso_ecn = true,

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t lead = 16;  // keeps the frame aligned behind its 10-byte header
 constexpr Duration retry_after = 100us;
+constexpr Duration patience = 1s;
 
 }  // namespace
 
@@ -59,7 +60,9 @@ void SendSlot::write(int fd, Instant now, std::span<const Bytes> tail) {
     ssize_t n;
     do n = ::writev(fd, parts.data(), static_cast<int>(1 + tail.size()));
     while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) {
+    const bool is_busy = n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM);
+    if (is_busy && busy_since_ == never) busy_since_ = now;
+    if (is_busy && now - busy_since_ < patience) {
         for (const Bytes part : tail) end = std::ranges::copy(part, end).out;
         ++counters.tx_busy;
         retry_at_ = after(now, retry_after);
@@ -73,7 +76,7 @@ void SendSlot::write(int fd, Instant now, std::span<const Bytes> tail) {
         counters.tx_bytes += pending_;
     }
     pending_ = 0;
-    retry_at_ = never;
+    retry_at_ = busy_since_ = never;
 }
 
 }  // namespace estab::drivers

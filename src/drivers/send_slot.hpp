@@ -17,7 +17,7 @@ struct Counters {
     std::uint64_t tx_frames = 0;
     std::uint64_t tx_bytes = 0;
     std::uint64_t tx_busy = 0;  // times the kernel had no room; the frame was kept
-    std::uint64_t tx_lost = 0;  // refused for good (interface down, malformed): dropped
+    std::uint64_t tx_lost = 0;  // refused for good (interface down, malformed) or too long: dropped
     int last_error = 0;
 };
 
@@ -33,7 +33,8 @@ public:
                 std::span<const Bytes> tail = {});
     void flush(int fd, Instant now);
     bool is_pending() const { return pending_ != 0; }
-    // A waiting frame is tried again soon, because not every "no room" is followed by a wake-up.
+    // A waiting frame is tried again soon, because not every "no room" is followed by a wake-up;
+    // for a second, because some frames the kernel never has room for.
     Instant deadline() const { return retry_at_; }
 
     Counters counters;
@@ -46,6 +47,7 @@ private:
     std::size_t header_size_;  // bytes of virtio header in front, 0 without
     std::size_t pending_ = 0;  // size of the frame that waits, without header
     Instant retry_at_ = never;
+    Instant busy_since_ = never;  // of the frame that waits
 };
 
 }  // namespace estab::drivers

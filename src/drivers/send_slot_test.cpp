@@ -59,5 +59,23 @@ TEST(SendSlot, AFrameInPiecesIsWrittenAsOneAndKeptWholeWhenItMustWait) {
     EXPECT_EQ(slot.counters.tx_bytes, (written + 1) * 5097);
 }
 
+TEST(SendSlot, AFrameThatFindsNoRoomForASecondIsLostSoThatOthersGo) {
+    Wire wire;
+    SendSlot slot(false, 65'535);
+    while (!slot.reserve(5000).empty()) slot.commit(*wire.ours, Instant(1s), 5000, {});
+    ASSERT_TRUE(slot.is_pending());
+    slot.flush(*wire.ours, Instant(1999ms));
+    EXPECT_TRUE(slot.is_pending());
+    EXPECT_EQ(slot.counters.tx_lost, 0u);
+    slot.flush(*wire.ours, Instant(2s));
+    EXPECT_FALSE(slot.is_pending());
+    EXPECT_EQ(slot.deadline(), never);
+    EXPECT_EQ(slot.counters.tx_lost, 1u);
+    // The next one has a second of its own.
+    slot.commit(*wire.ours, Instant(3s), slot.reserve(5000).size(), {});
+    slot.flush(*wire.ours, Instant(3999ms));
+    EXPECT_TRUE(slot.is_pending());
+}
+
 }  // namespace
 }  // namespace estab::drivers
