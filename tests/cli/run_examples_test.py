@@ -1,0 +1,60 @@
+"""examples/run: each situation runs, and shows what it is about. Ends with 77 where no private network can be had."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+ESTAB = ""
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "run"
+
+
+def example(name):
+    done = subprocess.run([EXAMPLES / name], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "ESTAB": ESTAB})
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+class Examples(unittest.TestCase):
+    def test_impatience_costs_requests(self):
+        impatient, patient = re.findall(r"(\d+) requests for 40 answers", example("retry-storm.sh"))
+        self.assertGreater(int(impatient), 40)
+        self.assertEqual(patient, "40")
+
+    @unittest.skipIf(shutil.which("curl") is None, "not installed: curl")
+    def test_a_cut_upload_arrives_only_when_it_is_tried_again(self):
+        once, again = example("cut-upload.sh").splitlines()
+        self.assertRegex(once, r"status [1-9]\d*, answer \"\", .*reset")
+        self.assertRegex(again, r"status 0, answer \"all of it\", .*reset.*closed")
+
+    def test_a_managed_queue_is_shorter(self):
+        deep, managed = map(int, re.findall(r"takes (\d+) ms", example("bufferbloat.sh")))
+        self.assertLess(managed, deep)
+
+    def test_an_agent_reaches_what_it_may(self):
+        told = example("agent-allowlist.sh")
+        self.assertIn("the service: ok\n", told)
+        self.assertNotIn("reached", told)
+        self.assertEqual(told.count("denied"), 4)
+
+    def test_the_test_in_a_project(self):
+        done = subprocess.run([sys.executable, EXAMPLES / "test_download.py"], capture_output=True, text=True,
+                              timeout=120, env={**os.environ, "ESTAB": ESTAB})
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+def main():
+    global ESTAB
+    ESTAB = os.path.abspath(sys.argv.pop(1))
+    probe = subprocess.run([ESTAB, "run", "-q", "--", "true"], capture_output=True, text=True)
+    if probe.returncode != 0:
+        print(f"skipped: {probe.stderr.strip()}")
+        sys.exit(77)
+    unittest.main()
+
+
+if __name__ == "__main__":
+    main()
