@@ -20,7 +20,7 @@ std::uint16_t port_of(const wire::IpPacket& packet, bool arrives) {
 }  // namespace
 
 // What arrives is CMD's, and on its way to the host in question.
-std::size_t Branches::find(Bytes packet, bool arrives) const {
+std::size_t Branches::branch_of(Bytes packet, bool arrives) const {
     const auto ip = wire::IpPacket::parse(packet);
     if (!ip) return 0;
     const wire::Address& host = arrives ? ip->destination : ip->source;

@@ -14,11 +14,11 @@ public:
 
     // 0: none; n: branch n - 1. link::PathLanes::Classify, with a Branches as its context.
     static std::size_t find(void* self, Bytes packet, bool arrives) {
-        return static_cast<const Branches*>(self)->find(packet, arrives);
+        return static_cast<const Branches*>(self)->branch_of(packet, arrives);
     }
 
 private:
-    std::size_t find(Bytes packet, bool arrives) const;
+    std::size_t branch_of(Bytes packet, bool arrives) const;
 
     const std::vector<PathOptions::Branch>& branches_;
     const egress::Policy*& policy_;

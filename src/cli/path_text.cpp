@@ -1,6 +1,5 @@
 #include "cli/path_text.hpp"
 
-
 #include "cli/text_file.hpp"
 
 namespace estab::cli {

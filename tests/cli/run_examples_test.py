@@ -24,6 +24,12 @@ class Examples(unittest.TestCase):
         self.assertGreater(int(impatient), 40)
         self.assertEqual(patient, "40")
 
+    def test_names_that_do_not_resolve(self):
+        refused, unanswered = example("dns-failing.sh").splitlines()
+        self.assertRegex(refused, r"after 0\.\d s; by address: ok$")
+        self.assertRegex(unanswered, r"after [1-9]\d*\.\d s; by address: ok$")
+        self.assertNotIn(" resolved", refused + unanswered)
+
     @unittest.skipIf(shutil.which("curl") is None, "not installed: curl")
     def test_a_cut_upload_arrives_only_when_it_is_tried_again(self):
         once, again = example("cut-upload.sh").splitlines()
