@@ -1,4 +1,4 @@
-// Which path a packet takes: the one of the first --to whose host and port it goes to or comes from.
+// Which path a packet takes: that of the first --to whose host and port it goes to or comes from.
 #pragma once
 
 #include "cli/run_path.hpp"

@@ -188,7 +188,8 @@ Task<> UdpForwarder::let_in(drivers::Fd bound, std::vector<InsideWay> ways) {
         if (peers.size() >= flows_max)
             std::erase_if(peers, [](const auto& entry) { return entry.second.expired(); });
         std::shared_ptr<Flow> flow = peers[peer].lock();
-        if (!flow || flow->is_over) peers[peer] = flow = open_inwards(host.fd(), peer, ways.front());
+        if (!flow || flow->is_over)
+            peers[peer] = flow = open_inwards(host.fd(), peer, ways.front());
         if (!flow) continue;
         flow->last = reactor_.now();
         flow->traffic.down += static_cast<std::uint64_t>(n);

@@ -227,8 +227,8 @@ private:
 
     int run_own(const std::string& chosen, const Words& command) {
         if (const std::string option = beyond_own_tcp(); !option.empty())
-            throw UsageError(fmt::format("{} does not go with --own-tcp: it needs a private network",
-                                         option));
+            throw UsageError(
+                fmt::format("{} does not go with --own-tcp: it needs a private network", option));
         network_.impair_is_commands = false;  // the path is seen from CMD's side
         if (!network_.quiet) note(name, chosen);
         const link::PathSpec path = network_.path();

@@ -191,7 +191,7 @@ public:
     // when the queue is full.
     MutableBytes reserve_packet(std::size_t octets) { return answers_.reserve(octets); }
     void commit_packet(std::size_t octets) { answers_.commit(octets); }
-    // Packets to us of this protocol go here first. True: taken. ICMP: pings, for accepted addresses.
+    // Packets to us of this protocol go here first (ICMP: pings to accepted addresses). True: taken
     using PacketHandler = bool (*)(void* context, Instant now, const wire::IpPacket& packet,
                                    const device::Offload& offload);
     void on_packet(std::uint8_t protocol, PacketHandler handler, void* context);
