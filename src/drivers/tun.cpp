@@ -20,6 +20,9 @@ using device::LinkType;
 
 constexpr std::size_t ip_max = 65'535;
 constexpr std::size_t ethernet_header = 14;
+constexpr std::size_t small_max = 256;  // octets: SYN, FIN, ACK, a request, one letter
+// Faster than a peer can answer: what comes again so soon has been waiting.
+constexpr Duration soon = 4us;
 constexpr std::size_t slack = 128;  // in a slot beyond the largest frame: more was cut off
 // When so much has been read it is the stack's turn: more would have left the processor's cache
 // before anyone copies it.
@@ -153,6 +156,9 @@ std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
     const std::size_t header_size = vnet_ ? vnet_header_size : 0;
     const std::size_t start = lead(vnet_, caps_.link);
     std::size_t count = 0, octets = 0;
+    // One small frame at a time, as in a dialogue: the answer goes out before we look for more.
+    const bool is_dialogue = came_alone_ != Instant{} && now - came_alone_ >= soon;
+    came_alone_ = {};
     // Unusable frames count towards the work of one call, so that it stays bounded.
     for (std::size_t tries = 0; tries < count_max && octets < batch_bytes; ++tries) {
         std::uint8_t* const slot = slots_.get() + count * slot_size_ + start;
@@ -183,7 +189,9 @@ std::size_t TunDevice::receive(Instant now, std::span<device::Frame> batch) {
         ++send_.counters.rx_frames;
         send_.counters.rx_bytes += frame.size();
         batch[count++] = {.bytes = frame, .arrived = now, .offload = from.offload};
+        if (is_dialogue && frame.size() <= small_max) break;
     }
+    if (count == 1 && batch[0].bytes.size() <= small_max) came_alone_ = now;
     return count;
 }
 

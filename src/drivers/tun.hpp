@@ -83,6 +83,7 @@ private:
     SendSlot send_;                          // the counters are here in any case
     bool uring_ = true;
     std::optional<SendRing> ring_;           // without offloads
+    Instant came_alone_{};                   // when the last frame came, small and by itself
 };
 
 }  // namespace estab::drivers

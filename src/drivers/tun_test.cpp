@@ -139,6 +139,44 @@ TEST_F(Tun, WithoutOffloadsFramesAreAsOnTheWire) {
     EXPECT_FALSE(tun.peer_mac().has_value());
 }
 
+// In a dialogue the answer goes out before anyone looks for more; what waits is taken together.
+TEST_F(Tun, AFrameThatComesAloneIsGivenAtOnce) {
+    Answer answer = inside([] {
+        Answer result = made(open_host_tun({.name = "estab8",
+                                            .own = {wire::Prefix::parse("10.9.0.2/24").value()},
+                                            .host = {wire::Prefix::parse("10.9.0.1/24").value()}}));
+        result.fds.emplace_back(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        return result;
+    });
+    TunDevice tun = TunDevice::adopt(std::move(answer.fds[0]), 1500);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(9);
+    ::inet_pton(AF_INET, "10.9.0.2", &to.sin_addr);
+    const auto send = [&](int count, std::size_t size) {
+        const std::vector<std::uint8_t> text(size);
+        for (int i = 0; i < count; ++i)
+            ASSERT_EQ(::sendto(*answer.fds[1], text.data(), size, 0,
+                               reinterpret_cast<const sockaddr*>(&to), sizeof to),
+                      static_cast<ssize_t>(size));
+    };
+    std::array<device::Frame, 8> frames;
+    while (tun.receive(Instant(1s), frames) != 0) {  // what the interface says by itself
+    }
+    const auto receive = [&](Instant now) { return tun.receive(now, frames); };
+    send(1, 10);
+    EXPECT_EQ(receive(Instant(2s)), 1U);
+    send(3, 10);
+    EXPECT_EQ(receive(Instant(3s)), 1U);
+    EXPECT_EQ(receive(Instant(3s) + 1us), 2U);  // so soon: they had been waiting
+    send(2, 10);
+    EXPECT_EQ(receive(Instant(4s)), 2U);        // the last ones did not come alone
+    send(1, 10);
+    EXPECT_EQ(receive(Instant(5s)), 1U);
+    send(2, 1000);
+    EXPECT_EQ(receive(Instant(6s)), 2U);        // no dialogue has such frames
+}
+
 TEST_F(Tun, InterfaceThatIsDownLosesFramesAndCountsThem) {
     Answer answer = inside([] { return made(TunDevice::open({})); });
     TunDevice tun = TunDevice::adopt(std::move(answer.fds[0]), 1500);
