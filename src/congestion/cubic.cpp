@@ -58,6 +58,7 @@ void Cubic::on(const Acked& e) {
         if (hystart_.is_over()) ssthresh_ = cwnd_;
         return;
     }
+    if (options_.train && ssthresh_ >= infinite && train_.ends_with(e, cwnd_)) ssthresh_ = cwnd_;
     std::uint64_t bytes = std::min(e.bytes, window_max);
     if (cwnd_ < ssthresh_) {
         if (!e.cwnd_limited) return;
@@ -78,10 +79,15 @@ void Cubic::avoid(const Acked& e, std::uint64_t bytes) {
     const Duration since = std::max(e.now - curve_.epoch, Duration{0});
     grow_friendly(bytes, e.mss);
     const std::uint64_t reno = curve_.w_est / octet;
-    if (cubic_window(since, curve_.k, curve_.w_max, e.mss) < reno) {
+    const Duration ahead = options_.train ? e.rtt_min : e.srtt;  // Linux looks less far
+    if (options_.train && curve_.cwnd_prior == 0) {  // no loss yet: at least 5 % in a round trip
+        const Duration then = since + std::clamp<Duration>(ahead, 0s, 3600s);
+        const std::uint64_t wanted = cubic_window(then, curve_.k, curve_.w_max, e.mss);
+        grow_cubic(std::clamp(wanted, cwnd_ + cwnd_ / 20, cwnd_ + cwnd_ / 2), bytes);
+    } else if (cubic_window(since, curve_.k, curve_.w_max, e.mss) < reno) {
         cwnd_ = std::max(cwnd_, reno);
     } else {
-        const Duration then = since + std::clamp<Duration>(e.srtt, 0s, 3600s);
+        const Duration then = since + std::clamp<Duration>(ahead, 0s, 3600s);
         const std::uint64_t wanted = cubic_window(then, curve_.k, curve_.w_max, e.mss);
         grow_cubic(std::clamp(wanted, cwnd_, cwnd_ + cwnd_ / 2), bytes);
     }
@@ -127,6 +133,11 @@ void Cubic::grow_cubic(std::uint64_t target, std::uint64_t bytes) {
     fraction_ %= octet;
 }
 
+std::uint64_t Cubic::part_of(std::uint64_t window, Ppm part, std::uint32_t mss) const {
+    const std::uint64_t left = mul_div(window, part, ppm_all);
+    return options_.train && mss != 0 ? left / mss * mss : left;
+}
+
 void Cubic::on(const Congested& e) {
     if (e.ecn) {
         can_undo_ = false;  // a mark is never spurious
@@ -136,7 +147,7 @@ void Cubic::on(const Congested& e) {
     }
     // FlightSize, but not the new data that duplicate ACKs sent beyond cwnd (RFC 5681 3.2, step 2).
     const std::uint64_t flight = std::min(e.in_flight, cwnd_);
-    const std::uint64_t left = mul_div(flight, e.ecn ? options_.beta_ecn : beta_loss, ppm_all);
+    const std::uint64_t left = part_of(flight, e.ecn ? options_.beta_ecn : beta_loss, e.mss);
     const bool release = options_.fast_convergence && cwnd_ < curve_.w_max;
     curve_.w_max = release ? mul_div(cwnd_, ppm_all + beta_loss, 2 * ppm_all) : cwnd_;
     curve_.cwnd_prior = cwnd_;
@@ -153,7 +164,7 @@ void Cubic::on(const TimedOut& e) {
     in_episode_ = can_undo_ = true;
     if (!e.repeated) {
         const std::uint64_t flight = std::min(e.in_flight, cwnd_);
-        ssthresh_ = std::max(mul_div(flight, beta_loss, ppm_all), 2 * std::uint64_t{e.mss});
+        ssthresh_ = std::max(part_of(flight, beta_loss, e.mss), 2 * std::uint64_t{e.mss});
         curve_.cwnd_prior = cwnd_;
     }
     curve_.w_max = 0;

@@ -15,6 +15,7 @@ struct CubicOptions {
         850'000;  // what a congestion mark leaves of the window (RFC 8511 4); 700'000: as a loss
     bool fast_convergence = true;   // RFC 9438 4.7
     bool hystart = true;            // RFC 9406
+    bool train = false;             // or else HyStart as Linux has it
 };
 
 // RFC 9438 4.2. K: how long the curve takes from `cwnd` back up to `w_max`; 0 if it is there
@@ -62,6 +63,7 @@ private:
     void avoid(const Acked& e, std::uint64_t bytes);
     void begin_epoch(const Acked& e);
     void leave_out_idle_time(const Acked& e);
+    std::uint64_t part_of(std::uint64_t window, Ppm part, std::uint32_t mss) const;
     void grow_friendly(std::uint64_t bytes, std::uint32_t mss);
     void grow_cubic(std::uint64_t target, std::uint64_t bytes);
 
@@ -72,10 +74,20 @@ private:
     Curve curve_;
     Curve before_;                      // the episode that may yet be undone
     Hystart hystart_;
+    HystartTrain train_;
     CubicOptions options_;
     bool drained_ = false;              // the last acknowledgment left nothing in flight
     bool in_episode_ = false;
     bool can_undo_ = false;
+};
+
+// With what Linux does otherwise: a mark costs as much as a loss, slow start ends at once, and what
+// is left after a loss is whole segments.
+class LinuxCubic : public Cubic {
+public:
+    static constexpr std::string_view name = "cubic-linux";
+
+    LinuxCubic() : Cubic({.beta_ecn = 700'000, .hystart = false, .train = true}) {}
 };
 
 }  // namespace estab::congestion

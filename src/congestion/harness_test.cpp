@@ -28,6 +28,13 @@ TEST(Harness, EveryBuiltInAlgorithmKeepsTheRules) {
     }
 }
 
+TEST(Harness, LinuxsCubicKeepsThemToo) {
+    const Table* table = find("cubic-linux");
+    ASSERT_NE(table, nullptr);
+    for (std::uint64_t seed = 1; seed <= 60; ++seed)
+        ASSERT_EQ(try_out(*table, {.seed = seed, .events = 5'000}), std::nullopt);
+}
+
 TEST(Harness, EveryBuiltInAlgorithmIsFoundByItsName) {
     std::string all;
     for (const Table* table : built_in()) {

@@ -27,6 +27,31 @@ std::uint64_t Hystart::grow(const Acked& e) {
     return phase_ == Phase::slow_start ? e.bytes : e.bytes / conservative_divisor;
 }
 
+bool HystartTrain::ends_with(const Acked& e, std::uint64_t cwnd) {
+    constexpr std::uint64_t low_window = 16;  // segments
+    constexpr Duration train_gap = 2ms;
+    if (e.rtt >= 0ns) least_ = std::min(least_, std::max<Duration>(e.rtt, 1us));
+    if (cwnd < low_window * e.mss) return false;
+    if (rounds_.begin_with(e)) {
+        round_start_ = last_ack_ = e.now;
+        current_ = Duration::max();
+        samples_ = 0;
+    }
+    if (least_ == Duration::max()) return false;
+    if (e.now - last_ack_ <= train_gap) {
+        last_ack_ = e.now;
+        if (e.now - round_start_ > least_ / 2) return true;
+    }
+    if (e.rtt < 0ns) return false;
+    current_ = std::min(current_, e.rtt);
+    if (samples_ < samples_wanted) {
+        ++samples_;
+        return false;
+    }
+    return current_ > least_ + std::clamp<Duration>(least_ / threshold_divisor, threshold_min,
+                                                    threshold_max);
+}
+
 // The round in which conservative slow start began counts as its first.
 void Hystart::begin_round() {
     if (phase_ == Phase::conservative && ++conservative_rounds_ == conservative_rounds_max) {

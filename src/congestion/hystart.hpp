@@ -28,6 +28,21 @@ private:
     std::uint64_t end_ = 0;
 };
 
+// HyStart as Linux has it: one look at a round trip that is longer, or at a train of ACKs that lasts
+// half of one, ends slow start at once.
+class HystartTrain {
+public:
+    // Whether this acknowledgment is where slow start ends.
+    bool ends_with(const Acked& e, std::uint64_t cwnd);
+
+private:
+    Rounds rounds_;
+    Duration least_ = Duration::max();     // RTT of all rounds
+    Duration current_ = Duration::max();   // and of this one
+    Instant round_start_{}, last_ack_{};
+    std::uint8_t samples_ = 0;             // in this round, saturating
+};
+
 class Hystart {
 public:
     // By how many octets this acknowledgment lets the window grow; only for slow start without an

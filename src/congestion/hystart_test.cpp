@@ -144,5 +144,46 @@ TEST(Hystart, AWindowThatIsNotUsedDoesNotGrow) {
         0U);
 }
 
+// As Linux does it: eight samples of a round, and the next one ends slow start where it is.
+TEST(HystartTrain, TheNinthLongSampleEndsSlowStart) {
+    Sender s(LinuxCubic{});
+    s.round(40ms);
+    const std::uint64_t before = s.segments();
+    for (int i = 0; i < 8; ++i) s.ack(46ms);
+    EXPECT_EQ(s.algorithm.ssthresh(), infinite);
+    s.ack(46ms);
+    EXPECT_EQ(s.algorithm.ssthresh() / mss, before + 8);
+    EXPECT_EQ(s.segments(), before + 8);
+}
+
+TEST(HystartTrain, NothingIsJudgedBelowSixteenSegments) {
+    Sender s(LinuxCubic{}, 4 * mss);
+    s.ack(40ms);
+    for (int i = 0; i < 11; ++i) s.ack(90ms);
+    EXPECT_EQ(s.segments(), 16U);
+    EXPECT_EQ(s.algorithm.ssthresh(), infinite);
+}
+
+TEST(HystartTrain, ARiseOfLessThanFourMillisecondsIsNone) {
+    Sender s(LinuxCubic{});
+    s.round(4ms);
+    s.round(8ms);
+    EXPECT_EQ(s.segments(), 64U);
+    s.round(9ms);
+    EXPECT_LT(s.segments(), 128U);
+}
+
+// ACKs that follow each other for more than half a round trip: the path is full.
+TEST(HystartTrain, ALongTrainEndsSlowStart) {
+    Sender s(LinuxCubic{}, 64 * mss);
+    for (int i = 0; i < 21; ++i) {
+        s.ack(40ms);
+        s.now += 1ms;
+    }
+    EXPECT_EQ(s.algorithm.ssthresh(), infinite);
+    s.ack(40ms);
+    EXPECT_LT(s.algorithm.ssthresh(), infinite);
+}
+
 }  // namespace
 }  // namespace estab::congestion
