@@ -92,12 +92,14 @@ std::optional<tcp::FastOpenOffer> FastOpenCache::find(Instant now, const wire::A
     const Place* known = look_up(to);
     if (known == nullptr) return tcp::FastOpenOffer{};
     if (now < known->blocked_until) return std::nullopt;
-    return tcp::FastOpenOffer{.cookie = known->cookie, .mss = known->mss};
+    tcp::FastOpenOffer offer{.cookie = known->cookie, .mss = known->mss};
+    if (offer.cookie.size == 0) offer.cookie.experimental = known->try_experimental;
+    return offer;
 }
 
 void FastOpenCache::learn(const wire::Address& from, const tcp::FastOpenCookie& cookie,
                           std::uint16_t mss) {
-    Place* place = cookie.size != 0 ? make(from) : look_up(from);
+    Place* place = make(from);
     if (place == nullptr) return;
     if (cookie.size != 0) place->cookie = cookie;
     place->mss = mss;
@@ -105,11 +107,31 @@ void FastOpenCache::learn(const wire::Address& from, const tcp::FastOpenCookie& 
     place->blocked_until = Instant::min();
 }
 
-void FastOpenCache::on_lost(Instant now, const wire::Address& to) {
+void FastOpenCache::on_lost(Instant now, const wire::Address& to, Duration pause) {
     Place* place = make(to);
     if (place == nullptr) return;
-    place->blocked_until = after(now, 60s * (std::int64_t{1} << place->losses));
+    place->blocked_until = after(now, pause * (std::int64_t{1} << place->losses));
     place->losses = static_cast<std::uint8_t>(std::min(place->losses + 1, 10));
+}
+
+void FastOpenCache::on_refused(Instant now, const wire::Address& by, Duration pause) {
+    Place* place = make(by);
+    if (place == nullptr) return;
+    place->cookie = {};
+    place->blocked_until = after(now, pause);
+}
+
+void FastOpenCache::on_no_answer(const wire::Address& by, bool experimental) {
+    Place* place = make(by);
+    if (place == nullptr) return;
+    place->tried_experimental = place->tried_experimental || experimental;
+    place->try_experimental = !place->tried_experimental;
+}
+
+void FastOpenCache::forget() {
+    std::ranges::fill(places_, Place{});
+    black_holes_ = 0;
+    paused_until_ = Instant::min();
 }
 
 void FastOpenCache::on_black_hole(Instant now, Duration pause) {
@@ -152,10 +174,17 @@ void Stack::follow_fast_open(Instant now, std::uint32_t index) {
     const tcp::FastOpen* f = c.fast_open();
     if (c.active_open() && f != nullptr) {
         const wire::Address& peer = c.tuple().remote.address;
-        if (f->learnt.size == 0 && f->syns_lost != 0 && !f->text_taken) {
-            fast_open_cache_.on_lost(now, peer);
+        if (f->learnt.size == 0 && f->syns_lost != 0 && f->text != 0 && !f->text_taken) {
+            if (const Duration pause = c.config().fast_open_lost; pause > 0s)
+                fast_open_cache_.on_lost(now, peer, pause);
         } else if (f->settled) {
             fast_open_cache_.learn(peer, f->learnt, c.peer_mss());
+            const bool asked = f->has_option && f->cookie.size == 0 && f->syns_lost == 0;
+            if (c.config().fast_open_experimental && asked && f->learnt.size == 0)
+                fast_open_cache_.on_no_answer(peer, f->cookie.experimental);
+            const Duration pause = c.config().fast_open_refused;
+            if (pause > 0s && f->learnt.size == 0 && !f->text_taken)
+                fast_open_cache_.on_refused(now, peer, pause);
         }
         if (f->text_taken) fast_open_cache_.on_success();
         constexpr int too_many = 2;  // the first and another one: as Linux counts

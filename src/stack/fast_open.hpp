@@ -52,12 +52,17 @@ public:
     std::optional<tcp::FastOpenOffer> find(Instant now, const wire::Address& to);
     // A cookie may be none: what was known stays.
     void learn(const wire::Address& from, const tcp::FastOpenCookie& cookie, std::uint16_t mss);
-    // A SYN with text or a cookie had to be repeated without: it is left alone for a while, longer
-    // each time (4.1.3.1).
-    void on_lost(Instant now, const wire::Address& to);
+    // A SYN with text had to be repeated without: it is left alone for a while, longer each time
+    // (4.1.3.1).
+    void on_lost(Instant now, const wire::Address& to, Duration pause);
+    // It answered without a cookie and took no text: it is left alone for `pause`.
+    void on_refused(Instant now, const wire::Address& by, Duration pause);
     // SYNs vanish again and again: nobody is asked for `pause`, longer each time up to 64 times.
     void on_black_hole(Instant now, Duration pause);
+    // A request went unanswered: once, the next one is made by the experimental option.
+    void on_no_answer(const wire::Address& by, bool experimental);
     void on_success() { black_holes_ = 0; }
+    void forget();  // everything that was learnt
 
 private:
     struct Place {
@@ -66,6 +71,7 @@ private:
         std::uint16_t mss = 0;
         std::uint8_t losses = 0;
         bool used = false;
+        bool try_experimental = false, tried_experimental = false;
         Instant blocked_until = Instant::min();
         std::uint64_t asked_at = 0;      // counted
     };

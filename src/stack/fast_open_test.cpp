@@ -88,15 +88,53 @@ TEST(FastOpenCache, LeavesADestinationAloneLongerEachTime) {  // RFC 7413 4.1.3.
     const auto server = wire::Address::v4(10, 0, 0, 9);
     Instant now(100s);
     for (const Duration pause : {60s, 120s, 240s}) {
-        cache.on_lost(now, server);
+        cache.on_lost(now, server, 60s);
         EXPECT_FALSE(cache.find(now + pause - 1ns, server));
         EXPECT_TRUE(cache.find(now + pause, server));
         EXPECT_TRUE(cache.find(now, wire::Address::v4(10, 0, 0, 8))) << "others are not concerned";
         now += pause;
     }
     cache.learn(server, FastOpenCookie::of(four), 1400);
-    cache.on_lost(now, server);
+    cache.on_lost(now, server, 60s);
     EXPECT_TRUE(cache.find(now + 60s, server)) << "a success starts anew";
+}
+
+// As FreeBSD: whoever gave no cookie and took no text is not asked for a while.
+TEST(FastOpenCache, ARefusalForgetsTheCookieAndPauses) {
+    Memory memory(16u << 20);
+    FastOpenCache cache(memory, 3);
+    const auto server = wire::Address::v4(10, 0, 0, 9);
+    cache.learn(server, FastOpenCookie::of(four), 1400);
+    cache.on_refused(Instant(100s), server, 15min);
+    EXPECT_FALSE(cache.find(Instant(100s) + 15min - 1ns, server));
+    ASSERT_TRUE(cache.find(Instant(100s) + 15min, server));
+    EXPECT_EQ(cache.find(Instant(100s) + 15min, server)->cookie.size, 0);
+}
+
+// As Linux: once by the experimental option, then never again.
+TEST(FastOpenCache, ARequestWithoutAnswerIsTriedOnceByTheOtherOption) {
+    Memory memory(16u << 20);
+    FastOpenCache cache(memory, 3);
+    const auto server = wire::Address::v4(10, 0, 0, 9);
+    const auto experimental = [&] { return cache.find(Instant(1s), server)->cookie.experimental; };
+    EXPECT_FALSE(experimental());
+    cache.on_no_answer(server, false);
+    EXPECT_TRUE(experimental());
+    cache.on_no_answer(server, true);
+    EXPECT_FALSE(experimental());
+    cache.on_no_answer(server, false);
+    EXPECT_FALSE(experimental());
+}
+
+TEST(FastOpenCache, ForgetsEverythingWhenTold) {
+    Memory memory(16u << 20);
+    FastOpenCache cache(memory, 3);
+    const auto server = wire::Address::v4(10, 0, 0, 9);
+    cache.learn(server, FastOpenCookie::of(four), 1400);
+    cache.on_black_hole(Instant(100s), 1h);
+    cache.forget();
+    ASSERT_TRUE(cache.find(Instant(100s), server));
+    EXPECT_EQ(cache.find(Instant(100s), server)->cookie.size, 0);
 }
 
 TEST(FastOpenCache, ABlackHoleStopsAllOfIt) {

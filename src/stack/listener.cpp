@@ -174,7 +174,7 @@ void Stack::on_syn(Instant now, std::uint32_t index, const wire::FourTuple& tupl
 tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTuple& tuple,
                             const tcp::Segment& seg) {
     const tcp::Config& c = *l.config;
-    const wire::TcpOptions& o = seg.options;
+    const wire::TcpOptions& o = c.syn_options ? seg.options : wire::TcpOptions{};
     tcp::Handshake h;
     h.iss = tcp::Seq::initial(secrets_.initial_sequence(now, tuple));
     h.irs = tcp::Seq::initial(seg.seq.wire());
@@ -199,7 +199,8 @@ tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTupl
 
 std::uint32_t Stack::offered_window(const tcp::Config& config, const wire::FourTuple& tuple,
                                     bool timestamps) const {
-    const std::uint32_t mss = tcp::advertised_mss(config, caps_.mtu, tuple.remote.address.is_v4());
+    const std::uint32_t mss =
+        tcp::advertised_mss(config, mtu_for(tuple), tuple.remote.address.is_v4());
     return tcp::first_window(config, mss - (timestamps ? 12 : 0));
 }
 
@@ -264,7 +265,9 @@ void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::Fou
     }
     out.hop_limit = config.hop_limit;  // MUST-49
     out.dscp = config.dscp;            // MUST-48
-    out.options.mss = tcp::advertised_mss(config, caps_.mtu, tuple.remote.address.is_v4());
+    if (config.syn_options)
+        out.options.mss =
+            tcp::advertised_mss(config, mtu_for(tuple), tuple.remote.address.is_v4());
     out.options.sack_permitted = h.sack;
     if (h.scaling) out.options.window_scale = h.rcv_shift;
     if (h.timestamps) {

@@ -5,6 +5,7 @@
 #include "stack/stack.hpp"
 #include "tcp/plant.hpp"
 #include "wire/ethernet.hpp"
+#include "wire/udp.hpp"
 
 namespace estab::stack {
 namespace {
@@ -77,14 +78,17 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
         const bool home = routes_.is_own(tuple.remote.address);
         // What goes to ourselves waits for the next receive(); when that queue is full, so do we.
         if (home && loop_.reserve(caps_.mtu).empty()) return 0;
-        const bool gso = !home && (v4 ? caps_.tso4 : caps_.tso6);
+        const bool tunnelled = !tunnels_.empty() && tunnel_of(tuple) != 0;
+        const bool gso = !home && !tunnelled && (v4 ? caps_.tso4 : caps_.tso6);
         // Many wire segments at once also for a device that cannot cut: Burst does it.
-        const bool cut = !gso && !home && r.connection.path_mtu() <= caps_.mtu;
+        const bool cut =
+            !gso && !home && !tunnelled && r.connection.path_mtu() <= caps_.mtu;
         const std::size_t ip_max = gso   ? std::min<std::size_t>(room.size() - link_bytes_, 65'535)
                                    : cut ? 65'535
                                          : caps_.mtu;
         const tcp::Room space{
-            .segment_max = static_cast<std::uint32_t>(ip_max - wire::ip_header_bytes(v4)),
+            .segment_max = static_cast<std::uint32_t>(
+                ip_max - wire::ip_header_bytes(v4) - (tunnelled ? wire::udp_header_bytes : 0)),
             .gso = gso || cut};
         tcp::Segment& seg = burst_.segment();
         if (!r.connection.next_segment(environment_, now, space, seg)) {
@@ -148,23 +152,29 @@ std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::Fou
                                  .window = seg.window_field,
                                  .urgent = seg.urgent,
                                  .options = seg.options};
-    const bool partial = caps_.checksum;
+    const std::uint16_t port = tunnels_.empty() ? std::uint16_t{0} : tunnel_of(tuple);
+    const std::size_t outer_bytes = ip_bytes + (port != 0 ? wire::udp_header_bytes : 0);
+    const bool partial = caps_.checksum && port == 0;
     // A frame that may have to wait for its neighbour's address is kept whole.
     const bool apart = tail != nullptr && partial && caps_.link == device::LinkType::ip &&
                        seg.payload.size() >= apart_min;
     if (apart) *tail = seg.payload.pieces();
-    const MutableBytes body = room.subspan(link_bytes_ + ip_bytes);
-    const std::size_t tcp_bytes = wire::write_tcp(body, header,
+    const MutableBytes body = room.subspan(link_bytes_ + outer_bytes);
+    std::size_t tcp_bytes = wire::write_tcp(body, header,
                                                   {.source = tuple.local.address,
                                                    .destination = tuple.remote.address,
                                                    .payload = seg.payload.pieces(),
                                                    .order = config_.option_order,
                                                    .partial_checksum = partial,
                                                    .payload_apart = apart});
+    if (port != 0) {
+        tcp_bytes += wire::udp_header_bytes;
+        write_tunnel(room.subspan(link_bytes_ + ip_bytes, tcp_bytes), tuple, port);
+    }
     wire::write_ip(room.subspan(link_bytes_),
                    {.source = tuple.local.address,
                     .destination = tuple.remote.address,
-                    .protocol = wire::protocol_tcp,
+                    .protocol = port != 0 ? wire::protocol_udp : wire::protocol_tcp,
                     .hop_limit = seg.hop_limit,
                     .dscp = seg.dscp,
                     .ecn = seg.ecn,
@@ -228,7 +238,9 @@ std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_b
 bool Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
     const bool v4 = tuple.remote.address.is_v4();
     const std::size_t ip_bytes = wire::ip_header_bytes(v4);
-    const MutableBytes room = answers_.reserve(ip_bytes + 60);
+    const std::uint16_t port = tunnel_of(tuple);
+    const std::size_t outer_bytes = ip_bytes + (port != 0 ? wire::udp_header_bytes : 0);
+    const MutableBytes room = answers_.reserve(outer_bytes + 60);
     if (room.empty()) {
         drop(event::Drop::queue_full);
         return false;
@@ -241,13 +253,17 @@ bool Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
                                  .window = seg.window_field,
                                  .urgent = 0,
                                  .options = seg.options};
-    const std::size_t tcp_bytes = wire::write_tcp(
-        room.subspan(ip_bytes), header,
+    std::size_t tcp_bytes = wire::write_tcp(
+        room.subspan(outer_bytes), header,
         {.source = tuple.local.address, .destination = tuple.remote.address, .payload = {},
          .order = config_.option_order, .partial_checksum = false});
+    if (port != 0) {
+        tcp_bytes += wire::udp_header_bytes;
+        write_tunnel(room.subspan(ip_bytes, tcp_bytes), tuple, port);
+    }
     wire::write_ip(room, {.source = tuple.local.address,
                           .destination = tuple.remote.address,
-                          .protocol = wire::protocol_tcp,
+                          .protocol = port != 0 ? wire::protocol_udp : wire::protocol_tcp,
                           .hop_limit = seg.hop_limit,  // MUST-49
                           .dscp = seg.dscp,            // MUST-48
                           .ecn = wire::Ecn::not_ect,

@@ -138,6 +138,7 @@ void Stack::deliver(Instant now, const device::Frame& frame, const wire::IpPacke
     case wire::protocol_icmp:
     case wire::protocol_icmpv6: return receive_icmp(now, packet, from);
     case wire::protocol_udp:
+        if (is_tunnelled(packet)) return receive_tunnelled(now, frame, packet);
         if (udp_.on_packet != nullptr &&
             udp_.on_packet(udp_.packet_context, now, packet, frame.offload))
             return;
@@ -210,7 +211,9 @@ void Stack::icmp_to_tcp(Instant now, const ip::IcmpReport& report) {
         return;
     }
     case Kind::half_open:
-        if (e.kind == tcp::IcmpError::Kind::hard && report.seq->raw == half_open_[index].iss) {
+        if ((e.kind == tcp::IcmpError::Kind::hard ||
+             (config_.soft_icmp_ends_opening && e.kind == tcp::IcmpError::Kind::soft)) &&
+            report.seq->raw == half_open_[index].iss) {
             forget_half_open(index);
         }
         return;
@@ -243,6 +246,14 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
         last_tuple_ = tuple;
     }
     const std::uint32_t ref = last_ref_;
+    if (!tunnels_.empty() && ref != none && came_through_another(tuple)) {
+        tcp::Segment stray;
+        tcp::Tcb{}.read(*view, packet.ecn, stray);
+        answer_reset(tuple, stray);
+        if (answer_through_ == 0) answer_through_.reset();
+        return;
+    }
+    if (answer_through_ == 0) answer_through_.reset();
     // MUST-57, MUST-63: TCP is between two hosts. That was asked of a connection's when it began.
     if (ref == none && (!routes_.is_unicast(packet.source) ||
                         !(is_known_local(packet.destination) ||
@@ -251,6 +262,11 @@ void Stack::receive_tcp(Instant now, const device::Frame& frame, const wire::IpP
     }
     if (ref != none && Ref::kind(ref) == Kind::connection) {
         const tcp::Connection& c = records_[Ref::index(ref)].connection;
+        if (c.state() == tcp::State::time_wait && view->flags().has(Flags::syn)) {
+            tcp::Segment syn;
+            tcp::Tcb{}.read(*view, packet.ecn, syn);
+            if (reopens_owned(now, Ref::index(ref), syn, packet)) return;
+        }
         c.tcb().read(*view, packet.ecn, merged_);
         merged_options_ = view->option_bytes();
         merged_ip_ = packet.header;

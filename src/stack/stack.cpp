@@ -149,12 +149,14 @@ std::uint32_t Stack::find_flow(const wire::FourTuple& tuple) const {
 
 bool Stack::link_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
     last_ref_ = none;
+    if (!keep_tunnel(tuple)) return false;
     return flows_.insert(tuple, ref);
 }
 
 void Stack::unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
     last_ref_ = none;
     flows_.erase(tuple, ref);
+    forget_tunnel(tuple);
 }
 
 void Stack::hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before,
@@ -172,7 +174,7 @@ Stack::Record* Stack::record(ConnectionId id) {
 }
 
 std::uint32_t Stack::make_record(const wire::FourTuple& tuple, const tcp::Config& config) {
-    const auto mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(caps_.mtu, 65'535));
+    const auto mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu_for(tuple), 65'535));
     const std::uint32_t generation = ++generation_;
     std::uint32_t index = records_.make(tuple, config, 0u, mtu, generation);
     if (index == none && make_room()) index = records_.make(tuple, config, 0u, mtu, generation);

@@ -72,9 +72,14 @@ struct ListenOptions {
     const tcp::Config* config = nullptr;  // copied; none: the stack's
 };
 
+struct PortRange {  // both inside
+    std::uint16_t first = 32'768, last = 60'999;
+};
+
 struct ConnectOptions {
     std::optional<wire::Address> local_address{};  // MUST-43; else the routes choose (MUST-44)
-    std::uint16_t local_port = 0;                // 0: drawn (RFC 6056)
+    std::uint16_t local_port = 0;                // 0: drawn (RFC 6056), from `ports`
+    PortRange ports{};
     // What is written at once goes with the SYN, where the config lets a client do so and the other
     // side has given a cookie (RFC 7413). It may arrive twice: for requests that may be repeated.
     bool fast_open = false;
@@ -168,6 +173,8 @@ public:
     void touch(Instant now, ConnectionId id);
     tcp::Environment& environment() { return environment_; }
 
+    // The peer's port where its segments go in datagrams; 0: they do not.
+    std::uint16_t udp_port(ConnectionId id) const;
     // Would text go with a SYN to `remote`?
     bool knows_fast_open(Instant now, const wire::Address& remote, const tcp::Config& config);
     // Keys of our Fast Open cookies, for hosts that share an address; else they are our own and
@@ -175,6 +182,9 @@ public:
     void set_fast_open_keys(SipKey primary, std::optional<SipKey> backup) {
         fast_open_keys_.set(primary, backup);
     }
+
+    // What clients have learnt of cookies and of paths that do not let them pass.
+    void forget_fast_open() { fast_open_cache_.forget(); }
 
     // Held SYNs of a listener with `hold`: oldest first.
     std::optional<HeldSyn> next_held(ListenerId listener);
@@ -289,6 +299,19 @@ private:
     void receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from);
     void icmp_to_tcp(Instant now, const ip::IcmpReport& report);
     void drop(event::Drop reason);
+    // tunnel.cpp
+    struct Tunnel {
+        wire::FourTuple tuple;
+        std::uint16_t port;              // of the peer's datagrams
+    };
+    bool is_tunnelled(const wire::IpPacket& packet) const;
+    void receive_tunnelled(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
+    std::uint16_t tunnel_of(const wire::FourTuple& tuple) const;  // 0: none
+    bool came_through_another(const wire::FourTuple& tuple);
+    bool keep_tunnel(const wire::FourTuple& tuple);
+    void forget_tunnel(const wire::FourTuple& tuple);
+    std::uint32_t mtu_for(const wire::FourTuple& tuple) const;
+    void write_tunnel(MutableBytes room, const wire::FourTuple& tuple, std::uint16_t port) const;
     // listener.cpp
     Listener* find_listener(ListenerId id);
     std::uint32_t listener_index(const wire::Endpoint& local) const;
@@ -346,8 +369,10 @@ private:
     void on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg,
                       const wire::FourTuple& tuple, const wire::IpPacket& packet);
     void forget_time_wait(std::uint32_t index);
-    bool may_reopen(const wire::FourTuple& tuple) const;
+    bool may_reopen(Instant now, const wire::FourTuple& tuple) const;
     bool may_reuse(const TimeWait& tw, const tcp::Segment& syn) const;
+    bool reopens_owned(Instant now, std::uint32_t index, tcp::Segment& syn,
+                       const wire::IpPacket& packet);
     // stack.cpp
     Record* record(ConnectionId id);
     std::uint32_t make_record(const wire::FourTuple& tuple, const tcp::Config& config);
@@ -359,7 +384,8 @@ private:
     bool make_room();
     bool drop_some_out_of_order();
     std::uint16_t mtu_towards(Instant now, const wire::Address& remote);
-    std::uint16_t draw_port(const wire::Endpoint& remote, const wire::Address& local);
+    std::uint16_t draw_port(Instant now, const wire::Endpoint& remote, const wire::Address& local,
+                            PortRange range);
     const wire::FourTuple& tuple_of(std::uint32_t ref) const;
     std::uint32_t find_flow(const wire::FourTuple& tuple) const;
     void notice_listener(std::uint32_t index);
@@ -457,6 +483,8 @@ private:
     Handler udp_;
     Handler other_;
     std::uint8_t other_protocol_ = 0;
+    std::vector<Tunnel> tunnels_;  // in order; at most tunnels_max
+    std::optional<std::uint16_t> answer_through_;  // while something is heard or opened: 0 plainly
 };
 
 }  // namespace estab::stack

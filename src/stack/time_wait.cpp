@@ -69,11 +69,36 @@ bool Stack::may_reuse(const TimeWait& tw, const tcp::Segment& syn) const {
     return static_cast<std::int32_t>(syn.seq.wire().raw - tw.rcv_nxt) > 0;
 }
 
+// The same where the owner has not let go yet: its connection ends, and the name is free.
+bool Stack::reopens_owned(Instant now, std::uint32_t index, tcp::Segment& syn,
+                          const wire::IpPacket& packet) {
+    Record& r = records_[index];
+    tcp::Connection& c = r.connection;
+    const wire::FourTuple tuple = c.tuple();
+    TimeWait tw;
+    tw.snd_nxt = c.tcb().snd.nxt.wire().raw;
+    tw.rcv_nxt = c.tcb().rcv.nxt.wire().raw;
+    tw.timestamps = c.has_timestamps() && c.has_ts_recent();
+    tw.ts_recent = c.ts_recent();
+    const std::uint32_t listener = may_reuse(tw, syn) ? listener_index(tuple.local) : none;
+    if (listener == none || is_full(listeners_[listener])) return false;
+    c.end_time_wait(environment_, now);
+    unlink_flow(tuple, Ref::make(Kind::connection, index));
+    r.linked = false;
+    touch_record(index);
+    ++counters_.TcpExt_TWRecycled;
+    on_syn(now, listener, tuple, syn, packet, reopened_iss(tw));
+    return true;
+}
+
 // May connect() take this name, although it is in TIME-WAIT? When timestamps tell the two apart.
-bool Stack::may_reopen(const wire::FourTuple& tuple) const {
+bool Stack::may_reopen(Instant now, const wire::FourTuple& tuple) const {
     const std::uint32_t ref = find_flow(tuple);
-    return ref == none || (Ref::kind(ref) == Kind::time_wait && config_.time_wait_reuse &&
-                           time_waits_[Ref::index(ref)].timestamps);
+    if (ref == none) return true;
+    if (Ref::kind(ref) != Kind::time_wait || !config_.time_wait_reuse) return false;
+    const TimeWait& tw = time_waits_[Ref::index(ref)];
+    const Duration age = config_.time_wait - wheel_.time_left(now, tw.timer);
+    return tw.timestamps && age >= config_.time_wait_reuse_delay;
 }
 
 // The same steps as for any connection, on one unpacked for the moment.

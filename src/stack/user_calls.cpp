@@ -33,10 +33,10 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
     if (local->is_v4() != remote.address.is_v4()) return fail(Error::invalid_argument);
     wire::FourTuple tuple{{*local, options.local_port}, remote};
     if (tuple.local.port == 0) {
-        tuple.local.port = draw_port(remote, *local);
+        tuple.local.port = draw_port(now, remote, *local, options.ports);
         if (tuple.local.port == 0) return fail(Error::address_unavailable);
     }
-    if (!may_reopen(tuple)) return fail(Error::address_in_use);
+    if (!may_reopen(now, tuple)) return fail(Error::address_in_use);
     wire::SeqNum iss = secrets_.initial_sequence(now, tuple);
     if (const std::uint32_t old = find_flow(tuple); old != none) {
         // The peer may still be in the old incarnation's window: past it, as when a SYN reopens
@@ -45,10 +45,16 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
         forget_time_wait(Ref::index(old));
         ++counters_.TcpExt_TWRecycled;
     }
-    const std::uint32_t index = make_record(tuple, *keep_config(options.config));
-    if (index == none) return fail(Error::no_memory);
+    const tcp::Config& config = *keep_config(options.config);
+    const bool tunnels = config.udp_peer_port != 0 && config_.udp_tunnel_port != 0;
+    answer_through_ = tunnels ? config.udp_peer_port : std::uint16_t{0};
+    const auto opened = [this] { answer_through_.reset(); };
+    const std::uint32_t index = make_record(tuple, config);
+    if (index == none) return opened(), fail(Error::no_memory);
     Record& r = records_[index];
-    if (!link_flow(tuple, Ref::make(Kind::connection, index))) {
+    const bool linked = link_flow(tuple, Ref::make(Kind::connection, index));
+    opened();
+    if (!linked) {
         r.linked = false;
         free_record(index);
         return fail(Error::no_memory);
@@ -63,8 +69,9 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
 
 // RFC 6056 3.3.1: a random start, then the next free one. A port is free for this remote endpoint.
 // Where all are taken one after the other, the first that may be opened again will do.
-std::uint16_t Stack::draw_port(const wire::Endpoint& remote, const wire::Address& local) {
-    constexpr std::uint32_t first = 32'768, last = 60'999, count = last - first + 1;
+std::uint16_t Stack::draw_port(Instant now, const wire::Endpoint& remote,
+                               const wire::Address& local, PortRange range) {
+    const std::uint32_t first = range.first, count = range.last - first + 1u;
     const auto start = static_cast<std::uint32_t>(rng_.below(count));
     constexpr std::uint32_t looks = 64;
     std::uint16_t reopened = 0;
@@ -72,7 +79,7 @@ std::uint16_t Stack::draw_port(const wire::Endpoint& remote, const wire::Address
         const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
         const wire::FourTuple tuple{{local, port}, remote};
         if (find_flow(tuple) == none) return port;
-        if (reopened == 0 && may_reopen(tuple)) reopened = port;
+        if (reopened == 0 && may_reopen(now, tuple)) reopened = port;
         if (reopened != 0 && i >= looks) break;
     }
     return reopened;

@@ -28,7 +28,7 @@ bool Connection::begin_accecn(Environment& env, Ecn heard) {
 void Connection::offer_ecn(bool reply, Segment& out) {
     if (!reply) {
         const bool accurate = asks_for_accecn(config_->ecn);
-        if (!asks_for_ecn(config_->ecn) || retries_ > (accurate ? 1 : 0)) return;
+        if (!asks_for_ecn(config_->ecn) || retries_ > (accurate ? 1 : config_->ecn_retries)) return;
         out.flags.bits |= Flags::ece | Flags::cwr | (accurate ? Flags::ae : 0);
         return;
     }
@@ -57,7 +57,7 @@ void Connection::agree_on_ecn(Environment& env, Instant now, const Segment& syn)
         got = !answer ? EcnRequest::rfc3168 : EcnRequest::none;
     }
     // RFC 3168 6.1.1: whoever has sent one SYN without ECN must not set ECT.
-    if (got == EcnRequest::rfc3168) ecn_ = retries_ == 0;
+    if (got == EcnRequest::rfc3168) ecn_ = retries_ <= config_->ecn_retries;
     if (got == EcnRequest::accecn && begin_accecn(env, syn.ecn)) {
         AccEcn& a = *extras_->accecn;
         a.marks = retries_ < 2;

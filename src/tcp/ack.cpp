@@ -33,6 +33,7 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     const bool has_blocks = sack_ && seg.options.sack_count != 0;
     if (!news.advanced && !news.duplicate && !has_blocks) return;
     Active& a = *active_;
+    a.rack.begin_ack();
     if (seg.ack < tcb_.snd.nxt) note_application_limit(flight);  // else the next write() does it
     if (news.advanced) {
         news.acked = a.sent.acknowledge(seg.ack, [&](const Sent& record, std::uint64_t octets) {
@@ -59,7 +60,9 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
     if (news.marked != 0) react_to_marks(env, now, seg.ack);  // before anything grows
     tell_congestion_control(env, now, {.flight = flight, .vouched = vouched}, news);
     if (news.advanced) after_progress(now);
-    if (sack_) arm_early(now);
+    // What brought nothing new does not put off the question about the tail.
+    const bool asks = a.early_is_probe && a.early_at != never;
+    if (sack_ && (news.advanced || news.acked.delivered != 0 || !asks)) arm_early(now);
     if (cork_is_more_) set_cork(false, now);
 }
 
@@ -69,6 +72,7 @@ void Connection::on_old_ack(Environment& env, Instant now, Instant arrived, cons
         return;
     AckNews news;
     const std::uint64_t flight = in_flight();
+    active_->rack.begin_ack();
     read_sack(env, arrived, seg, news);
     if (news.acked.delivered == 0) return;
     delivered_ += news.acked.delivered;

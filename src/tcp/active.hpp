@@ -92,6 +92,7 @@ struct Active {
     // side.
     std::uint32_t duplicate_acks = 0;
     std::uint64_t left_network = 0;     // octets that duplicate ACKs have vouched for
+    Seq syn_text_end;                   // what went with the SYN ended a message; Seq(): nothing
     Seq small_end;                      // end of the last segment sent below the MSS (Minshall)
 
     // Receiving: ranges in the order in which SACK reports them (RFC 2018 4), newest first.

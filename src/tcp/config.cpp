@@ -78,7 +78,13 @@ Config freebsd() {
     c.push_bursts = false;
     c.syn_fin_opens = true;
     c.icmp_prohibited_is_hard = true;
+    c.queue_before_open = true;
+    c.fast_open = FastOpenMode::client;
+    c.fast_open_refused = 900s;
     c.ecn = EcnMode::passive;
+    c.ecn_retries = 1;
+    c.reset_always_told = true;
+    c.time_wait_answers_syn = false;
     return c;
 }
 

@@ -57,13 +57,17 @@ struct Config {
     std::uint8_t syn_plain_after = 0;    // retries from here on offer the MSS only; 0: never
     Duration syn_timeout = 0s;           // gives up after so long, whatever the retries; 0: never
     bool syn_fin_opens = false;          // a listener answers a SYN with FIN (RFC 793)
-    std::uint16_t mss = 0;               // advertised at most; 0: what the interface allows
+    bool queue_before_open = false;      // text may be written in SYN-SENT (RFC 9293 3.10.2)
+    std::uint16_t mss = 0;               // both ways at most; 0: what the interface allows
+    bool mss_of_path = false;            // SYNs offer what the path carries, as Linux
     std::uint16_t mss_min = 48;  // a smaller value from the peer counts as this (a peer's MSS of 0)
+    bool syn_options = true;             // off: SYNs have none at all, and the peer's are passed over
     bool window_scaling = true;          // RFC 7323 2
     bool timestamps = true;              // RFC 7323 3
     bool sack = true;                    // RFC 2018
     bool dsack = true;                   // RFC 2883
     EcnMode ecn = EcnMode::passive;      // RFC 3168, 9768
+    std::uint8_t ecn_retries = 0;        // of a SYN that ask for RFC 3168 again
     std::uint8_t accecn_option = 2;      // RFC 9768 3.2.3: 0 never, 1 when it has changed, 2 often
     std::uint8_t accecn_option_beacon = 3;  // at least so often a round trip
     wire::OptionOrder option_order = wire::OptionOrder::linux_;
@@ -76,6 +80,7 @@ struct Config {
     std::uint32_t recv_buffer_max = 6 * 1024 * 1024;
     std::uint32_t recv_window_initial = 0;
     bool recv_buffer_whole = false;      // rounded up to whole segments once the MSS is known
+    bool window_overrun = false;  // a segment that begins in the window may end beyond it (Linux)
     bool window_exact = false;  // offer all the room there is, in however small steps, as FreeBSD
     std::uint32_t send_buffer = 87'380;
     std::uint32_t send_buffer_max = 4 * 1024 * 1024;
@@ -88,6 +93,7 @@ struct Config {
     std::uint32_t initial_window = 10;              // segments
     std::uint32_t initial_ssthresh = 0xffff'ffff;   // octets; 0xffffffff: infinite
     bool slow_start_after_idle = true;
+    bool reduce_from_cwnd = false;  // a loss leaves a part of cwnd, as Linux; else of FlightSize
     std::uint8_t dupack_threshold = 3;
     bool limited_transmit = true;                   // RFC 3042
     bool rack = true;                               // RFC 8985 6; off: RFC 6675
@@ -114,6 +120,7 @@ struct Config {
     bool ack_counts_all = false;         // ack_every counts segments of any size, as FreeBSD
     bool ack_repeats_fin = false;        // an ACK carries a FIN that is on its way, as FreeBSD
     std::uint8_t quick_acks = 16;        // segments acknowledged at once when a connection starts
+    bool dialogue_delays = false;        // whoever answers at once lets ACKs wait for it, as Linux
     bool delay_fin_ack = true;           // let the ACK of a FIN wait for our own, as Linux
 
     // Persist and keepalive: RFC 9293 3.8.6.1, 3.8.4.
@@ -134,10 +141,14 @@ struct Config {
     Duration fin_wait_2 = 60s;           // an orphan waits so long for the peer's FIN
     Duration time_wait = 60s;            // 2 MSL
     bool rfc1337 = true;                 // a RST does not end TIME-WAIT
+    bool time_wait_answers_syn = true;   // with a challenge ACK; FreeBSD passes over it
     bool time_wait_reuse = true;         // RFC 6191
+    Duration time_wait_reuse_delay = 0s;  // for our own SYNs only after so long
 
     // Robustness: RFC 5961.
+    bool reset_keeps_unread = false;     // a RST leaves what has arrived to be read, as Linux
     bool rfc5961 = true;
+    bool reset_always_told = false;      // also in CLOSING and LAST-ACK, as FreeBSD
     bool insecure_rst = false;           // RFC 793: any RST inside the window resets, unasked
     bool insecure_syn = false;           // RFC 793: so does a SYN
     std::uint32_t challenge_ack_limit = 1000;   // a second, for the whole stack
@@ -146,6 +157,8 @@ struct Config {
     // IP.
     std::uint8_t hop_limit = 64;         // MUST-49
     std::uint8_t dscp = 0;               // MUST-48
+    std::uint16_t udp_tunnel_port = 0;   // of ours: segments may come in datagrams to it; 0: none
+    std::uint16_t udp_peer_port = 0;     // of the peer's: our segments go in datagrams to it
     bool path_mtu_discovery = true;
     MtuProbing mtu_probing = MtuProbing::black_hole;  // RFC 4821
     std::uint16_t mtu_probe_base = 1024;    // MSS where a search begins
@@ -156,6 +169,7 @@ struct Config {
     std::uint8_t mtu_probe_threshold = 8;   // octets: nearer than this the search is over
     bool icmp_ends_opening = true;       // hard errors end SYN-SENT and SYN-RECEIVED
     bool icmp_prohibited_is_hard = false;  // there; and so is an exceeded TTL, as FreeBSD
+    bool soft_icmp_ends_opening = false;  // so do an unreachable net or host, as Linux
     bool hard_icmp_aborts = false;  // SHLD-26 also when established; RFC 5927 advises against it
 
     // Listeners.
@@ -170,6 +184,9 @@ struct Config {
     std::uint32_t fast_open_pending = 1024;  // of a listener, before their handshakes are complete
     Duration fast_open_key_lifetime = 24h;   // a cookie is good for one to two of them
     Duration fast_open_blackhole = 3600s;    // no data in SYNs after they vanished; doubles
+    bool fast_open_experimental = false;     // asked for by option 254 where 34 earned nothing (Linux)
+    Duration fast_open_lost = 60s;           // nor where they vanished once; doubles; 0: go on (Linux)
+    Duration fast_open_refused = 0s;         // nor after a SYN-ACK gave no cookie, as FreeBSD
 
     // The stack as a whole.
     std::uint32_t time_wait_max = 262'144;

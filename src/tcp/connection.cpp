@@ -47,7 +47,8 @@ void Connection::finish(Environment& env, Instant now, std::optional<Error> erro
     note(env, now, event::Kind::closed, error ? static_cast<std::uint64_t>(*error) + 1 : 0,
          icmp_type_, icmp_code_);
     enter(env, now, State::closed);
-    const bool keep_unread = !error && !orphan_ && unread() != 0;
+    const bool readable = !error || (config_->reset_keeps_unread && error != Error::aborted);
+    const bool keep_unread = readable && !orphan_ && unread() != 0;
     if (active_ != nullptr && !keep_unread) {
         env.actives.free(active_);
         active_ = nullptr;
@@ -166,7 +167,8 @@ std::uint16_t Connection::max_payload() const {
     const std::uint32_t headers = tuple_.remote.address.is_v4() ? 40 : 60;
     const std::uint32_t path = path_mtu_ > headers + 8 ? path_mtu_ - headers : 8;
     if (planted(Bug::mss_ignored)) return static_cast<std::uint16_t>(path);
-    return static_cast<std::uint16_t>(std::min<std::uint32_t>(peer_mss_, path));
+    const std::uint16_t ours = config_->mss != 0 ? config_->mss : peer_mss_;  // as TCP_MAXSEG
+    return static_cast<std::uint16_t>(std::min<std::uint32_t>(std::min(peer_mss_, ours), path));
 }
 
 std::uint16_t Connection::send_mss() const {
@@ -176,7 +178,7 @@ std::uint16_t Connection::send_mss() const {
 std::uint64_t Connection::write_room() const {
     const std::uint64_t queued = active_ != nullptr ? active_->send.size() : 0;
     if (state_ == State::syn_sent && !fin_queued_) {
-        const std::uint64_t early = syn_text_room();
+        const std::uint64_t early = config_->queue_before_open ? send_buffer_ : syn_text_room();
         return early > queued ? early - queued : 0;
     }
     if (!may_write() || fin_queued_) return 0;
@@ -281,6 +283,7 @@ Info Connection::info(Instant now) const {
         i.sacked_segments = active_->sent.sacked_segments();
         i.resent = active_->sent.resent_bytes();
         i.reordering = active_->reordering;
+        i.reorderings = active_->rack.reorderings();
         i.reducing = active_->reducing;
         i.in_disorder = active_->recovery == Recovery::open &&
                         (i.sacked_segments != 0 || active_->duplicate_acks != 0);

@@ -80,6 +80,7 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
     std::uint64_t sacked_segments = 0, delivered = 0, resent = 0;  // resent: and in flight
     std::uint32_t reordering = 0;    // segments
+    std::uint32_t reorderings = 0;   // how often
     std::uint64_t delivery_rate = 0, pacing_rate = 0;  // octets per second; 0: not known
     bool app_limited = false;        // the application has not kept the path busy of late
     bool in_disorder = false;        // duplicate ACKs or SACK blocks, and no episode yet
@@ -225,6 +226,11 @@ public:
     // In TIME-WAIT with nothing unread and no owner: a packed record can take over.
     bool can_pack() const { return state_ == State::time_wait && orphan_ && active_ == nullptr; }
     Instant time_wait_end() const { return misc_at_; }
+    // A new incarnation takes the name; for the owner nothing changes.
+    void end_time_wait(Environment& env, Instant now) {
+        CHECK(state_ == State::time_wait);
+        finish(env, now, std::nullopt);
+    }
     Notice take_notice();
     Info info(Instant now) const;
     std::uint64_t memory_bytes() const;
@@ -273,6 +279,7 @@ private:
     void put_fast_open(Environment& env, Instant now, Segment& out);
     void settle_fast_open(Environment& env, Instant now, const Segment& syn_ack);
     std::uint64_t syn_text_room() const;
+    std::uint64_t syn_text_max() const;
     bool have_extras(Environment& env);
     // accecn.cpp
     bool begin_accecn(Environment& env, wire::Ecn heard);
@@ -334,6 +341,10 @@ private:
     void end_recovery(Environment& env, Instant now);
     void leave_recovery();
     event::Cause loss_cause() const;
+    // What a loss leaves a part of: FlightSize (RFC 5681 (4)), or cwnd.
+    std::uint64_t reduces_from(std::uint64_t flight) const {
+        return config_->reduce_from_cwnd ? active_->control.cwnd() : flight;
+    }
     Rack::Path rack_path() const;
     void arm_early(Instant now);
     void on_early_timer(Environment& env, Instant now);
@@ -374,12 +385,13 @@ private:
     void note_pacing(Environment& env, Instant now);
     // output.cpp
     std::uint32_t burst_max(std::uint32_t mss, std::uint32_t most) const;
+    void note_dialogue(Instant now);
     void note_window_use(std::uint64_t flight, bool used_up);
     void restart_after_idle(Environment& env, Instant now);
     bool plan_fin(Environment& env, Instant now, Segment& out);
     bool plan_ack(Environment& env, Instant now, Segment& out);
     bool plan_probe(Environment& env, Instant now, Segment& out);
-    bool make_reset(Environment& env, Segment& out);
+    bool make_reset(Environment& env, Instant now, Segment& out);
     void start_segment(Instant now, Seq seq, std::uint16_t flags, Segment& out);
     void finish_segment(Environment& env, Segment& out);
     std::uint32_t payload_max(const Segment& started, const Room& room) const;
@@ -507,6 +519,7 @@ private:
     // because an application that keeps up leaves no Active behind.
     std::uint32_t round_start_us_ = 0;   // 0: none; wraps
     std::uint32_t copied_in_round_ = 0;
+    std::uint32_t text_came_us_ = 0;     // when text came last; 0: never; wraps
     std::uint64_t delivered_ = 0;        // octets, selectively acknowledged ones included
     std::uint64_t idle_cwnd_ = 0;        // while no Active is borrowed
     std::uint64_t idle_ssthresh_ = congestion::infinite;

@@ -32,6 +32,8 @@ bool Connection::offer_fast_open(Environment& env, const FastOpenOffer& offer) {
     f.has_option = !offer.without_cookie;
     f.may_send = offer.cookie.size != 0 || offer.without_cookie;
     if (offer.mss != 0) peer_mss_ = std::max(offer.mss, config_->mss_min);
+    // Whoever goes without cookies knows nothing about the other side but that it agrees to that.
+    else if (offer.without_cookie) peer_mss_ = advertised_mss();
     fast_open_ = true;
     return true;
 }
@@ -39,10 +41,12 @@ bool Connection::offer_fast_open(Environment& env, const FastOpenOffer& offer) {
 // Octets of text that the SYN can take: none once it has gone. All the place that options may need
 // is left to them, since there are boxes on the way that add some (4.1.3.2, as Linux).
 std::uint64_t Connection::syn_text_room() const {
-    if (!fast_open_ || !extras_->fast_open->may_send || tcb_.snd.nxt != tcb_.snd.iss) return 0;
-    const std::uint32_t path = max_payload() - (config_->timestamps ? 12u : 0u);
-    std::uint32_t mss = std::min<std::uint32_t>(peer_mss_, path);
-    if (config_->mss != 0) mss = std::min<std::uint32_t>(mss, config_->mss);
+    return tcb_.snd.nxt == tcb_.snd.iss ? syn_text_max() : 0;
+}
+
+std::uint64_t Connection::syn_text_max() const {
+    if (!fast_open_ || !extras_->fast_open->may_send) return 0;
+    const std::uint32_t mss = max_payload();
     return mss > 40 ? mss - 40 : 0;
 }
 
@@ -63,8 +67,9 @@ void Connection::put_fast_open(Environment& env, Instant now, Segment& out) {
         out.options.fast_open_experimental = f.cookie.experimental;
     }
     const Seq begin = tcb_.snd.iss + 1;
-    const auto octets =
-        active_ != nullptr ? static_cast<std::uint32_t>(active_->send.size()) : 0u;
+    const auto octets = active_ != nullptr ? static_cast<std::uint32_t>(std::min(
+                                                 active_->send.size(), syn_text_max()))
+                                           : 0u;
     const bool has_text = octets != 0 && active_->sent.append(begin, begin + octets,
                                                               max_payload(), now);
     if (has_text) {
@@ -72,6 +77,7 @@ void Connection::put_fast_open(Environment& env, Instant now, Segment& out) {
         tcb_.snd.nxt = begin + octets;
         active_->sent.last()->rate = active_->rate.on_sent(now, delivered_, octets, true);
         f.text = static_cast<std::uint16_t>(octets);
+        active_->syn_text_end = begin + octets;
         ++stats_.data_out;
         stats_.octets_sent += octets;
     }
@@ -86,7 +92,8 @@ void Connection::settle_fast_open(Environment& env, Instant now, const Segment& 
     FastOpen& f = *extras_->fast_open;
     fast_open_ = active_ != nullptr && tcb_.snd.una < tcb_.snd.nxt;
     f.settled = true;
-    f.text_taken = syn_text_ = f.text != 0 && syn_ack.ack > tcb_.snd.iss + 1;
+    f.text_taken = f.text != 0 && syn_ack.ack > tcb_.snd.iss + 1;
+    syn_text_ = f.text_taken && syn_ack.ack > tcb_.snd.iss + f.text;
     if (f.has_option && syn_ack.options.fast_open && !syn_ack.options.fast_open->empty()) {
         f.learnt = FastOpenCookie::of(*syn_ack.options.fast_open,
                                       syn_ack.options.fast_open_experimental);
@@ -102,7 +109,6 @@ void Connection::settle_fast_open(Environment& env, Instant now, const Segment& 
     if (active_ == nullptr) return;
     Active& a = *active_;
     const SentQueue::Acked acked = a.sent.acknowledge(tcb_.snd.una);
-    delivered_ += acked.delivered;
     stats_.octets_acked += acked.delivered;
     a.send.release(std::min(tcb_.snd.una, a.send.end()));
     if (!a.sent.empty()) {

@@ -77,7 +77,8 @@ void Connection::resume_time_wait(Instant now, Seq snd_nxt, Seq rcv_nxt, std::ui
 }
 
 std::uint16_t Connection::advertised_mss() const {
-    return tcp::advertised_mss(*config_, interface_mtu_, tuple_.remote.address.is_v4());
+    const std::uint32_t mtu = config_->mss_of_path ? path_mtu_ : interface_mtu_;
+    return tcp::advertised_mss(*config_, mtu, tuple_.remote.address.is_v4());
 }
 
 std::uint32_t Connection::initial_window_bytes() const {
@@ -89,6 +90,11 @@ std::uint32_t Connection::initial_window_bytes() const {
 // What a SYN or SYN-ACK says about the peer.
 void Connection::negotiate(const Segment& seg) {
     const wire::TcpOptions& o = seg.options;
+    if (!config_->syn_options) {
+        sack_ = timestamps_ = scaling_ = false;
+        tcb_.rcv.shift = 0;
+        return;
+    }
     if (!o.mss && planted(Bug::mss_default)) peer_mss_ = 1460;
     if (o.mss) peer_mss_ = std::max(*o.mss, config_->mss_min);  // MUST-14
     learn_window_scale(seg);
@@ -150,7 +156,12 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
     // First: an ACK must be for our SYN. "=<", not "==": a SYN may carry data (RFC 7413).
     const bool ack = seg.has(Flags::ack);
     if (ack && (seg.ack <= tcb_.snd.iss || seg.ack > tcb_.snd.nxt)) return Verdict::reset;
-    // RFC 7323 3.2: an echo of what we never sent belongs to someone else.
+    // An echo of what we never sent belongs to someone else, as Linux sees it.
+    if (ack && config_->timestamps && seg.options.timestamps && seg.options.timestamps->ecr != 0) {
+        const std::uint32_t age = ts_now(now) - seg.options.timestamps->ecr;
+        const std::uint32_t most = ts_now(now) - ts_now(last_sent_);
+        if (age > most) return Verdict::reset;
+    }
     if (seg.has(Flags::rst)) {  // second; without an ACK it proves nothing
         if (ack) {
             note(env, now, event::Kind::reset_received, seg.seq.wire().raw,
@@ -212,10 +223,11 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     const bool reply = state_ == State::syn_received;
     start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
     wire::TcpOptions& o = out.options;
-    if (!planted(Bug::mss_silent)) o.mss = advertised_mss();  // MUST-14, MUST-65, SHLD-5, MAY-3
+    if (!planted(Bug::mss_silent) && config_->syn_options) o.mss = advertised_mss();  // MUST-14, MUST-65, SHLD-5, MAY-3
     // As FreeBSD: what swallows SYNs with options may let one without pass.
     const bool plain =
-        !reply && config_->syn_plain_after != 0 && retries_ >= config_->syn_plain_after;
+        !config_->syn_options ||
+        (!reply && config_->syn_plain_after != 0 && retries_ >= config_->syn_plain_after);
     if (reply ? sack_ : config_->sack && !plain) o.sack_permitted = true;
     if (reply ? scaling_ : config_->window_scaling && !plain) o.window_scale = tcb_.rcv.shift;
     if (reply ? timestamps_ : config_->timestamps && !plain) {

@@ -45,6 +45,8 @@ void Connection::on_icmp(Environment& env, Instant now, IcmpError e) {
         if (e.kind == IcmpError::Kind::hard)
             e.error = late ? Error::host_unreachable : Error::refused;
     }
+    if (opening && config_->soft_icmp_ends_opening && e.kind == IcmpError::Kind::soft)
+        e.kind = IcmpError::Kind::hard;
     if (opening && !config_->icmp_ends_opening && e.kind == IcmpError::Kind::hard)
         e.kind = IcmpError::Kind::soft;
     switch (e.kind) {
@@ -92,6 +94,10 @@ void Connection::set_path_mtu(Environment& env, Instant now, std::uint32_t mtu,
     const std::uint16_t before = send_mss();
     path_mtu_ = static_cast<std::uint16_t>(mtu);
     note(env, now, event::Kind::path_mtu, mtu, send_mss(), static_cast<std::uint64_t>(cause));
+    if (state_ == State::syn_sent && tcb_.snd.nxt > tcb_.snd.iss + 1 && mtu < before + 40u) {
+        owed_.syn = true;  // its text was what did not fit: the SYN goes again without
+        return;
+    }
     if (active_ == nullptr || state_ == State::syn_sent || state_ == State::syn_received) return;
     active_->control.on(congestion::MssChanged{before, send_mss()});
     if (send_mss() >= before) return;

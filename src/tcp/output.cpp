@@ -18,7 +18,7 @@ bool may_be_cut(const AccEcn& a) { return (ace_flags(a.received.cep) & Flags::cw
 }  // namespace
 
 bool Connection::next_segment(Environment& env, Instant now, const Room& room, Segment& out) {
-    if (owed_.reset) return make_reset(env, out);
+    if (owed_.reset) return make_reset(env, now, out);
     if (owed_.handshake_ack && (owed_.ack || owed_.challenge) && is_synchronized(state_))
         return plan_ack(env, now, out);
     switch (state_) {
@@ -116,7 +116,8 @@ void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_
         out.gso_size = static_cast<std::uint16_t>(mss);
         out.segments = static_cast<std::uint16_t>((octets + mss - 1) / mss);
     }
-    if (out.segments > 1 && config_->push_bursts) out.flags.bits |= Flags::psh;
+    const bool was_pushed = end == active_->syn_text_end;  // and is so when it goes again
+    if ((out.segments > 1 || was_pushed) && config_->push_bursts) out.flags.bits |= Flags::psh;
     if (end == active_->send.end()) {
         if (!unpushed_ || fin_queued_) out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once
         const bool fits = end < tcb_.snd.una + tcb_.snd.wnd;
@@ -242,9 +243,19 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
         if (cwr_owed_) out.flags.bits |= Flags::cwr;
         cwr_owed_ = false;
     }
+    note_dialogue(now);
     send_data(env, now, from, octets, mss, out);
     if (sack_ && !as_probe) arm_early(now);
     return true;
+}
+
+// Text that answers text, or goes with the last ACK of the handshake: there will be more of it for
+// ACKs to ride on.
+void Connection::note_dialogue(Instant now) {
+    if (!config_->dialogue_delays || quick_acks_left_ == 255) return;
+    const auto us = static_cast<std::uint32_t>(to_us(now.time_since_epoch()));
+    const bool answers = text_came_us_ != 0 && us - text_came_us_ < to_us(config_->delayed_ack);
+    if (answers || (owed_.ack && stats_.data_in == 0)) quick_acks_left_ = 0;
 }
 
 // One burst is at most half the window, so that ACKs come evenly, and what goes in a millisecond at
@@ -422,12 +433,14 @@ bool Connection::plan_probe(Environment& env, Instant now, Segment& out) {
 }
 
 // <SEQ=SND.NXT><CTL=RST,ACK>, RFC 9293 3.10.5.
-bool Connection::make_reset(Environment& env, Segment& out) {
+bool Connection::make_reset(Environment& env, Instant now, Segment& out) {
     owed_.reset = false;
     // Whose SYN-ACK has not even gone answers the SYN (3.10.7.1): its own number is not known.
     const Seq at = stats_.segments_out != 0 ? tcb_.snd.nxt : Seq(0);
-    start_segment({}, at, Flags::rst | Flags::ack, out);
+    start_segment(now, at, Flags::rst | Flags::ack, out);
+    const auto timestamps = out.options.timestamps;  // RFC 7323 3.2: SHOULD
     out.options = {};
+    if (stats_.segments_out != 0) out.options.timestamps = timestamps;
     out.wnd = 0;
     out.window_field = 0;
     ++stats_.segments_out;

@@ -11,6 +11,8 @@ void Rack::on_delivered(const Sent& record, Seq end, Instant arrived, Duration r
         fack_ = end;
     } else if (record.retransmitted == 0) {
         reordering_seen_ = true;
+        if (!counted_) ++reorderings_;
+        counted_ = true;
     }
     // Step 2. An answer faster than the path is one to the original.
     const Duration rtt = arrived - record.sent_at;

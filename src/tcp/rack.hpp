@@ -39,6 +39,9 @@ public:
 
     Duration window(const Path& path, bool impatient) const;  // RACK.reo_wnd
     bool has_seen_reordering() const { return reordering_seen_; }
+    // Acknowledgments that showed reordering; one that begins is not counted yet.
+    std::uint32_t reorderings() const { return reorderings_; }
+    void begin_ack() { counted_ = false; }
     bool has_memory() const { return reordering_seen_ || multiplier_ != 1; }
     Duration rtt() const { return rtt_; }
 
@@ -54,6 +57,8 @@ private:
     Seq report_round_;               // RACK.dsack_round
     bool in_report_round_ = false;
     bool reordering_seen_ = false;
+    bool counted_ = false;
+    std::uint32_t reorderings_ = 0;
     std::uint8_t multiplier_ = 1;    // RACK.reo_wnd_mult
     std::uint8_t persist_ = 0;       // RACK.reo_wnd_persist: recoveries left
 };

@@ -213,7 +213,8 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     a.recover = tcb_.snd.nxt;
     const bool reduced = std::exchange(a.reducing, false);  // one window, one reduction
     if (!reduced && !planted(Bug::loss_costs_nothing))
-        a.control.on(congestion::Congested{.now = now, .in_flight = flight, .mss = send_mss()});
+        a.control.on(congestion::Congested{
+            .now = now, .in_flight = reduces_from(flight), .mss = send_mss()});
     if (sack_) {
         a.with_prr = uses_prr();
         if (!reduced)
@@ -337,7 +338,9 @@ void Connection::end_tail_probe(Environment& env, Instant now, const AckNews& ne
         ++env.counters.TcpExt_TCPLossProbeRecovery;
         if (a.recovery != Recovery::open) return;
         a.control.on(congestion::Congested{
-            .now = now, .in_flight = in_flight() + news.acked.delivered, .mss = send_mss()});
+            .now = now,
+            .in_flight = reduces_from(in_flight() + news.acked.delivered),
+            .mss = send_mss()});
         a.control.on(congestion::Recovered{now, in_flight(), send_mss()});
         note_window(env, now, event::Cause::tail_probe);
     }

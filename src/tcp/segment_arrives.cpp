@@ -64,6 +64,9 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
             return Step::stop;
         }
     }
+    if (state_ == State::time_wait && !config_->time_wait_answers_syn && seg.has(Flags::syn) &&
+        !seg.has(Flags::ack))
+        return Step::stop;
     if (fails_paws(now, seg)) {
         ++env.counters.TcpExt_PAWSEstab;
         note(env, now, event::Kind::paws_reject, seg.options.timestamps->val, ts_recent_);
@@ -83,8 +86,9 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
             refuse(env, now, seg);
             return Step::stop;
         }
+        const bool ends = config_->window_overrun && seg.payload.empty();  // a FIN takes no room
         seg.payload.clear();
-        seg.flags.bits &= static_cast<std::uint16_t>(~Flags::fin);
+        if (!ends) seg.flags.bits &= static_cast<std::uint16_t>(~Flags::fin);
         owed_.ack = true;
         ++env.counters.TcpExt_TCPRcvQDrop;
     }
@@ -196,6 +200,8 @@ Connection::Step Connection::second_check_rst(Environment& env, Instant now, con
         break;
     case State::closing:
     case State::last_ack:
+        finish(env, now, config_->reset_always_told ? std::optional(Error::reset) : std::nullopt);
+        break;
     case State::time_wait: finish(env, now, std::nullopt); break;
     case State::closed:
     case State::listen:
@@ -339,7 +345,7 @@ void Connection::eighth_check_fin(Environment& env, Instant now) {
         enter(env, now, State::close_wait);
         // The owner may close at once: its FIN can then carry this ACK (S1-18).
         if (config_->delay_fin_ack) owed_.dsack = false;  // the end of the stream says it all
-        if (config_->delay_fin_ack && !owed_.ack) {
+        if (config_->delay_fin_ack && !owed_.ack && stats_.data_in != 0) {
             ack_at_ = std::min(ack_at_, after(now, config_->delayed_ack));
             ack_pending_ = std::max<std::uint8_t>(ack_pending_, 1);
         } else {
@@ -369,6 +375,8 @@ void Connection::eighth_check_fin(Environment& env, Instant now) {
 // the buffer is filled, so that it can see (and report) duplicates.
 void Connection::trim(Segment& seg) {
     if (seg.end() <= tcb_.rcv.edge) return;
+    const bool lone_fin = seg.has(Flags::fin) && seg.payload.empty();
+    if (config_->window_overrun && (unread() == 0 || lone_fin) && can_receive(state_)) return;
     const bool fin = seg.has(Flags::fin);
     std::uint64_t beyond = distance(tcb_.rcv.edge, seg.end());
     if (fin) {

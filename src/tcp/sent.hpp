@@ -143,15 +143,21 @@ public:
     }
 
     // A SACK block, inside [first()->begin, last()->end). The same account of what is newly
-    // delivered.
+    // delivered. A segment that the block covers in part counts as missing, as in Linux: it will
+    // go again as a whole.
     template <class Fn>
     void sack(Seq begin, Seq end, Acked& result, Fn&& fn) {
         Sent* record = find(begin);
         if (record == nullptr) return;
-        if (record->begin < begin && !record->sacked && split(*record, begin))
-            record = record->next;
+        if (record->begin < begin && !record->sacked) {
+            const Seq at = whole_segments(*record, begin, true);
+            if (at >= record->end || split(*record, at)) record = record->next;
+        }
         while (record != nullptr && record->begin < end) {
-            if (record->end > end && !record->sacked && !split(*record, end)) break;
+            if (record->end > end && !record->sacked) {
+                const Seq at = whole_segments(*record, end, false);
+                if (at == record->begin || !split(*record, at)) break;
+            }
             if (!record->sacked && record->begin >= begin) {
                 note_delivered(*record, record->size(), result);
                 fn(static_cast<const Sent&>(*record), record->size());
@@ -171,6 +177,12 @@ private:
         Sent* oldest = nullptr;
         Sent* newest = nullptr;
     };
+    // `at`, inside the record, moved to where a wire segment of it ends.
+    static Seq whole_segments(const Sent& record, Seq at, bool up) {
+        const std::uint64_t mss = std::max<std::uint16_t>(record.mss, 1);
+        const std::uint64_t offset = distance(record.begin, at);
+        return record.begin + (up ? (offset + mss - 1) / mss : offset / mss) * mss;
+    }
     static void push(Line& line, Sent& record);
     static void remove(Line& line, Sent& record);
     void note_delivered(const Sent& record, std::uint64_t octets, Acked& result) const;

@@ -49,8 +49,10 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
     }
     if (what.in_order != 0) {
         tcb_.rcv.nxt += what.in_order;
+        tcb_.rcv.edge = std::max(tcb_.rcv.edge, tcb_.rcv.nxt);
         stats_.octets_received += what.in_order;
         notice_.readable = true;
+        text_came_us_ = round_clock(now);
         grow_receive_window(now, what.in_order);
     } else if (what.fresh != 0) {
         stats_.out_of_order_in += seg.segments;

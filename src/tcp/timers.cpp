@@ -63,7 +63,7 @@ bool Connection::gives_up(Instant now) const {
         return trouble_since_ != never && now - trouble_since_ >= config_->user_timeout;
     }
     if (state_ == State::syn_sent) {
-        return retries_ >= config_->syn_retries ||
+        return retries_ >= config_->syn_retries + config_->syn_linear_timeouts ||
                (config_->syn_timeout != 0s && now - last_sent_ >= config_->syn_timeout);
     }
     if (state_ == State::syn_received) return retries_ >= config_->synack_retries;
@@ -121,7 +121,8 @@ void Connection::time_out_data(Environment& env, Instant now) {
         a.undo.rttvar = rtt_.rttvar();
     }
     a.control.on(congestion::TimedOut{.now = now,
-                                      .in_flight = distance(tcb_.snd.una, tcb_.snd.nxt),
+                                      .in_flight =
+                                          reduces_from(distance(tcb_.snd.una, tcb_.snd.nxt)),
                                       .mss = send_mss(),
                                       .repeated = repeated});
     leave_recovery();
