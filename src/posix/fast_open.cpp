@@ -15,9 +15,10 @@ using tcp::FastOpenMode;
 std::int64_t Sockets::begin_fast_open(Socket& s, const sockaddr* to, socklen_t length,
                                       std::span<const iovec> parts, std::size_t& sent) {
     if (s.deferred) return open(s, s.peer, parts, sent);
-    if ((s.config.fast_open & FastOpenMode::client) == 0) return -EOPNOTSUPP;
+    if (!options_.implied_connect && (defaults_.fast_open & FastOpenMode::client) == 0)
+        return -EOPNOTSUPP;
     if (to == nullptr || length < sizeof to->sa_family) return -EINVAL;
-    if (to->sa_family == AF_UNSPEC) return -EOPNOTSUPP;
+    if (to->sa_family == AF_UNSPEC) return -EOPNOTSUPP;  // there is nothing to be undone
     const std::size_t wanted =
         to->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
     if (length < wanted) return -EINVAL;
@@ -25,6 +26,13 @@ std::int64_t Sockets::begin_fast_open(Socket& s, const sockaddr* to, socklen_t l
     static constexpr iovec nothing{};
     if (parts.data() == nullptr) parts = std::span(&nothing, 1);
     return open(s, to_endpoint(to, length), parts, sent);
+}
+
+// Which parts of Fast Open there are is the host's to say, at the moment when it is asked for.
+void Sockets::refresh_fast_open(Socket& s) const {
+    constexpr std::uint32_t without =
+        FastOpenMode::client_no_cookie | FastOpenMode::server_no_cookie;
+    s.config.fast_open = defaults_.fast_open | (s.fast_open_no_cookie ? without : 0);
 }
 
 // A listener takes part if the socket has asked for it, or all do (bit 0x400 of tcp_fastopen).
@@ -74,16 +82,15 @@ std::int64_t Sockets::set_fast_open(Socket& s, int name, Bytes value) {
         break;
     case TCP_FASTOPEN_CONNECT:
         if (v != 0 && v != 1) return -EINVAL;
-        if ((s.config.fast_open & FastOpenMode::client) == 0) return -EOPNOTSUPP;
+        if ((defaults_.fast_open & FastOpenMode::client) == 0) return -EOPNOTSUPP;
         if (!idle) return -EINVAL;
         s.fast_open_connect = v != 0;
         return 0;
     case TCP_FASTOPEN_NO_COOKIE: {
         if (v != 0 && v != 1) return -EINVAL;
         if (!idle && s.state != Socket::State::listening) return -EINVAL;
-        constexpr std::uint32_t bits =
-            FastOpenMode::client_no_cookie | FastOpenMode::server_no_cookie;
-        s.config.fast_open = v != 0 ? s.config.fast_open | bits : s.config.fast_open & ~bits;
+        s.fast_open_no_cookie = v != 0;
+        refresh_fast_open(s);
         break;
     }
     default: return -ENOPROTOOPT;

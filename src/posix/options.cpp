@@ -20,7 +20,11 @@ constexpr std::uint32_t buffer_least = 2304;   // SOCK_MIN_RCVBUF of Linux
 constexpr std::uint32_t send_least = 4608;
 constexpr std::uint32_t buffer_most = 212'992 * 64;
 constexpr int tcp_option_max = 64;
-constexpr int tcp_keepinit = 0x7100;           // of FreeBSD, with a number that Linux does not have
+constexpr int ip_local_port_range = 51;
+// Of FreeBSD, with numbers that Linux does not have.
+constexpr int tcp_keepinit = 0x7100;
+constexpr int tcp_noopt = 0x7101;
+constexpr int tcp_remote_udp_port = 0x7102;
 
 std::int64_t put(std::vector<std::uint8_t>& out, const void* value, std::size_t size) {
     const auto* p = static_cast<const std::uint8_t*>(value);
@@ -184,6 +188,11 @@ std::int64_t Sockets::set_tcp(Socket& s, int name, Bytes value) {
         if (v < 1 || v > 127) return -EINVAL;
         c.keepalive_probes = u8;
         break;
+    case tcp_remote_udp_port:
+        if (v < 0 || v > 65'535 || s.state != Socket::State::fresh) return -EINVAL;
+        c.udp_peer_port = static_cast<std::uint16_t>(v);
+        break;
+    case tcp_noopt: c.syn_options = v == 0; break;
     case tcp_keepinit:
         if (v < 1) return -EINVAL;
         c.syn_timeout = std::chrono::seconds(v);
@@ -244,6 +253,16 @@ std::int64_t Sockets::set_ip(Socket& s, int level, int name, Bytes value) {
     if (v6 && name == IPV6_V6ONLY) {
         if (s.owns_bound) return -EINVAL;
         s.v6only = v != 0;
+        return 0;
+    }
+    if (!v6 && name == ip_local_port_range) {  // the highest above, the lowest below; 0: the host's
+        const auto both = static_cast<std::uint32_t>(v);
+        stack::PortRange range;
+        if ((both & 0xffff) != 0) range.first = static_cast<std::uint16_t>(both);
+        if (both >> 16 != 0) range.last = static_cast<std::uint16_t>(both >> 16);
+        if (range.first > range.last) return -EINVAL;
+        s.ports = range;
+        s.noted[(level << 20) + name] = v;
         return 0;
     }
     if (name == (v6 ? IPV6_TCLASS : IP_TOS)) {  // the two lower bits are ECN's
@@ -339,6 +358,10 @@ std::int64_t Sockets::get_tcp(Socket& s, int name, std::vector<std::uint8_t>& ou
     case TCP_KEEPIDLE: return put_int(out, seconds(s.config.keepalive_idle));
     case TCP_KEEPINTVL: return put_int(out, seconds(s.config.keepalive_interval));
     case TCP_KEEPCNT: return put_int(out, s.config.keepalive_probes);
+    case tcp_remote_udp_port:
+        return put_int(out, c != nullptr ? world_.stack().udp_port(s.connection)
+                                         : s.config.udp_peer_port);
+    case tcp_noopt: return put_int(out, !s.config.syn_options);
     case tcp_keepinit: return put_int(out, seconds(s.config.syn_timeout));
     case TCP_SYNCNT: return put_int(out, s.config.syn_retries);
     case TCP_LINGER2: return put_int(out, s.linger2);
@@ -350,7 +373,7 @@ std::int64_t Sockets::get_tcp(Socket& s, int name, std::vector<std::uint8_t>& ou
     case TCP_FASTOPEN: return put_int(out, s.fast_open);
     case TCP_FASTOPEN_CONNECT: return put_int(out, s.fast_open_connect);
     case TCP_FASTOPEN_NO_COOKIE:
-        return put_int(out, (s.config.fast_open & tcp::FastOpenMode::server_no_cookie) != 0);
+        return put_int(out, s.fast_open_no_cookie);
     case TCP_CONGESTION: {
         char text[16] = {};
         const auto* table = s.config.congestion_control;

@@ -335,5 +335,110 @@ TEST_F(Posix, ShutdownForReadingEndsReadsOnly) {
     EXPECT_EQ(text(client, c), "x");
 }
 
+TEST_F(Posix, APipeIsAQueueWithTwoEnds) {
+    int ends[2] = {};
+    ASSERT_EQ(client.pipe2(ends, O_NONBLOCK), 0);
+    char into[16] = {};
+    EXPECT_EQ(client.read(ends[0], into, 4), -1);
+    EXPECT_EQ(client.last_error(), EAGAIN);
+    EXPECT_EQ(client.write(ends[1], "hello", 5), 5);
+    EXPECT_EQ(client.read(ends[1], into, 4), -1);
+    EXPECT_EQ(client.last_error(), EBADF);
+    EXPECT_EQ(client.read(ends[0], into, 3), 3);
+    EXPECT_EQ(std::string(into, 3), "hel");
+    EXPECT_EQ(client.close(ends[1]), 0);
+    EXPECT_EQ(client.read(ends[0], into, 9), 2);
+    EXPECT_EQ(client.read(ends[0], into, 9), 0);  // nobody writes any more
+    EXPECT_EQ(client.recv(ends[0], into, 1, MSG_PEEK), -1);
+    EXPECT_EQ(client.last_error(), ENOTSOCK);
+    EXPECT_EQ(client.pipe2(ends, 0x40), -1);
+    EXPECT_EQ(client.last_error(), EINVAL);
+}
+
+TEST_F(Posix, AFullPipeTakesNoMoreAndABrokenOneNothing) {
+    int ends[2] = {};
+    ASSERT_EQ(client.pipe2(ends, O_NONBLOCK), 0);
+    const std::string much(100'000, 'x');
+    EXPECT_EQ(client.write(ends[1], much.data(), much.size()), 65'536);
+    EXPECT_EQ(client.write(ends[1], "x", 1), -1);
+    EXPECT_EQ(client.last_error(), EAGAIN);
+    EXPECT_EQ(client.close(ends[0]), 0);
+    EXPECT_EQ(client.write(ends[1], "x", 1), -1);
+    EXPECT_EQ(client.last_error(), EPIPE);
+}
+
+TEST_F(Posix, SendfileGoesOnWhereItStopped) {
+    const auto [c, s] = pair();
+    const std::string whole = "twenty octets of a file, and more";
+    const int file = client.open_memory({whole.begin(), whole.end()});
+    ASSERT_GE(file, 0);
+    std::uint64_t offset = 7;
+    EXPECT_EQ(client.sendfile(c, file, &offset, 6), 6);
+    EXPECT_EQ(offset, 13U);
+    EXPECT_EQ(text(server, s), whole.substr(7, 6));
+    EXPECT_EQ(client.sendfile(c, file, nullptr, 1000), static_cast<ssize_t>(whole.size()));
+    EXPECT_EQ(text(server, s), whole);
+    EXPECT_EQ(client.sendfile(c, file, nullptr, 1000), 0);  // its end
+    EXPECT_EQ(client.sendfile(c, c, nullptr, 1), -1);
+    EXPECT_EQ(client.last_error(), EINVAL);
+    EXPECT_EQ(client.sendfile(file, file, nullptr, 1), -1);
+}
+
+TEST_F(Posix, SendfileLargerThanTheBufferWaitsForTheReader) {
+    const auto [c, s] = pair();
+    const int small = 8192;
+    set(client, c, SOL_SOCKET, SO_SNDBUF, small);
+    const int file = client.open_memory(std::vector<std::uint8_t>(300'000, 7));
+    Call sends = client.start_sendfile(c, file, nullptr, 300'000);
+    std::size_t got = 0;
+    for (int turns = 0; turns < 10'000 && !sends.try_now(client_world.now()); ++turns) {
+        client_world.run_once(client_world.now() + 1ms);
+        std::vector<char> into(50'000);
+        const ssize_t n = server.recv(s, into.data(), into.size(), MSG_DONTWAIT);
+        if (n > 0) got += static_cast<std::size_t>(n);
+    }
+    EXPECT_EQ(sends.result(), 300'000);
+    EXPECT_GT(got, 200'000U);
+}
+
+TEST_F(Posix, SpliceMovesFromSocketToSocketThroughAPipe) {
+    const auto [c, s] = pair();
+    int ends[2] = {};
+    ASSERT_EQ(server.pipe2(ends, 0), 0);
+    EXPECT_EQ(server.splice(s, ends[1], 100, 2), -1);  // SPLICE_F_NONBLOCK
+    EXPECT_EQ(server.last_error(), EAGAIN);
+    EXPECT_EQ(client.write(c, "there and back", 14), 14);
+    EXPECT_EQ(server.splice(s, ends[1], 100, 0), 14);
+    EXPECT_EQ(server.splice(ends[0], s, 5, 0), 5);
+    EXPECT_EQ(server.splice(ends[0], s, 100, 0), 9);
+    std::string got;
+    while (got.size() < 14) got += text(client, c);
+    EXPECT_EQ(got, "there and back");
+    EXPECT_EQ(server.splice(s, s, 1, 0), -1);  // no pipe
+    EXPECT_EQ(server.last_error(), EINVAL);
+    EXPECT_EQ(client.close(c), 0);
+    EXPECT_EQ(server.splice(s, ends[1], 100, 0), 0);  // the end of the stream
+}
+
+// As BSD: whoever names a destination with the first octets connects to it.
+TEST_F(Posix, SendtoConnectsWhereThatIsImplied) {
+    Sockets bsd{client_world, {.buffer_overhead = 1, .implied_connect = true}};
+    listen();
+    const int fd = bsd.socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in to = address(1, 80);
+    tcp::Config config = world.host(0).stack().config();
+    config.queue_before_open = true;
+    bsd.set_defaults(config);
+    const int other = bsd.socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_EQ(bsd.sendto(other, "at once", 7, 0, generic(to), sizeof to), 7);
+    const int s = server.accept(listener, nullptr, nullptr);
+    EXPECT_EQ(text(server, s), "at once");
+    EXPECT_EQ(client.sendto(client.socket(AF_INET, SOCK_STREAM, 0), "x", 1, 0, generic(to),
+                            sizeof to),
+              -1);
+    EXPECT_EQ(client.last_error(), EPIPE);
+    EXPECT_EQ(bsd.close(fd), 0);
+}
+
 }  // namespace
 }  // namespace estab::posix

@@ -273,6 +273,7 @@ std::int64_t Sockets::begin_connect(Socket& s, const sockaddr* address, socklen_
     if (length < wanted) return -EINVAL;
     if (address->sa_family != AF_INET && address->sa_family != s.domain) return -EAFNOSUPPORT;
     const wire::Endpoint to = to_endpoint(address, length);
+    refresh_fast_open(s);
     if (s.fast_open_connect &&
         world_.stack().knows_fast_open(world_.now(), to.address, s.config)) {
         s.peer = to;
@@ -293,8 +294,11 @@ std::int64_t Sockets::open(Socket& s, const wire::Endpoint& to, std::span<const 
         o.local_port = s.bound.port;
     }
     s.config.nagle = !s.nodelay;
+    refresh_fast_open(s);
+    o.ports = s.ports;
     o.config = &s.config;
-    o.fast_open = s.fast_open_connect || s.deferred || early.data() != nullptr;
+    o.fast_open = s.fast_open_connect || s.deferred ||
+                  (options_.implied_connect ? s.fast_open > 0 : early.data() != nullptr);
     const auto id = world_.stack().connect(world_.now(), to, o);
     if (!id) {
         const bool in_use = id.error() == Error::address_in_use;
@@ -418,6 +422,7 @@ std::int64_t Sockets::forget(int fd) {
     for (const auto& other : files_) {
         if (other != nullptr && other->epoll != nullptr) other->epoll->items.erase(fd);
     }
+    if (f->pipe != nullptr) (f->writes ? f->pipe->writer : f->pipe->reader) = false;
     Socket* s = f->socket.get();
     if (s == nullptr) return 0;
     const Instant now = world_.now();

@@ -46,6 +46,8 @@ struct Socket {
     bool shut_read = false, shut_write = false;
     bool reuse_address = false, reuse_port = false, oob_inline = false, broadcast = false;
     bool fast_open_connect = false;    // TCP_FASTOPEN_CONNECT
+    bool fast_open_no_cookie = false;  // TCP_FASTOPEN_NO_COOKIE
+    stack::PortRange ports{};          // IP_LOCAL_PORT_RANGE
     bool deferred = false;             // connect() said 0, and the SYN waits for the first write()
     bool nodelay = false, cork = false, corked = false, inq = false, v6only = false;
     bool recv_buffer_set = false, send_buffer_set = false, recv_error = false, zerocopy = false;
@@ -92,6 +94,9 @@ public:
         // What SO_RCVBUF and SO_SNDBUF tell and take for each octet of buffer. Linux doubles what
         // is set, for its own records; others do not.
         std::uint32_t buffer_overhead = 2;
+        // As BSD: sendto() on a socket that is not connected connects it, and TCP_FASTOPEN on such
+        // a socket lets the text go with the SYN.
+        bool implied_connect = false;
     };
     explicit Sockets(World& world) : Sockets(world, Options{}) {}
     Sockets(World& world, const Options& options);
@@ -133,6 +138,12 @@ public:
                    socklen_t length);
     ssize_t sendmsg(int fd, const msghdr* message, int flags);
 
+    // --- Pipes, files in memory, and what moves octets between them and sockets
+    int pipe2(int (&fds)[2], int flags);
+    int open_memory(std::vector<std::uint8_t> octets);  // for read(), sendfile() and splice()
+    ssize_t sendfile(int out, int in, std::uint64_t* offset, std::size_t count);
+    ssize_t splice(int in, int out, std::size_t count, unsigned flags);
+
     // --- Readiness
     int poll(pollfd* fds, nfds_t count, int timeout_ms);
     int epoll_create1(int flags);
@@ -151,6 +162,8 @@ public:
     Call start_recv(int fd, std::span<const iovec> parts, int flags, msghdr* message = nullptr);
     Call start_send(int fd, std::span<const iovec> parts, int flags, const sockaddr* to = nullptr,
                     socklen_t length = 0);
+    Call start_sendfile(int out, int in, std::uint64_t* offset, std::size_t count);
+    Call start_splice(int in, int out, std::size_t count, unsigned flags);
     Call start_poll(pollfd* fds, nfds_t count, int timeout_ms);
     Call start_epoll_wait(int epfd, epoll_event* events, int events_max, int timeout_ms);
     Call start_close(int fd);
@@ -167,9 +180,21 @@ public:
     std::uint32_t ready(int fd) const;  // POLLIN and so on, now
 
 private:
-    struct File {
+    struct Pipe {
+        std::deque<std::uint8_t> octets;
+        bool reader = false, writer = false;  // somebody holds that end
+    };
+    struct Memory {
+        std::vector<std::uint8_t> octets;
+        std::uint64_t at = 0;
+    };
+    struct File {                        // one of them
         std::unique_ptr<Socket> socket;
         std::unique_ptr<Epoll> epoll;
+        std::shared_ptr<Pipe> pipe;
+        std::shared_ptr<Memory> memory;
+        bool writes = false;             // that end of the pipe
+        bool nonblocking = false;        // of a pipe
     };
 
     int done(std::int64_t result);       // >= 0, or -errno: what the caller is told
@@ -195,6 +220,7 @@ private:
     std::int64_t begin_fast_open(Socket& s, const sockaddr* to, socklen_t length,
                                  std::span<const iovec> parts, std::size_t& sent);
     tcp::Config listener_config(const Socket& s) const;
+    void refresh_fast_open(Socket& s) const;
     std::int64_t set_fast_open(Socket& s, int name, Bytes value);
     std::optional<std::int64_t> see_connect(Socket& s);
     void disconnect(Socket& s);
@@ -212,6 +238,13 @@ private:
     std::int64_t get_socket_level(Socket& s, int name, std::vector<std::uint8_t>& out);
     std::int64_t get_tcp(Socket& s, int name, std::vector<std::uint8_t>& out);
     std::int64_t get_ip(const Socket& s, int level, int name, std::vector<std::uint8_t>& out);
+    static std::optional<std::int64_t> take_from(File& from, std::uint64_t* offset,
+                                                 std::span<std::uint8_t> into);
+    static std::optional<std::int64_t> put_into(File& to, Bytes octets);
+    static std::optional<std::int64_t> try_read_file(File& from, std::span<const iovec> parts);
+    static std::optional<std::int64_t> try_write_file(File& to, std::span<const iovec> parts);
+    std::optional<std::int64_t> move_to_socket(File& from, std::uint64_t* offset, Socket& to,
+                                               std::size_t count, bool more, std::size_t& moved);
     int collect(Epoll& epoll, std::span<epoll_event> events);
     std::int64_t forget(int fd);
 

@@ -89,6 +89,7 @@ tcp_info make_tcp_info(const Socket& s, const tcp::Connection* c, Instant now) {
         tcp::advertised_mss(c->config(), i.path_mtu, c->tuple().remote.address.is_v4()) -
         (i.timestamps ? 12 : 0));
     out.tcpi_reordering = std::max<std::uint32_t>(c->config().dupack_threshold, i.reordering);
+    out.tcpi_reord_seen = i.reorderings;
     const auto limited = [&i](tcp::Limit limit) {
         return static_cast<std::uint64_t>(to_us(i.limited[static_cast<std::size_t>(limit)]));
     };
@@ -118,15 +119,6 @@ tcp_info make_tcp_info(const Socket& s, const tcp::Connection* c, Instant now) {
     out.tcpi_pacing_rate = i.pacing_rate != 0 ? i.pacing_rate : ~std::uint64_t{0};
     const std::uint32_t most = c->config().pacing_rate_max;
     out.tcpi_max_pacing_rate = most != 0 ? most : ~std::uint64_t{0};
-    const auto spent = [&i](tcp::Limit limit) {
-        return static_cast<std::uint64_t>(to_us(i.limited[static_cast<std::size_t>(limit)]));
-    };
-    for (std::size_t limit = 0; limit < tcp::limits; ++limit) {
-        if (static_cast<tcp::Limit>(limit) != tcp::Limit::application)
-            out.tcpi_busy_time += spent(static_cast<tcp::Limit>(limit));
-    }
-    out.tcpi_rwnd_limited = spent(tcp::Limit::receive_window) + spent(tcp::Limit::zero_window);
-    out.tcpi_sndbuf_limited = spent(tcp::Limit::send_buffer);
     return out;
 }
 

@@ -55,7 +55,7 @@ int Sockets::ending_of(const Socket& s) const {
     const tcp::Connection* c = live(s);
     if (c == nullptr || !c->has_failed() || c->error() == Error::aborted) return 0;
     // A RST behind the peer's FIN: whoever writes hears of a broken pipe (as Linux).
-    if (c->error() == Error::reset && c->peer_finished()) return EPIPE;
+    if (c->error() == Error::reset && c->peer_finished() && !options_.implied_connect) return EPIPE;
     return to_errno(c->error());
 }
 
@@ -63,6 +63,11 @@ int Sockets::ending_of(const Socket& s) const {
 
 Call Sockets::start_recv(int fd, std::span<const iovec> parts, int flags, msghdr* message) {
     Socket* s = socket_of(fd);
+    if (const auto f = file(fd); f != nullptr && s == nullptr && f->epoll == nullptr) {
+        if (flags != 0 || message != nullptr) return Call(-ENOTSOCK);
+        std::vector<iovec> into(parts.begin(), parts.end());
+        return Call([f, into](Instant) { return try_read_file(*f, into); }, never, -EAGAIN);
+    }
     if (s == nullptr) return Call(why_no_socket(fd));
     auto copied = std::make_shared<std::size_t>(0);
     std::vector<iovec> kept(parts.begin(), parts.end());
@@ -230,24 +235,37 @@ ssize_t Sockets::recvmsg(int fd, msghdr* message, int flags) {
 Call Sockets::start_send(int fd, std::span<const iovec> parts, int flags, const sockaddr* to,
                          socklen_t length) {
     Socket* s = socket_of(fd);
+    if (const auto f = file(fd); f != nullptr && s == nullptr && f->epoll == nullptr) {
+        if (flags != 0 || to != nullptr) return Call(-ENOTSOCK);
+        std::vector<iovec> from(parts.begin(), parts.end());
+        return Call([f, from](Instant) { return try_write_file(*f, from); }, never, -EAGAIN);
+    }
     if (s == nullptr) return Call(why_no_socket(fd));
-    const bool is_first =
-        s->deferred || ((flags & MSG_FASTOPEN) != 0 && s->state == Socket::State::fresh);
+    const bool implied = options_.implied_connect && to != nullptr && length != 0;
+    const bool is_first = s->deferred || (((flags & MSG_FASTOPEN) != 0 || implied) &&
+                                          s->state == Socket::State::fresh);
     if (to != nullptr && length != 0 && s->state == Socket::State::fresh && !is_first)
         return Call(-EPIPE);
+    if ((flags & MSG_FASTOPEN) != 0 && s->state == Socket::State::connecting && !s->deferred &&
+        !see_connect(*s))
+        return Call(-EALREADY);
     auto sent = std::make_shared<std::size_t>(0);
     if (is_first) {
         if (has_bad_pointer(parts)) return Call(-EFAULT);
         const std::int64_t begun = begin_fast_open(*s, to, length, parts, *sent);
         if (begun != 0) return Call(begun);
         const bool waits = !s->nonblocking && (flags & MSG_DONTWAIT) == 0;
-        if (!waits || (*sent != 0 && *sent == size_of(parts)))
+        if (!waits || (implied && *sent == size_of(parts)))
             return Call(*sent != 0 ? static_cast<std::int64_t>(*sent) : -EINPROGRESS);
     }
     std::vector<iovec> kept(parts.begin(), parts.end());
     const auto attempt = [=, this](Instant) -> std::optional<std::int64_t> {
         Socket* now = socket_of(fd);
         if (now == nullptr) return *sent != 0 ? static_cast<std::int64_t>(*sent) : -EBADF;
+        if (is_first && now->state != Socket::State::connected) {  // how the opening ends comes first
+            const auto seen = see_connect(*now);
+            if (!seen || *seen < 0) return seen;
+        }
         return try_send(*now, kept, flags, *sent);
     };
     return Call(attempt, s->send_timeout > 0s ? after(world_.now(), s->send_timeout) : never,
@@ -266,7 +284,10 @@ std::optional<std::int64_t> Sockets::try_send(Socket& s, std::span<const iovec> 
                          (c->state() == tcp::State::syn_received && !c->serves_early()))) {
         return waits ? std::nullopt : std::optional(so_far(EAGAIN));
     }
-    if (s.state == Socket::State::connecting) (void)see_connect(s);
+    if (s.state == Socket::State::connecting) {
+        const auto seen = see_connect(s);
+        if (seen && *seen < 0 && *seen != -EISCONN) return so_far(static_cast<int>(-*seen));
+    }
     if (const int why = take_error(s)) return so_far(why);
     const bool can = c != nullptr && s.state == Socket::State::connected && !s.shut_write &&
                      c->may_write();
