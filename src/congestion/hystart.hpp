@@ -28,8 +28,8 @@ private:
     std::uint64_t end_ = 0;
 };
 
-// HyStart as Linux has it: one look at a round trip that is longer, or at a train of ACKs that lasts
-// half of one, ends slow start at once.
+// HyStart as Linux has it: one look at a round trip that is longer, or at a train of ACKs that
+// lasts half of one, ends slow start at once.
 class HystartTrain {
 public:
     // Whether this acknowledgment is where slow start ends.

@@ -44,10 +44,10 @@ struct CallTable {
         {"epoll_wait", &Calls::epoll_wait},
         {"getsockname", &Calls::name},
         {"getpeername", &Calls::name},
-        {"open", nullptr},
-        {"pipe", nullptr},
-        {"splice", nullptr},
-        {"sendfile", nullptr},
+        {"open", &Calls::open},
+        {"pipe", &Calls::pipe},
+        {"splice", &Calls::splice},
+        {"sendfile", &Calls::sendfile},
         {"cap_set", nullptr},
         {"psp_rx_assoc", nullptr},
         {"psp_tx_assoc", nullptr},
@@ -104,6 +104,7 @@ std::vector<std::uint8_t> Calls::octets(const Value& v, std::size_t size) const 
 std::vector<std::uint8_t> Calls::address(const Value& v, std::uint16_t port, bool local) const {
     wire::Endpoint at{local ? settings_.here() : settings_.there(), port};
     bool v6 = settings_.version != IpVersion::v4;
+    if (v.is_integer() && v.text == "AF_UNSPEC") return std::vector<std::uint8_t>(16);
     if (v.kind == Value::Kind::structure) {
         const Value* family = v.field("sa_family");
         v6 = family != nullptr && family->number == AF_INET6;
@@ -240,6 +241,47 @@ StartedCall Calls::ioctl() {
                       if (wanted == nullptr || *value == expected) return {};
                       return fmt::format("ioctl() tells {} expected, {} came", expected, *value);
                   });
+}
+
+// --- Files: those that the script's `dd` has made, all zeros
+
+StartedCall Calls::open() {
+    const Value& path = argument(0);
+    if (path.kind != Value::Kind::text) throw ScriptError(path.at, "a path in quotes expected");
+    const auto found = settings_.files.find(path.text);
+    if (found == settings_.files.end()) return finish(posix::Call(-ENOENT));
+    return map_new_fd(immediate(os_.open_memory(std::vector<std::uint8_t>(found->second))));
+}
+
+StartedCall Calls::pipe() {
+    const Value& list = argument(0);
+    if (list.kind != Value::Kind::list || list.items.size() != 2)
+        throw ScriptError(list.at, "[reader, writer] expected");
+    int made[2] = {};
+    const int result = os_.pipe2(made, 0);
+    if (result == 0) {
+        for (std::size_t i = 0; i < 2; ++i) fds_[static_cast<int>(list.items[i].number)] = made[i];
+    }
+    return finish(immediate(result));
+}
+
+StartedCall Calls::sendfile() {
+    auto offset = std::make_shared<std::uint64_t>(0);
+    const Value& at = argument(2);
+    const bool has_offset = at.kind == Value::Kind::list && !at.items.empty();
+    if (has_offset) *offset = static_cast<std::uint64_t>(at.items[0].number);
+    const int count = integer(3);
+    if (count < 0) return finish(posix::Call(-EINVAL));
+    return finish(os_.start_sendfile(fd(0), fd(1), has_offset ? offset.get() : nullptr,
+                                     static_cast<std::size_t>(count)),
+                  offset);
+}
+
+StartedCall Calls::splice() {
+    const int count = integer(4);
+    if (count < 0) return finish(posix::Call(-EINVAL));
+    return finish(os_.start_splice(fd(0), fd(2), static_cast<std::size_t>(count),
+                                   static_cast<unsigned>(integer(5))));
 }
 
 StartedCall Calls::name() {

@@ -67,6 +67,10 @@ private:
     StartedCall epoll_ctl();
     StartedCall epoll_wait();
     StartedCall name();
+    StartedCall open();
+    StartedCall pipe();
+    StartedCall sendfile();
+    StartedCall splice();
 
     std::vector<std::uint8_t> address(const Value& v, std::uint16_t port, bool local) const;
     std::vector<std::uint8_t> octets(const Value& v, std::size_t size) const;

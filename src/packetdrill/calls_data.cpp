@@ -28,7 +28,7 @@ struct Buffers {
 };
 
 bool is_null(const Value& v) {
-    return v.is_integer() && v.number == 0;
+    return v.is_integer() && v.number == 0 && v.text != "AF_UNSPEC";
 }
 
 std::size_t size_of(const Value& v) {

@@ -91,6 +91,7 @@ void compare_timestamps(Lines& out, const Option& o, Bytes value, const LivePack
     if (value.size() != 8) return differ(out, "TS", "8 octets", value.size());
     const std::uint32_t val = load_be32(value.data()), ecr = load_be32(value.data() + 4);
     if (ecr != o.second) differ(out, "TS ecr", o.second, ecr);
+    if (o.any_value) return;
     if (!flow.ts_script_first) {
         flow.ts_script_first = o.value;
         flow.ts_live_first = val;
@@ -209,6 +210,12 @@ void compare_tcp(Lines& out, const TcpLine& line, const LivePacket& live, Flow& 
     }
     const auto bits = static_cast<std::uint16_t>((last.flags().bits & ~Flags::cwr) |
                                                  (first->flags().bits & Flags::cwr));
+    const auto through = [](const std::optional<Ports>& udp) {
+        return udp ? fmt::format("udp({} > {})", udp->source, udp->destination)
+                   : std::string("no datagram");
+    };
+    if (through(line.udp) != through(live.udp))
+        differ(out, "udp", through(line.udp), through(live.udp));
     const bool syn = (bits & Flags::syn) != 0;
     if (syn && (line.flags & Flags::syn) != 0 &&
         !(flow.ours.known && flow.ours.live == first->seq().raw)) {
@@ -216,7 +223,8 @@ void compare_tcp(Lines& out, const TcpLine& line, const LivePacket& live, Flow& 
     }
     if (bits != line.flags) differ(out, "flags", flag_text(line.flags), flag_text(bits));
     if (line.any_seq) flow.ours = {.script = 0, .live = first->seq().raw, .known = true};
-    const std::uint32_t seq = flow.ours.to_script(first->seq().raw, syn);
+    const std::uint32_t seq =
+        line.absolute_seq ? first->seq().raw : flow.ours.to_script(first->seq().raw, syn);
     if (seq != line.seq && !line.any_seq) differ(out, "seq", line.seq, seq);
     if (length != line.length) differ(out, "length", line.length, length);
     const std::uint32_t ack =

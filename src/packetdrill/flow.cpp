@@ -62,22 +62,25 @@ std::uint16_t checksum_of(const wire::Address& from, const wire::Address& to, st
     return sum.checksum();
 }
 
-std::uint32_t live_ecr(const Option& ts, const Flow& flow, Position at, const Settings& settings) {
+std::uint32_t live_ecr(const Option& ts, const Flow& flow, bool syn, Position at,
+                       const Settings& settings) {
     if (ts.second == 0 && !flow.ts_live.contains(0)) return 0;
     const auto found = flow.ts_live.find(ts.second);
     if (found != flow.ts_live.end()) return found->second;
     if (settings.ts_ecr_scaled && flow.ts_script_first) {
-        const std::int64_t tick_us = std::max<std::int64_t>(to_us(settings.ts_tick), 1);
+        const std::int64_t tick_us = settings.ts_tick != 0s ? to_us(settings.ts_tick) : 1000;
         const std::int64_t steps = std::int64_t{ts.second} - *flow.ts_script_first;
         return static_cast<std::uint32_t>(*flow.ts_live_first + steps * tick_us / 1000);
     }
+    // Of a SYN it is whatever the script says: an echo that is none, to see what comes of it.
+    if (syn) return ts.second;
     throw ScriptError(
         at, "ecr " + std::to_string(ts.second) + " is the echo of no TS val that came out before");
 }
 
 Octets make_tcp(const TcpLine& tcp, Position at, const Flow& flow, const Settings& settings) {
     const bool syn = (tcp.flags & Flags::syn) != 0;
-    const Octets options = option_bytes(tcp.options, flow, true, at, settings);
+    const Octets options = option_bytes(tcp.options, flow, true, at, settings, syn);
     Builder b;
     b.u16(flow.tuple.remote.port);
     b.u16(flow.tuple.local.port);
@@ -134,6 +137,9 @@ Octets make_icmp(const IcmpLine& icmp, const Flow& flow) {
         }
         if (type == 1 && code == 3) code = 4;  // port_unreachable
     }
+    // Without brackets an error is about the first segment.
+    const bool is_query = v4 ? type == 0 || type == 8 : type >= 128;
+    const bool quotes_a_packet = icmp.quotes != IcmpLine::Quotes::nothing || !is_query;
     Builder b;
     b.u8(type);
     b.u8(code);
@@ -144,10 +150,23 @@ Octets make_icmp(const IcmpLine& icmp, const Flow& flow) {
     } else {
         b.u32(icmp.mtu.value_or(0));
     }
-    if (icmp.quotes != IcmpLine::Quotes::nothing) b.add(quote(icmp, flow));
+    if (quotes_a_packet) b.add(quote(icmp, flow));
     const wire::Address &from = flow.tuple.remote.address, &to = flow.tuple.local.address;
     put16(b.bytes(), 2,
           v4 ? wire::checksum(b.bytes()) : checksum_of(from, to, wire::protocol_icmpv6, b.bytes()));
+    return b.bytes();
+}
+
+Octets make_datagram(Ports ports, Bytes text, const Flow& flow) {
+    Builder b;
+    b.u16(ports.source);
+    b.u16(ports.destination);
+    b.u16(static_cast<std::uint32_t>(text.size()) + 8);
+    b.u16(0);
+    b.add(text);
+    put16(b.bytes(), 6,
+          checksum_of(flow.tuple.remote.address, flow.tuple.local.address, wire::protocol_udp,
+                      b.bytes()));
     return b.bytes();
 }
 
@@ -167,7 +186,7 @@ Octets make_udp(const UdpLine& udp, const Flow& flow) {
 }  // namespace
 
 Octets option_bytes(const std::vector<Option>& options, const Flow& flow, bool inbound, Position at,
-                    const Settings& settings) {
+                    const Settings& settings, bool syn) {
     using Kind = Option::Kind;
     Builder b;
     const auto head = [&b](std::uint32_t kind, std::size_t length) {
@@ -198,7 +217,7 @@ Octets option_bytes(const std::vector<Option>& options, const Flow& flow, bool i
         case Kind::ts:
             head(8, 10);
             b.u32(o.value);
-            b.u32(inbound ? live_ecr(o, flow, at, settings) : o.second);
+            b.u32(inbound ? live_ecr(o, flow, syn, at, settings) : o.second);
             break;
         case Kind::md5:
             head(19, 2 + std::max<std::size_t>(o.bytes.size(), 16));
@@ -235,6 +254,10 @@ Octets make_packet(const Packet& line, Position at, const Flow& flow, const Sett
     std::uint8_t protocol = wire::protocol_tcp;
     if (const auto* tcp = std::get_if<TcpLine>(&line.layer)) {
         inner = make_tcp(*tcp, at, flow, settings);
+        if (tcp->udp) {
+            protocol = wire::protocol_udp;
+            inner = make_datagram(*tcp->udp, inner, flow);
+        }
     } else if (const auto* udp = std::get_if<UdpLine>(&line.layer)) {
         protocol = wire::protocol_udp;
         inner = make_udp(*udp, flow);

@@ -41,6 +41,7 @@ struct LivePacket {
     Instant at{};
     std::vector<std::uint8_t> bytes{};
     std::vector<std::vector<std::uint8_t>> merged{};  // further segments, joined into the first
+    std::optional<Ports> udp{};  // of the datagram that it was the text of
     wire::IpPacket ip() const { return *wire::IpPacket::parse(bytes); }
 };
 
@@ -50,7 +51,8 @@ std::vector<std::uint8_t> make_packet(const Packet& line, Position at, const Flo
                                       const Settings& settings);
 // A reset as both suites' interpreters send at their end.
 std::vector<std::uint8_t> option_bytes(const std::vector<Option>& options, const Flow& flow,
-                                       bool inbound, Position at, const Settings& settings);
+                                       bool inbound, Position at, const Settings& settings,
+                                       bool syn = false);
 
 // What differs, one line each: "ack: 2001 expected, 1001 came". Learns the flow's numbers from
 // SYNs and timestamps. Empty: all as the line says.

@@ -36,10 +36,15 @@ void Host::speak() {
     }
 }
 
-void Host::inject(Bytes packet) {
+void Host::inject(Bytes packet, std::uint16_t segment) {
     if (tap) tap(now_, true, packet);
-    const device::Frame frame{.bytes = packet, .arrived = now_, .offload = {}};
+    device::Frame frame{.bytes = packet, .arrived = now_, .offload = {}};
+    if (segment != 0 && packet.size() > segment + 80u) {
+        frame.offload.gso = packet[0] >> 4 == 4 ? device::Gso::tcp4 : device::Gso::tcp6;
+        frame.offload.gso_size = segment;
+    }
     stack_.receive(now_, std::span(&frame, 1));
+    if (before_answer) before_answer();
     speak();
 }
 

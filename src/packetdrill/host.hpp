@@ -32,7 +32,8 @@ public:
     bool run_once(Instant) override { return false; }  // the script's runner lets time go on
     void speak() override;
 
-    void inject(Bytes packet);
+    // As a driver with receive offload hands it up where it is larger than `segment`; 0: it is one.
+    void inject(Bytes packet, std::uint16_t segment = 0);
     // When something will happen by itself; `never`: nothing.
     Instant deadline() const { return stack_.deadline(); }
     // Time goes on to `when` (not beyond the next deadline), and what is due happens.
@@ -41,6 +42,8 @@ public:
     std::deque<Sent>& sent() { return sent_; }
     // Sees every packet, both ways.
     std::function<void(Instant, bool inbound, Bytes packet)> tap{};
+    // A packet has come in, and nothing has been said in answer yet.
+    std::function<void()> before_answer{};
 
     static constexpr Instant start = Instant(1000s);
 

@@ -31,7 +31,8 @@ constexpr Constant constants[] = {
 void fill_info_names(const posix::Sockets& os, int fd, Instant now, PythonNames& names) {
     for (const Constant& c : constants) names[c.name] = c.value;
     const posix::Socket* socket = os.find(fd);
-    if (socket == nullptr) return;
+    static const posix::Socket closed;  // what has ended is all zeros
+    if (socket == nullptr) socket = &closed;
     const tcp_info i = posix::make_tcp_info(*socket, os.connection(fd), now);
     const auto set = [&names](const char* name, auto value) {
         names[name] = static_cast<std::int64_t>(value);

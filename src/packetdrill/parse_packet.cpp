@@ -224,7 +224,8 @@ Option parse_option(Scanner& in, const std::vector<Define>& defines) {
         if (o.ranges.size() > 4) in.fail("at most four SACK blocks fit into a header");
     } else if (is("TS", Kind::ts)) {
         if (!in.take_word("val")) in.expected("'val'");
-        o.value = u32(in);
+        o.any_value = in.take("...");
+        if (!o.any_value) o.value = u32(in);
         if (!in.take_word("ecr")) in.expected("'ecr'");
         o.second = u32(in);
     } else if (is("md5", Kind::md5)) {
@@ -277,14 +278,17 @@ void parse_tcp(Scanner& in, TcpLine& tcp, Packet& packet, const std::vector<Defi
     in.space();
     const Position at = in.position();
     parse_sequence(in, tcp.seq, tcp.length, packet.inbound ? nullptr : &tcp.any_seq);
+    tcp.absolute_seq = in.take("!");
     if (in.take_word("ack")) tcp.ack = u32(in);
     if (in.take_word("win")) tcp.window = small(in, 65'535);
     if (in.take_word("urg")) tcp.urgent = small(in, 65'535);
     parse_options(in, tcp, defines);
     if (in.take("/")) {  // TCP in UDP
-        packet.unsupported = "udp";
         if (!in.take_word("udp")) in.expected("'udp'");
-        (void)in.note();
+        in.want("(");
+        tcp.udp = parse_ports(in);
+        if (!tcp.udp) in.expected("two ports");
+        in.want(")");
     }
     if (packet.inbound && !tcp.window) throw ScriptError(at, "an inbound segment needs a window");
     if (packet.inbound && tcp.any_options)
@@ -333,9 +337,12 @@ constexpr Named codes[] = {
     {"redirect_for_tos_and_host", 3},
 };
 
-std::uint8_t parse_icmp_name(Scanner& in, std::span<const Named> names, std::string_view prefix) {
+std::uint8_t parse_icmp_name(Scanner& in, std::span<const Named> names, std::string_view prefix,
+                             const std::vector<Define>& defines) {
     in.space();
-    const std::string name = in.word();
+    std::string name = in.word();
+    for (const Define& d : defines)
+        if (d.name == name) name = d.value;
     for (const Named& n : names)
         if (n.name == name) return static_cast<std::uint8_t>(n.value);
     if (name.starts_with(prefix)) {
@@ -347,15 +354,15 @@ std::uint8_t parse_icmp_name(Scanner& in, std::span<const Named> names, std::str
     in.fail("'" + name + "' is no ICMP " + std::string(prefix.substr(0, 4)));
 }
 
-void parse_icmp(Scanner& in, IcmpLine& icmp) {
-    icmp.type = parse_icmp_name(in, types_v4, "type_");
+void parse_icmp(Scanner& in, IcmpLine& icmp, const std::vector<Define>& defines) {
+    icmp.type = parse_icmp_name(in, types_v4, "type_", defines);
     in.space();
     if (Scanner::is_letter(in.peek()) && !in.sees_word("mtu") && !in.sees_word("id")) {
         const std::size_t before = in.offset();
         const std::string name = in.word();
         in.rewind(before);
         // port_unreachable is 4 in ICMPv6; the runner knows which it is.
-        icmp.code = parse_icmp_name(in, codes, "code_");
+        icmp.code = parse_icmp_name(in, codes, "code_", defines);
     }
     if (in.take_word("mtu")) icmp.mtu = u32(in);
     if (in.take_word("id")) icmp.id = small(in, 65'535);
@@ -415,7 +422,7 @@ Packet parse_packet(Scanner& in, bool inbound, const std::vector<Define>& define
         packet.layer = udp;
     } else if (in.take_word("icmp")) {
         auto& icmp = packet.layer.emplace<IcmpLine>();
-        parse_icmp(in, icmp);
+        parse_icmp(in, icmp, defines);
         if (quoted) {
             icmp.quotes = IcmpLine::Quotes::tcp;
             icmp.seq = quoted->seq;

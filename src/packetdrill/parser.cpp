@@ -31,6 +31,7 @@ std::string preprocess(std::string_view text, const std::vector<Define>& defines
                 static_cast<int>(first) + 1};
             const bool known =
                 std::ranges::any_of(defines, [&](const Define& d) { return d.name == name; });
+            bool known_verb = true;
             if (verb == "#ifdef") {
                 counts.push_back(known);
             } else if (verb == "#ifndef") {
@@ -39,10 +40,12 @@ std::string preprocess(std::string_view text, const std::vector<Define>& defines
                 counts.back() = !counts.back();
             } else if (verb == "#endif" && !counts.empty()) {
                 counts.pop_back();
+            } else if (verb == "#else" || verb == "#endif") {
+                throw ScriptError(at, "misplaced directive '" + std::string(verb) + "'");
             } else {
-                throw ScriptError(at, "unknown or misplaced directive '" + std::string(verb) + "'");
+                known_verb = false;  // a comment of a shell command, or an error further on
             }
-            blank = true;
+            blank = blank || known_verb;
         }
         if (blank)
             std::fill(out.begin() + static_cast<std::ptrdiff_t>(line),

@@ -10,8 +10,10 @@
 #include "packetdrill/flow.hpp"
 #include "packetdrill/info_names.hpp"
 #include "packetdrill/python.hpp"
+#include "posix/tcp_info.hpp"
 #include "tcp/config_fields.hpp"
 #include "wire/tcp.hpp"
+#include "wire/udp.hpp"
 
 namespace estab::packetdrill {
 namespace {
@@ -43,13 +45,21 @@ public:
                  .local = settings.here(),
                  .mtu = settings.interface_mtu(),
                  .offloads = settings.offloads}),
-          os_(host_, {.buffer_overhead = settings.profile == "freebsd" ? 1u : 2u}),
+          os_(host_, {.buffer_overhead = settings.profile == "freebsd" ? 1u : 2u,
+                      .implied_connect = settings.profile == "freebsd"}),
           calls_(host_, os_, settings_) {
         host_.tap = [this](Instant at, bool inbound, Bytes packet) { note(at, inbound, packet); };
+        // Whoever waits to write wakes before the handshake's last ACK goes, and saves it.
+        host_.before_answer = [this] {
+            if (parked_ && parked_->writes) try_parked();
+        };
         give_keys(settings_, host_.stack());
     }
 
-    ~Runner() { host_.tap = nullptr; }  // what is still open is closed without witnesses
+    ~Runner() {  // what is still open is closed without witnesses
+        host_.tap = nullptr;
+        host_.before_answer = nullptr;
+    }
 
     void run(Outcome& outcome) {
         for (const Event& event : script_.events) {
@@ -74,6 +84,7 @@ private:
         Instant begins{}, ends{};  // as the script has it
         std::string source{};
         Position at{};
+        bool writes = false;       // text that was to go with a SYN
     };
 
     Duration script_now() const { return host_.now() - Host::start; }
@@ -168,6 +179,9 @@ private:
                    asks_for_states(text)) {
             if (!pipe_succeeds(text, event.at, socket_lines()))
                 throw Failure("this pipe fails: " + joined(socket_lines()));
+        } else if (asks_for_counters(text)) {
+            if (!pipe_succeeds(text, event.at, counter_lines()))
+                throw Failure("this pipe fails: no such counter has moved");
         } else if (text.starts_with("tcpdrop")) {
             drop_connections();
         } else {
@@ -175,9 +189,24 @@ private:
                 run_shell(std::get<CommandLine>(event.what).text, event.at, settings_);
             if (effect.changed) os_.set_defaults(settings_.config);
             if (effect.changed) give_keys(settings_, host_.stack());
+            if (effect.forgets_fast_open) host_.stack().forget_fast_open();
             advance_to(after(host_.now(), effect.sleeps));
         }
         last_due_ = when;
+    }
+
+    // What nstat would print: the counters that have moved since it was asked last.
+    std::vector<std::string> counter_lines() {
+        const event::Counters& is = host_.stack().counters();
+        std::vector<std::string> lines;
+#define ESTAB_COUNTER_LINE(group, name)                                                        \
+    if (is.group##_##name != counted_.group##_##name)                                          \
+        lines.push_back(                                                                       \
+            fmt::format(#group #name " {}", is.group##_##name - counted_.group##_##name));
+        ESTAB_COUNTERS(ESTAB_COUNTER_LINE)
+#undef ESTAB_COUNTER_LINE
+        counted_ = is;
+        return lines;
     }
 
     // What sockstat would print: who, and the state; half-open ones belong to nobody.
@@ -188,6 +217,10 @@ private:
             if (s == nullptr) continue;
             const auto* c = os_.connection(fd);
             const bool listens = s->state == posix::Socket::State::listening;
+            // As /proc/net/tcp has it: addresses, ports and the state in hex.
+            lines.push_back(fmt::format(
+                "0: 00000000:{:04X} 00000000:{:04X} {:02X} ", s->bound.port, s->peer.port,
+                listens ? 10 : c == nullptr ? 7 : posix::linux_state(c->state())));
             lines.push_back("packetdrill " + std::string(listens        ? "LISTEN"
                                                          : c == nullptr ? "CLOSED"
                                                                         : bsd_state(c->state())));
@@ -244,7 +277,10 @@ private:
         const Instant ends = event.when.kind == When::Kind::absolute
                                  ? Host::start + *event.when.ends
                                  : after(when, *event.when.ends - event.when.at);
-        parked_ = Parked{std::move(started), when, ends, event.source, event.at};
+        const auto* c = os_.connection(calls_.under_test());
+        const bool opens = c != nullptr && c->state() == tcp::State::syn_sent;
+        const bool writes = line.name.starts_with("send") || line.name.starts_with("write");
+        parked_ = Parked{std::move(started), when, ends, event.source, event.at, opens && writes};
     }
 
     void assert_all(const Event& event, const CodeLine& code) {
@@ -331,7 +367,7 @@ private:
             if (syn && !flow.theirs.known && begins)
                 flow.theirs = {.script = tcp->seq, .live = tcp->seq, .known = true};
         }
-        host_.inject(make_packet(line, event.at, flow, settings_));
+        host_.inject(make_packet(line, event.at, flow, settings_), settings_.gso_size);
         try_parked();
     }
 
@@ -341,9 +377,10 @@ private:
             while (!host_.sent().empty()) {
                 Sent sent = std::move(host_.sent().front());
                 host_.sent().pop_front();
+                const auto udp = unwrap(sent.packet);
                 const auto ip = wire::IpPacket::parse(sent.packet);
                 if (!ip || !belongs(flow, *ip)) continue;
-                return LivePacket{.at = sent.at, .bytes = std::move(sent.packet)};
+                return LivePacket{.at = sent.at, .bytes = std::move(sent.packet), .udp = udp};
             }
             try_parked();
             if (!host_.sent().empty()) continue;
@@ -351,6 +388,29 @@ private:
             if (next > until || next == never) return {};
             host_.advance(next);
         }
+    }
+    // A segment that goes in a datagram, as if it went alone; what the datagram's ports were.
+    std::optional<Ports> unwrap(std::vector<std::uint8_t>& packet) const {
+        const auto ip = wire::IpPacket::parse(packet);
+        if (settings_.config.udp_tunnel_port == 0 || !ip || ip->protocol != wire::protocol_udp)
+            return {};
+        const auto udp = wire::UdpView::parse(ip->payload);
+        if (!udp || udp->source_port() != settings_.config.udp_tunnel_port) return {};
+        const Ports ports{udp->source_port(), udp->destination_port()};
+        const Bytes text = udp->payload();
+        const std::size_t header = wire::ip_header_bytes(ip->source.is_v4());
+        std::vector<std::uint8_t> alone(header + text.size());
+        wire::write_ip(alone, {.source = ip->source,
+                               .destination = ip->destination,
+                               .protocol = wire::protocol_tcp,
+                               .hop_limit = ip->hop_limit,
+                               .dscp = ip->dscp,
+                               .ecn = ip->ecn,
+                               .flow_label = ip->flow_label,
+                               .payload_bytes = static_cast<std::uint32_t>(text.size())});
+        std::copy(text.begin(), text.end(), alone.begin() + static_cast<std::ptrdiff_t>(header));
+        packet = std::move(alone);
+        return ports;
     }
     static bool belongs(const Flow& flow, const wire::IpPacket& ip) {
         if (ip.destination != flow.tuple.remote.address) return false;
@@ -375,7 +435,8 @@ private:
         std::uint32_t next = first->seq().raw + static_cast<std::uint32_t>(size);
         bool last_was_small = false;
         while (length < wanted->length && !last_was_small && !host_.sent().empty()) {
-            const Sent& more = host_.sent().front();
+            Sent& more = host_.sent().front();
+            (void)unwrap(more.packet);
             const auto ip = wire::IpPacket::parse(more.packet);
             if (!ip || !belongs(flow, *ip)) {
                 host_.sent().pop_front();
@@ -445,6 +506,7 @@ private:
     std::optional<Parked> parked_;
     PythonNames names_;
     std::string printed_;
+    event::Counters counted_{};
     observe::SegmentPrinter printer_{{.time = observe::DumpTime::none}};
     std::vector<std::string> conversation_;
 };

@@ -61,7 +61,7 @@ struct Option {                          // of TCP, in the script's order
     std::vector<Range> ranges{};         // sack
     std::vector<std::uint32_t> counts{}; // acc_ecn: as many as there are
     std::vector<std::uint8_t> bytes{};   // md5, fast_open
-    bool any_value = false;              // md5 valid
+    bool any_value = false;              // md5 valid; TS val ...
 };
 
 struct Ports {
@@ -74,6 +74,8 @@ struct TcpLine {
     std::optional<std::uint32_t> ack{}, window{}, urgent{};
     bool any_options = false;            // <...>
     bool any_seq = false;                // ...(0)
+    bool absolute_seq = false;           // 0:0(0)!: the number as it is on the wire
+    std::optional<Ports> udp{};          // of the datagram that it is the text of
     std::vector<Option> options{};
     std::optional<Ports> ports{};
 };

@@ -62,7 +62,6 @@ constexpr std::string_view ignored[] = {
     "use_expect",
     "init_scripts_dir",
     "fuzz",
-    "mss",
 };
 constexpr std::string_view elsewhere[] = {"wire_client",      "wire_server",     "wire_server_ip",
                                           "wire_server_port", "wire_client_dev", "wire_server_dev",
@@ -84,6 +83,13 @@ std::optional<Settings> settings_of(std::string_view profile) {
     if (profile == "linux") {  // the kernel's own, where our default keeps to MUST-23
         s.config.syn_retries = 6;
         s.config.syn_linear_timeouts = 4;
+        s.config.congestion_control = congestion::find("cubic-linux");
+        s.config.reduce_from_cwnd = true;
+        s.config.reset_keeps_unread = s.config.window_overrun = s.config.mss_of_path = true;
+        s.config.dialogue_delays = true;
+        s.config.fast_open_lost = 0s;
+        s.config.soft_icmp_ends_opening = s.config.fast_open_experimental = true;
+        s.config.time_wait_reuse_delay = 1s;
     }
     return s;
 }
@@ -111,6 +117,8 @@ void apply_option(Settings& s, const ScriptOption& option) {
     } else if (name == "mtu") {
         s.mtu =
             static_cast<std::uint32_t>(std::clamp<std::uint64_t>(number_of(option), 576, 65'535));
+    } else if (name == "mss") {
+        s.gso_size = static_cast<std::uint16_t>(std::min<std::uint64_t>(number_of(option), 65'535));
     } else if (name == "tcp_ts_tick_usecs") {
         s.ts_tick = std::chrono::microseconds(number_of(option));
     } else if (name == "tcp_ts_ecr_scaled") {
@@ -120,7 +128,7 @@ void apply_option(Settings& s, const ScriptOption& option) {
     } else if (name == "init_scripts") {
         s.init_scripts.push_back(option.value);
     } else if (name == "udp_encapsulation") {
-        throw Skip("TCP in UDP");
+        if (option.value != "tcp") throw ScriptError(option.at, "--udp_encapsulation is tcp");
     } else if (name == "tcp_md5_secret") {
         throw Skip("TCP MD5 signatures (RFC 2385)");
     } else if (std::ranges::find(elsewhere, name) != std::end(elsewhere)) {

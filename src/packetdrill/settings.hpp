@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct Settings {
     wire::Address local_v6{}, remote_v6{};
     std::uint16_t bind_port = 8080, connect_port = 8080;
     std::uint32_t mtu = 0;               // 0: 1500, with IPv6 1520, as the suites run it
+    std::uint16_t gso_size = 0;          // of inbound packets that are larger; 0: they are one
     Duration tolerance = 4ms;
     double tolerance_percent = 12.5;
     bool strict_segments = false;
@@ -34,6 +36,7 @@ struct Settings {
     Duration ts_tick{};                  // 0: outbound TS val is not checked
     bool ts_ecr_scaled = false;
     std::vector<std::string> init_scripts{};
+    std::map<std::string, std::size_t> files{};  // that a script has made: octets, all zero
     std::array<std::optional<SipKey>, 2> fast_open_keys{};  // nothing said: the stack's own
 
     const wire::Address& here() const { return version == IpVersion::v6 ? local_v6 : local; }
@@ -64,10 +67,12 @@ void apply_option(Settings& settings, const ScriptOption& option);
 struct ShellEffect {
     Duration sleeps{};
     bool changed = false;                // of Settings::config
+    bool forgets_fast_open = false;      // what was learnt of cookies
 };
 // A pipe that counts sockets in a state, as FreeBSD's suite does with sockstat; whether it ends
 // well, where `lines` are the sockets there are.
 bool asks_for_states(std::string_view text);
+bool asks_for_counters(std::string_view text);  // nstat: those that have moved since it asked last
 bool pipe_succeeds(std::string_view text, Position at, std::vector<std::string> lines);
 
 ShellEffect run_shell(std::string_view text, Position at, Settings& settings);

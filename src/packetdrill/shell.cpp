@@ -134,7 +134,6 @@ constexpr Fixed linux_fixed[] = {
     {"tcp_comp_sack_nr", ""},
     {"tcp_comp_sack_delay_ns", ""},
     {"tcp_comp_sack_slack_ns", ""},
-    {"tcp_tw_reuse_delay", ""},
     {"tcp_mem", ""},
     {"tcp_available_congestion_control", ""},
     {"tcp_allowed_congestion_control", ""},
@@ -190,6 +189,8 @@ void apply_linux(Settings& s, std::string_view name, std::string_view value, Pos
     const std::string shown = std::string(name) + "=" + std::string(value);
     if (apply_memory(s, name, value, at)) return;
     if (name == "tcp_fastopen_key") return apply_fast_open_key(s, value, at);
+    if (name == "tcp_congestion_control" && value == "cubic" && s.profile == "linux")
+        value = "cubic-linux";
     if (const auto* field = tcp::find_config_field(name)) {
         std::string text(value);
         const auto n = numbers_of(value);
@@ -268,17 +269,40 @@ constexpr FreeBsd freebsd_names[] = {
      [](tcp::Config& c, std::uint32_t v) { c.path_mtu_discovery = v != 0; }},
     {"net.inet.tcp.always_keepalive",
      [](tcp::Config& c, std::uint32_t v) { c.keepalive = v != 0; }},
+    {"net.inet.tcp.fastopen.client_enable",
+     [](tcp::Config& c, std::uint32_t v) {
+         c.fast_open = v != 0 ? c.fast_open | tcp::FastOpenMode::client
+                              : c.fast_open & ~tcp::FastOpenMode::client;
+     }},
+    {"net.inet.tcp.fastopen.server_enable",
+     [](tcp::Config& c, std::uint32_t v) {
+         c.fast_open = v != 0 ? c.fast_open | tcp::FastOpenMode::server
+                              : c.fast_open & ~tcp::FastOpenMode::server;
+     }},
+    {"net.inet.tcp.fastopen.path_disable_time",
+     [](tcp::Config& c, std::uint32_t v) { c.fast_open_refused = std::chrono::seconds(v); }},
+    {"net.inet.tcp.fastopen.psk_enable", only_zero},
+    {"net.inet.tcp.initcwnd_segments",
+     [](tcp::Config& c, std::uint32_t v) { c.initial_window = std::max(v, 1u); }},
     {"net.inet.tcp.blackhole", only_zero},
     {"net.inet.tcp.tolerate_missing_ts",
      [](tcp::Config& c, std::uint32_t v) { c.require_timestamps = v == 0; }},
-    {"net.inet.tcp.ecn.maxretries", nullptr},
+    {"net.inet.tcp.ecn.maxretries",
+     [](tcp::Config& c, std::uint32_t v) {
+         c.ecn_retries = static_cast<std::uint8_t>(std::min(v, 255u));
+     }},
     {"net.inet.tcp.mssdflt", nullptr},
     {"net.inet.tcp.hostcache.purgenow", nullptr},
     {"net.inet.tcp.hostcache.purge", nullptr},
     {"net.inet.tcp.log_debug", nullptr},
     {"net.inet.tcp.nolocaltimewait", nullptr},
     {"net.inet.tcp.fast_finwait2_recycle", nullptr},
-    {"net.inet.tcp.udp_tunneling_port", only_zero},
+    {"net.inet.tcp.udp_tunneling_port",
+     [](tcp::Config& c, std::uint32_t v) { c.udp_tunnel_port = static_cast<std::uint16_t>(v); }},
+    {"net.inet.tcp.udp_tunneling_overhead",
+     [](tcp::Config&, std::uint32_t v) {
+         if (v != 8) throw Skip("an overhead of datagrams other than 8");
+     }},
     {"net.inet.tcp.functions_default", nullptr},
     {"net.inet.tcp.cc.algorithm", nullptr},
     {"net.inet.ip.ttl",
@@ -367,6 +391,25 @@ bool is_plain_queue(const Words& words) {
            (has("fq") || has("pfifo") || has("del") || has("delete"));
 }
 
+// dd bs=N count=N of=FILE: all that a script needs of it.
+void make_file(const Words& words, Position at, Settings& s) {
+    std::size_t block = 512, count = 1;
+    std::string path;
+    for (const std::string& word : words) {
+        const std::size_t is = word.find('=');
+        const std::string_view value = std::string_view(word).substr(is + 1);
+        if (word.starts_with("of=")) path = value;
+        if (!word.starts_with("bs=") && !word.starts_with("count=")) continue;
+        const auto n = numbers_of(value);
+        if (n.size() != 1 || n[0] > 1'000'000)
+            throw ScriptError(at, "dd: '" + word + "' is no number up to a million");
+        (word.starts_with("bs=") ? block : count) = n[0];
+    }
+    if (path.empty()) throw ScriptError(at, "dd: of=FILE is missing");
+    if (block * count > 100'000'000) throw ScriptError(at, "dd: this file is too large");
+    s.files[path] = block * count;
+}
+
 void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) {
     const std::string_view program = base_name(words[0]);
     if (program == "|" || program == "true" || program == ":" || program == "exit") return;
@@ -386,6 +429,8 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
                 continue;
             if (words[i].starts_with("/dev/")) continue;
             apply_sysctl(s, words[i], at);
+            if (words[i].starts_with("net.inet.tcp.fastopen.client_enable"))
+                effect.forgets_fast_open = true;
         }
         effect.changed = true;
         return;
@@ -397,22 +442,29 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
         effect.changed = true;
         return;
     }
-    if (program == "echo") return;
-    if (program == "rm") return;  // no script sees the host's files
+    if (program == "echo" || program == "nstat") return;
+    if (program == "rm") {  // no script sees the host's files
+        for (const std::string& word : words) s.files.erase(word);
+        return;
+    }
+    if (program == "dd") return make_file(words, at, s);
     if (program == "tc" && is_plain_queue(words)) return;
     if (program == "sleep" && words.size() == 2) {
         effect.sleeps += std::chrono::microseconds(
             static_cast<std::int64_t>(std::strtod(words[1].c_str(), nullptr) * 1e6));
         return;
     }
-    if (program == "ip" && words.size() > 1 && words[1] == "tcp_metrics") return;  // none is kept
+    if (program == "ip" && words.size() > 1 && words[1] == "tcp_metrics") {
+        effect.forgets_fast_open = true;  // no other ones are kept
+        return;
+    }
     if (program == "ethtool" && words.size() > 3 && words[1] == "-K") {
         for (std::size_t i = 3; i + 1 < words.size(); i += 2)
             if (words[i] == "tso" || words[i] == "gso") s.offloads = words[i + 1] == "on";
         return;
     }
     static constexpr std::string_view hosts[] = {
-        "ip",        "tc",       "ethtool", "nstat",   "iptables", "ip6tables", "nft",
+        "ip",        "tc",       "ethtool", "iptables", "ip6tables", "nft",
         "ss",        "sockstat", "netstat", "tcpdrop", "route",    "ifconfig",  "kldload",
         "grep",      "cat",      "python",  "python3", "sh",       "bash",      "ping",
         "conntrack", "setkey",   "test",    "["};
@@ -423,16 +475,26 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
 
 }  // namespace
 
-bool asks_for_states(std::string_view text) { return text.find("sockstat") != text.npos; }
+bool asks_for_states(std::string_view text) {
+    return text.find("sockstat") != text.npos || text.find("/proc/net/tcp") != text.npos;
+}
 
-// Each `grep` of the pipe in turn, on one line for each socket: the program's name and a state.
+bool asks_for_counters(std::string_view text) {
+    return text.substr(std::min(text.find_first_not_of(" \t\n"), text.size())).starts_with("nstat");
+}
+
+// Each `grep` of the pipe in turn, on the lines that the first program would print.
 bool pipe_succeeds(std::string_view text, Position at, std::vector<std::string> lines) {
+    bool greps = false;
     for (const Words& words : split(text, at)) {
         const auto grep = std::ranges::find(words, "grep");
         if (grep == words.end()) continue;
+        greps = true;
         bool counts = false, inverts = false;
         std::string_view pattern;
         for (auto word = grep + 1; word != words.end(); ++word) {
+            if (word->starts_with(">") || word->starts_with("2>")) break;
+            if (word->starts_with("/proc/")) continue;
             if (word->starts_with("-")) {
                 counts = counts || word->find('c') != std::string::npos;
                 inverts = inverts || word->find('v') != std::string::npos;
@@ -445,7 +507,7 @@ bool pipe_succeeds(std::string_view text, Position at, std::vector<std::string> 
         });
         if (counts) lines = {std::to_string(lines.size())};
     }
-    return !lines.empty();
+    return !lines.empty() || !greps;
 }
 
 ShellEffect run_shell(std::string_view text, Position at, Settings& settings) {

@@ -173,7 +173,8 @@ Call Sockets::start_splice(int in, int out, std::size_t count, unsigned flags) {
         } else {
             const std::size_t room = pipe_room - to->pipe->octets.size();
             std::vector<std::uint8_t> octets(std::min(count, room));
-            if (octets.empty()) return (flags & nonblock) != 0 ? std::optional(-EAGAIN) : std::nullopt;
+            if (octets.empty() && (flags & nonblock) != 0) return -EAGAIN;
+            if (octets.empty()) return std::nullopt;
             const iovec part{octets.data(), octets.size()};
             std::size_t copied = 0;
             result = source != nullptr ? try_recv(*source, {&part, 1}, 0, copied, nullptr)

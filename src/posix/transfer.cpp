@@ -262,7 +262,7 @@ Call Sockets::start_send(int fd, std::span<const iovec> parts, int flags, const 
     const auto attempt = [=, this](Instant) -> std::optional<std::int64_t> {
         Socket* now = socket_of(fd);
         if (now == nullptr) return *sent != 0 ? static_cast<std::int64_t>(*sent) : -EBADF;
-        if (is_first && now->state != Socket::State::connected) {  // how the opening ends comes first
+        if (is_first && now->state != Socket::State::connected) {  // how the opening ends
             const auto seen = see_connect(*now);
             if (!seen || *seen < 0) return seen;
         }

@@ -97,7 +97,8 @@ std::uint32_t Stack::mtu_for(const wire::FourTuple& tuple) const {
 }
 
 // `room` begins with the place for the header, and the segment is behind it.
-void Stack::write_tunnel(MutableBytes room, const wire::FourTuple& tuple, std::uint16_t port) const {
+void Stack::write_tunnel(MutableBytes room, const wire::FourTuple& tuple,
+                         std::uint16_t port) const {
     store_be16(room.data(), config_.udp_tunnel_port);
     store_be16(room.data() + 2, port);
     store_be16(room.data() + 4, static_cast<std::uint16_t>(room.size()));

@@ -61,7 +61,7 @@ struct Config {
     std::uint16_t mss = 0;               // both ways at most; 0: what the interface allows
     bool mss_of_path = false;            // SYNs offer what the path carries, as Linux
     std::uint16_t mss_min = 48;  // a smaller value from the peer counts as this (a peer's MSS of 0)
-    bool syn_options = true;             // off: SYNs have none at all, and the peer's are passed over
+    bool syn_options = true;             // off: SYNs have none, and the peer's are passed over
     bool window_scaling = true;          // RFC 7323 2
     bool timestamps = true;              // RFC 7323 3
     bool sack = true;                    // RFC 2018
@@ -184,8 +184,8 @@ struct Config {
     std::uint32_t fast_open_pending = 1024;  // of a listener, before their handshakes are complete
     Duration fast_open_key_lifetime = 24h;   // a cookie is good for one to two of them
     Duration fast_open_blackhole = 3600s;    // no data in SYNs after they vanished; doubles
-    bool fast_open_experimental = false;     // asked for by option 254 where 34 earned nothing (Linux)
-    Duration fast_open_lost = 60s;           // nor where they vanished once; doubles; 0: go on (Linux)
+    bool fast_open_experimental = false;     // option 254 where 34 earned nothing (Linux)
+    Duration fast_open_lost = 60s;           // nor where one vanished; doubles; 0: go on (Linux)
     Duration fast_open_refused = 0s;         // nor after a SYN-ACK gave no cookie, as FreeBSD
 
     // The stack as a whole.

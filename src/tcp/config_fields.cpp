@@ -171,7 +171,7 @@ constexpr auto fields = std::to_array<ConfigField>({
      s},
     {ESTAB_FIELD(fast_open_blackhole), "time", "no text in SYNs after they vanished; 0: go on",
      "tcp_fastopen_blackhole_timeout_sec"},
-    {ESTAB_FIELD(fast_open_experimental), "", "ask again by option 254 where 34 earned no cookie", ""},
+    {ESTAB_FIELD(fast_open_experimental), "", "ask by option 254 where 34 earned no cookie", ""},
     {ESTAB_FIELD(fast_open_lost), "time", "no text in SYNs to where one vanished; doubles", ""},
     {ESTAB_FIELD(fast_open_refused), "time", "no text in SYNs after one that earned no cookie", ""},
     {ESTAB_FIELD(time_wait_max), "connections", "in TIME-WAIT at most", "tcp_max_tw_buckets"},

@@ -223,7 +223,8 @@ bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     const bool reply = state_ == State::syn_received;
     start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
     wire::TcpOptions& o = out.options;
-    if (!planted(Bug::mss_silent) && config_->syn_options) o.mss = advertised_mss();  // MUST-14, MUST-65, SHLD-5, MAY-3
+    // MUST-14, MUST-65, SHLD-5, MAY-3
+    if (!planted(Bug::mss_silent) && config_->syn_options) o.mss = advertised_mss();
     // As FreeBSD: what swallows SYNs with options may let one without pass.
     const bool plain =
         !config_->syn_options ||
