@@ -218,8 +218,9 @@ TEST(Scripts, ConditionsOfFreeBsdsDialect) {
     EXPECT_EQ(parse(text, {{"STANDARD", ""}}).events.size(), 1u);
     EXPECT_EQ(parse(text).events.size(), 2u);
     EXPECT_EQ(parse(text).events[0].at.line, 4);
+    EXPECT_EQ(trouble("0 close(3) = 0\n#endif\n"), "2:1: misplaced directive '#endif'");
     EXPECT_EQ(trouble("0 close(3) = 0\n#elseif\n"),
-              "2:1: unknown or misplaced directive '#elseif'");
+              "2:1: the time of an event expected, not '#elseif'");
 }
 
 TEST(Errors, SayWhereAndWhat) {

@@ -34,6 +34,7 @@ TEST(Runner, AConversationThatGoesAsWrittenPasses) {
    +0 > P. 1:1001(1000) ack 1
    +.1 < . 1:1(0) ack 1001 win 257
    +0 < F. 1:1(0) ack 1001 win 257
+   +0 > . 1001:1001(0) ack 2
    +0 read(4, ..., 100) = 0
    +0 close(4) = 0
    * > F. 1001:1001(0) ack 2

@@ -128,9 +128,11 @@ std::optional<std::int64_t> Sockets::move_to_socket(File& from, std::uint64_t* o
             from.pipe->octets.insert(from.pipe->octets.begin(), room.begin() + sent,
                                      room.begin() + part.iov_len);
         }
-        if (back == 0) continue;
+        if (back == 0 || sent != 0) continue;
+        // sendfile() waits until all is in, splice() only for a beginning.
+        const bool waits = *result == -EAGAIN && !to.nonblocking;
+        if (waits && (moved == 0 || from.memory != nullptr)) return std::nullopt;
         if (moved != 0) break;
-        if (*result == -EAGAIN && !to.nonblocking) return std::nullopt;
         return *result;
     }
     return static_cast<std::int64_t>(moved);

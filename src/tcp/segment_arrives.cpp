@@ -345,7 +345,8 @@ void Connection::eighth_check_fin(Environment& env, Instant now) {
         enter(env, now, State::close_wait);
         // The owner may close at once: its FIN can then carry this ACK (S1-18).
         if (config_->delay_fin_ack) owed_.dsack = false;  // the end of the stream says it all
-        if (config_->delay_fin_ack && !owed_.ack && stats_.data_in != 0) {
+        if (config_->delay_fin_ack && !owed_.ack &&
+            (stats_.data_in != 0 || !config_->dialogue_delays)) {
             ack_at_ = std::min(ack_at_, after(now, config_->delayed_ack));
             ack_pending_ = std::max<std::uint8_t>(ack_pending_, 1);
         } else {

@@ -72,7 +72,7 @@ void run(std::uint64_t seed) {
             case 0:
             case 1: {
                 const std::uint64_t n = 1 + rng.below(40);
-                q.append(m.seq(m.cells.size()), m.seq(m.cells.size() + n), 10, now);
+                q.append(m.seq(m.cells.size()), m.seq(m.cells.size() + n), 1, now);
                 m.cells.insert(m.cells.end(), n, {.sent = now});
                 break;
             }
@@ -130,6 +130,20 @@ void run(std::uint64_t seed) {
     }
     EXPECT_EQ(pool.in_use(), 0u);
     EXPECT_EQ(memory.used(), 0u);
+}
+
+TEST(SentQueue, ASegmentOfWhichABlockCoversAPartIsMissing) {
+    Memory memory(1 << 20);
+    SentPool pool(memory);
+    SentQueue q(pool);
+    q.append(Seq(start), Seq(start + 40), 10, Instant(1s));
+    SentQueue::Acked acked;
+    q.sack(Seq(start + 13), Seq(start + 37), acked, [](const Sent&, std::uint64_t) {});
+    EXPECT_EQ(acked.delivered, 10u);  // [20, 30)
+    EXPECT_EQ(q.sacked_bytes(), 10u);
+    q.sack(Seq(start + 1), Seq(start + 9), acked, [](const Sent&, std::uint64_t) {});
+    EXPECT_EQ(acked.delivered, 10u);
+    EXPECT_EQ(q.acknowledge(Seq(start + 40)).delivered, 30u);
 }
 
 TEST(SentQueue, AgreesWithAModelOfOctets) {
