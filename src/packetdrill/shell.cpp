@@ -4,6 +4,7 @@
 #include <charconv>
 #include <span>
 
+#include "congestion/algorithm.hpp"
 #include "packetdrill/settings.hpp"
 #include "tcp/config_fields.hpp"
 
@@ -303,6 +304,10 @@ constexpr FreeBsd freebsd_names[] = {
      [](tcp::Config&, std::uint32_t v) {
          if (v != 8) throw Skip("an overhead of datagrams other than 8");
      }},
+    {"net.inet.tcp.rfc6675_pipe",
+     [](tcp::Config&, std::uint32_t v) {
+         if (v == 0) throw Skip("what is in flight is counted as in RFC 6675 here");
+     }},
     {"net.inet.tcp.functions_default", nullptr},
     {"net.inet.tcp.cc.algorithm", nullptr},
     {"net.inet.ip.ttl",
@@ -320,6 +325,11 @@ void apply_freebsd(Settings& s, std::string_view name, std::string_view value, P
     }
     const auto n = numbers_of(value);
     if (found->apply != nullptr && !n.empty()) found->apply(s.config, n[0]);
+    if (name == "net.inet.tcp.cc.algorithm" && !value.empty()) {
+        const auto control = congestion::find(value == "newreno" ? "reno" : value);
+        if (control == nullptr) throw Skip("congestion control " + std::string(value));
+        s.config.congestion_control = control;
+    }
     if (name == "net.inet.tcp.drop_synfin") s.drop_syn_fin = !n.empty() && n[0] != 0;
 }
 
@@ -442,7 +452,7 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
         effect.changed = true;
         return;
     }
-    if (program == "echo" || program == "nstat") return;
+    if (program == "echo" || program == "nstat" || program == "sync") return;
     if (program == "rm") {  // no script sees the host's files
         for (const std::string& word : words) s.files.erase(word);
         return;

@@ -114,9 +114,9 @@ std::optional<std::int64_t> Sockets::move_to_socket(File& from, std::uint64_t* o
         if (*taken == 0) break;
         const iovec part{room.data(), static_cast<std::size_t>(*taken)};
         std::size_t sent = 0;
-        const bool ends = from.memory != nullptr &&
-                          (offset != nullptr ? *offset : from.memory->at) ==
-                              from.memory->octets.size();
+        const bool ends = from.memory != nullptr ? (offset != nullptr ? *offset : from.memory->at) ==
+                                                       from.memory->octets.size()
+                                                 : from.pipe->octets.empty();
         const bool last = moved + part.iov_len == count || ends;
         const int flags = MSG_DONTWAIT | (more || !last ? MSG_MORE : 0);
         const auto result = try_send(to, {&part, 1}, flags, sent);
@@ -167,16 +167,19 @@ Call Sockets::start_splice(int in, int out, std::size_t count, unsigned flags) {
     auto moved = std::make_shared<std::size_t>(0);
     const auto attempt = [=, this](Instant) -> std::optional<std::int64_t> {
         if (*moved != 0 || count == 0) return static_cast<std::int64_t>(*moved);
+        const auto again = [&]() -> std::optional<std::int64_t> {
+            if ((flags & nonblock) != 0) return -EAGAIN;
+            return std::nullopt;
+        };
         std::optional<std::int64_t> result;
         Socket* sink = socket_of(out);
         Socket* source = socket_of(in);
         if (sink != nullptr) {
             result = move_to_socket(*from, nullptr, *sink, count, (flags & more) != 0, *moved);
         } else {
-            const std::size_t room = pipe_room - to->pipe->octets.size();
-            std::vector<std::uint8_t> octets(std::min(count, room));
-            if (octets.empty() && (flags & nonblock) != 0) return -EAGAIN;
-            if (octets.empty()) return std::nullopt;
+            const std::size_t size = std::min(count, pipe_room - to->pipe->octets.size());
+            if (size == 0) return again();
+            std::vector<std::uint8_t> octets(size);
             const iovec part{octets.data(), octets.size()};
             std::size_t copied = 0;
             result = source != nullptr ? try_recv(*source, {&part, 1}, 0, copied, nullptr)
@@ -184,8 +187,7 @@ Call Sockets::start_splice(int in, int out, std::size_t count, unsigned flags) {
             if (result && *result > 0)
                 result = put_into(*to, Bytes(octets).first(static_cast<std::size_t>(*result)));
         }
-        if (!result && (flags & nonblock) != 0) return -EAGAIN;
-        return result;
+        return result ? result : again();
     };
     return Call(attempt, never, -EAGAIN, moved);
 }
