@@ -114,9 +114,12 @@ std::optional<std::int64_t> Sockets::move_to_socket(File& from, std::uint64_t* o
         if (*taken == 0) break;
         const iovec part{room.data(), static_cast<std::size_t>(*taken)};
         std::size_t sent = 0;
-        const bool ends = from.memory != nullptr ? (offset != nullptr ? *offset : from.memory->at) ==
-                                                       from.memory->octets.size()
-                                                 : from.pipe->octets.empty();
+        bool ends = false;
+        if (from.memory == nullptr) {
+            ends = from.pipe->octets.empty();
+        } else {
+            ends = (offset != nullptr ? *offset : from.memory->at) == from.memory->octets.size();
+        }
         const bool last = moved + part.iov_len == count || ends;
         const int flags = MSG_DONTWAIT | (more || !last ? MSG_MORE : 0);
         const auto result = try_send(to, {&part, 1}, flags, sent);
