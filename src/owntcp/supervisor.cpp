@@ -95,8 +95,11 @@ void Supervisor::on_notification(const stack::Notification& what) {
     if (!is_connection) {
         if (end.listener == what.listener) check_accept(end);
     } else if (end.connection == what.connection) {
-        if (end.phase == End::Phase::connecting) check_connect(end);
-        if (end.phase == End::Phase::connected) pump(end);
+        // Either may be the last thing that is done with it.
+        if (end.phase == End::Phase::connecting)
+            check_connect(end);
+        else if (end.phase == End::Phase::connected)
+            pump(end);
     }
 }
 

@@ -403,6 +403,7 @@ std::int64_t Sockets::get_ip(const Socket& s, int level, int name,
         const tcp::Connection* c = live(s);
         return c != nullptr ? put_int(out, c->path_mtu()) : -ENOTCONN;
     }
+    if (!v6 && name == IP_OPTIONS) return put(out, nullptr, 0);  // source routes and such: never
     const auto noted = s.noted.find((level << 20) + name);
     return put_int(out, noted != s.noted.end() ? noted->second : 0);
 }

@@ -305,6 +305,10 @@ class Options(unittest.TestCase):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
             self.assertEqual(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 77)
 
+    def test_no_options_of_ip(self):  # sshd looks for source routes
+        with connected(ECHO) as s:
+            self.assertEqual(s.getsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, 40), b"")
+
     def test_no_tls_in_the_kernel(self):
         with connected(ECHO) as s, self.assertRaises(OSError):
             s.setsockopt(socket.IPPROTO_TCP, 31, b"tls")
