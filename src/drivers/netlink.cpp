@@ -158,6 +158,8 @@ void Netlink::create_veth(const VethPair& pair) {
     const std::size_t peer = request.open(VETH_INFO_PEER);
     request.append_body(link_message(0));
     request.add(IFLA_IFNAME, pair.peer);
+    if (pair.peer_namespace >= 0)
+        request.add(IFLA_NET_NS_FD, static_cast<std::uint32_t>(pair.peer_namespace));
     request.close(peer);
     request.close(data);
     request.close(info);
@@ -167,13 +169,6 @@ void Netlink::create_veth(const VethPair& pair) {
 void Netlink::remove_link(const std::string& name) {
     const std::string purpose = "cannot remove " + name;
     Request request(RTM_DELLINK, 0, link_message(index_of(name, purpose)));
-    transact(request, purpose);
-}
-
-void Netlink::move_to_namespace(const std::string& name, int namespace_fd) {
-    const std::string purpose = "cannot move " + name + " to another namespace";
-    Request request(RTM_NEWLINK, 0, link_message(index_of(name, purpose)));
-    request.add(IFLA_NET_NS_FD, static_cast<std::uint32_t>(namespace_fd));
     transact(request, purpose);
 }
 

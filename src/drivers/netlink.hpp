@@ -18,10 +18,10 @@ public:
     struct VethPair {
         std::string name;
         std::string peer;
+        int peer_namespace = -1;  // a descriptor of where the peer is to be; -1: here
     };
     void create_veth(const VethPair& pair);
     void remove_link(const std::string& name);
-    void move_to_namespace(const std::string& name, int namespace_fd);
     void set_up(const std::string& name);
     void set_mtu(const std::string& name, std::uint32_t mtu);
     void set_mac(const std::string& name, const wire::Mac& mac);

@@ -49,7 +49,9 @@ void enlarge(int fd, int force, int normal) {
     if (set_option(fd, SOL_SOCKET, force, wanted) != 0) set_option(fd, SOL_SOCKET, normal, wanted);
 }
 
-unsigned make_ring(int fd) {
+void make_ring(int fd) {
+    if (const int error = set_option(fd, SOL_PACKET, PACKET_VERSION, int{TPACKET_V2}); error != 0)
+        throw_system("cannot choose the packet ring's version", error);
     for (unsigned blocks = blocks_wanted; blocks != 0; blocks /= 2) {
         tpacket_req request{};
         request.tp_block_size = block_size;
@@ -57,17 +59,10 @@ unsigned make_ring(int fd) {
         request.tp_frame_size = slot_size;
         request.tp_frame_nr = blocks * slots_per_block;
         const int error = set_option(fd, SOL_PACKET, PACKET_RX_RING, request);
-        if (error == 0) return blocks;
+        if (error == 0) return;
         if (error != ENOMEM) throw_system("cannot make a packet ring", error);
     }
     throw_system("cannot make a packet ring", ENOMEM);
-}
-
-unsigned ring_blocks(const PacketSocket& socket) {
-    const int fd = *socket.fd;
-    if (const int error = set_option(fd, SOL_PACKET, PACKET_VERSION, int{TPACKET_V2}); error != 0)
-        throw_system("cannot choose the packet ring's version", error);
-    return make_ring(fd);
 }
 
 }  // namespace
@@ -86,6 +81,7 @@ PacketSocket open_packet_socket(const std::string& interface) {
     set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, int{1});  // only faster
     enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
     enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+    make_ring(fd);  // bound already, the kernel would have to wait until nobody uses the socket
 
     result.mtu = static_cast<std::uint32_t>(ask(fd, SIOCGIFMTU, interface).ifr_mtu);
     const ifreq hardware = ask(fd, SIOCGIFHWADDR, interface);
@@ -101,10 +97,14 @@ PacketSocket open_packet_socket(const std::string& interface) {
 
 PacketDevice::PacketDevice(PacketSocket socket)
     : socket_(std::move(socket)), send_(true, room_bytes) {
-    const unsigned blocks = ring_blocks(socket_);
-    ring_size_ = std::size_t{blocks} * block_size;
-    void* const memory =
-        ::mmap(nullptr, ring_size_, PROT_READ | PROT_WRITE, MAP_SHARED, *socket_.fd, 0);
+    // All of a ring is mapped or nothing, so its size can be found by asking.
+    unsigned blocks = blocks_wanted;
+    const auto map = [&] {
+        ring_size_ = std::size_t{blocks} * block_size;
+        return ::mmap(nullptr, ring_size_, PROT_READ | PROT_WRITE, MAP_SHARED, *socket_.fd, 0);
+    };
+    void* memory = map();
+    for (; memory == MAP_FAILED && errno == EINVAL && blocks > 1; memory = map()) blocks /= 2;
     if (memory == MAP_FAILED) throw_system("cannot map a packet ring");
     ring_ = static_cast<std::uint8_t*>(memory);
     slots_ = blocks * slots_per_block;

@@ -23,6 +23,7 @@ struct PacketSocket {
     std::uint32_t mtu = 1500;
 };
 // Makes and binds the socket in the current namespace. Throws SystemError.
+// Bound to it, with a ring for what arrives, which PacketDevice maps. Throws SystemError.
 PacketSocket open_packet_socket(const std::string& interface);
 
 class PacketDevice {
