@@ -16,32 +16,39 @@ constexpr Duration memory_patience = 10ms;    // before a full budget is asked a
 
 }  // namespace
 
+void TcpForwarder::Flow::start() {
+    stream.on_ready([weak = weak_from_this()](socket::Ready) { turn(weak); });
+    owner.reactor_.loop().watch(*host, {.read = true, .write = true, .changes = true},
+                                [weak = weak_from_this()](Instant, runtime::Ready ready) {
+                                    const std::shared_ptr<Flow> flow = weak.lock();
+                                    if (!flow) return;
+                                    flow->hear_of(ready);
+                                    flow->turn();
+                                });
+}
+
+void TcpForwarder::Flow::hear_of(runtime::Ready ready) {
+    if (ready.readable || ready.ending) host_has_more = true;
+    if (ready.ending) host_is_ending = true;
+    if (ready.writable || ready.failed) host_takes_more = true;
+}
+
 void TcpForwarder::Flow::turn() {
     if (ended) return;
     const bool more_down = move_down();
     const bool more_up = move_up();
-    if (down_done && up_done) {
-        watch({});
-        owner.finish(shared_from_this());
-        return;
-    }
-    watch({.read = !down_done && surplus.empty(), .write = blocked_since != never});
+    if (down_done && up_done) return owner.finish(shared_from_this());
     if (more_down || more_up) turn_later({});
 }
 
-// A hang-up is reported whether one wants it or not, so only what is waited for is watched.
-void TcpForwarder::Flow::watch(runtime::Interest interest) {
-    if (interest.read == watched.read && interest.write == watched.write) return;
-    runtime::Loop& loop = owner.reactor_.loop();
-    const bool was_watched = watched.read || watched.write;
-    watched = interest;
-    if (!interest.read && !interest.write)
-        loop.forget(*host);
-    else if (was_watched)
-        loop.change(*host, interest);
-    else
-        loop.watch(*host, interest,
-                   [weak = weak_from_this()](Instant, runtime::Ready) { turn(weak); });
+void TcpForwarder::Flow::turn_later(Duration wait) {
+    if (std::exchange(is_turn_due, true)) return;
+    owner.reactor_.after(wait, [weak = weak_from_this()] {
+        const std::shared_ptr<Flow> flow = weak.lock();
+        if (!flow) return;
+        flow->is_turn_due = false;
+        flow->turn();
+    });
 }
 
 bool TcpForwarder::Flow::move_down() {
@@ -50,7 +57,7 @@ bool TcpForwarder::Flow::move_down() {
         write_down(rest);
     }
     for (std::size_t moved = 0; moved < turn_bytes;) {
-        if (down_done || !surplus.empty()) return false;
+        if (down_done || !surplus.empty() || !host_has_more) return false;
         const tcp::Connection* connection = stream.connection();
         if (connection == nullptr || connection->has_failed()) {
             break_off();
@@ -60,6 +67,9 @@ bool TcpForwarder::Flow::move_down() {
             owner.scratch_.size(), connection->write_room() + surplus_bytes);
         const ssize_t n = ::recv(*host, owner.scratch_.data(), wanted, 0);
         if (n < 0 && errno == EINTR) continue;
+        // All of it has come, unless something else waits behind it.
+        if (n < 0 ? errno == EAGAIN : static_cast<std::size_t>(n) < wanted && !host_is_ending)
+            host_has_more = false;
         if (n < 0 && errno == EAGAIN) return false;
         if (n < 0) {
             break_off();
@@ -72,10 +82,9 @@ bool TcpForwarder::Flow::move_down() {
             owner.totals_.down += octets;
             moved += octets;
             write_down(Bytes(owner.scratch_).first(octets));
-            if (octets < wanted) return false;  // that was all
         }
     }
-    return true;
+    return !down_done && surplus.empty() && host_has_more;
 }
 
 void TcpForwarder::Flow::write_down(Bytes octets) {
@@ -89,6 +98,7 @@ void TcpForwarder::Flow::write_down(Bytes octets) {
 
 bool TcpForwarder::Flow::move_up() {
     for (std::size_t moved = 0; moved < turn_bytes && !up_done;) {
+        if (!host_takes_more) return false;
         const tcp::Connection* connection = stream.connection();
         const auto there = connection == nullptr ? Result<std::size_t>(fail(Error::not_found))
                                                  : connection->peek(0, owner.scratch_);
@@ -100,7 +110,7 @@ bool TcpForwarder::Flow::move_up() {
         const Bytes octets = Bytes(owner.scratch_).first(*there);
         if (decision.check_greeting && !hear(octets, octets.empty())) return false;
         if (octets.empty()) {
-            ::shutdown(*host, SHUT_WR);
+            if (!down_done) ::shutdown(*host, SHUT_WR);  // else it is about to be closed
             up_done = true;
             return false;
         }
@@ -120,6 +130,7 @@ bool TcpForwarder::Flow::move_up() {
         moved += taken;
         if (taken < octets.size()) {
             blocked_since = now;
+            host_takes_more = false;
             return false;
         }
     }

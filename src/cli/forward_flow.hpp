@@ -13,18 +13,13 @@ struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
           host(std::move(w.host)),
           record(std::move(w.record)),
           decision(std::move(w.decision)) {}
-    ~Flow() { watch({}); }
+    ~Flow() { owner.reactor_.loop().close(std::move(host)); }
 
-    void start() {
-        stream.on_ready([weak = weak_from_this()](socket::Ready) { turn(weak); });
-        watch({.read = true});
-    }
+    void start();
     static void turn(const std::weak_ptr<Flow>& weak) {
         if (const std::shared_ptr<Flow> flow = weak.lock()) flow->turn();
     }
-    void turn_later(Duration wait) {
-        owner.reactor_.after(wait, [weak = weak_from_this()] { turn(weak); });
-    }
+    void turn_later(Duration wait);  // once, however often it is asked for
 
     void turn();
     bool move_down();  // true: there may be more
@@ -32,7 +27,7 @@ struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
     bool hear(Bytes first_octets, bool is_all);
     void write_down(Bytes octets);
     void break_off();
-    void watch(runtime::Interest interest);
+    void hear_of(runtime::Ready ready);
 
     TcpForwarder& owner;
     socket::Stream stream;
@@ -41,7 +36,9 @@ struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
     egress::Decision decision;
     std::vector<std::uint8_t> surplus;  // read from the host, and no room in the stream
     Instant blocked_since = never;      // the host's socket takes no more
-    runtime::Interest watched{};
+    // What the poller has said of the host's socket, and no call has taken back.
+    bool host_has_more = false, host_is_ending = false, host_takes_more = true;
+    bool is_turn_due = false;
     bool down_done = false, up_done = false;
     bool ended = false;
 };

@@ -81,14 +81,17 @@ Task<> TcpForwarder::open(socket::Listener& listener, socket::HeldSyn syn) {
         --open_;
         co_return;
     }
-    waiting_.insert_or_assign(key, Waiting{std::move(fd), std::move(record), way.decision});
-    reactor_.after(accept_timeout, [this, key] {
-        const auto found = waiting_.find(key);
-        if (found == waiting_.end() || reactor_.now() - found->second.record.began < accept_timeout)
-            return;
-        waiting_.erase(found);
-        --open_;
-    });
+    if (const auto before = waiting_.find(key); before != waiting_.end()) forget(before);
+    const auto at = waiting_.emplace(
+        key, Waiting{std::move(fd), std::move(record), way.decision, {}}).first;
+    at->second.patience = reactor_.after(accept_timeout, [this, at] { forget(at); });
+}
+
+// CMD's side of its handshake has not come to an end.
+void TcpForwarder::forget(std::map<Key, Waiting>::iterator waiting) {
+    reactor_.cancel(waiting->second.patience);
+    waiting_.erase(waiting);
+    --open_;
 }
 
 Task<> TcpForwarder::accept_all(socket::Listener& listener) {
@@ -102,6 +105,7 @@ Task<> TcpForwarder::accept_all(socket::Listener& listener) {
         }
         Waiting waiting = std::move(found->second);
         waiting_.erase(found);
+        reactor_.cancel(waiting.patience);
         carry(std::move(*stream), std::move(waiting));
     }
 }
@@ -133,7 +137,7 @@ Task<> TcpForwarder::bring_in(drivers::Fd host, const std::vector<InsideWay>& wa
         if (stream) {
             record.wanted = way.to;
             carry(std::move(*stream),
-                  {std::move(host), std::move(record), {.why = "published"}});
+                  {std::move(host), std::move(record), {.why = "published"}, {}});
             co_return;
         }
         record.refused = stream.error() == Error::timed_out ? ETIMEDOUT : ECONNREFUSED;

@@ -70,10 +70,12 @@ private:
         drivers::Fd host;
         Forwarded record;
         egress::Decision decision;
+        socket::TimerId patience;  // for CMD's side of the handshake
     };
     using Key = std::pair<wire::Endpoint, wire::Endpoint>;
 
     socket::Task<> open(socket::Listener& listener, socket::HeldSyn syn);
+    void forget(std::map<Key, Waiting>::iterator waiting);
     socket::Task<> bring_in(drivers::Fd host, const std::vector<InsideWay>& ways);
     void carry(socket::Stream stream, Waiting waiting);
     void finish(const std::shared_ptr<Flow>& flow);

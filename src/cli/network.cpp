@@ -379,9 +379,11 @@ int await_command(runtime::Reactor& reactor, drivers::Child child, Duration pati
             if (passes) child.signal(signal);
         });
     }
-    loop.watch(child.pidfd(), {.read = true, .write = false}, [](Instant, runtime::Ready) {});
+    bool has_ended = false;
+    loop.watch(child.pidfd(), {.read = true, .write = false},
+               [&has_ended](Instant, runtime::Ready) { has_ended = true; });
     std::optional<int> status;
-    reactor.run_until([&] { return (status = child.poll()).has_value(); });
+    reactor.run_until([&] { return has_ended && (status = child.poll()).has_value(); });
     loop.forget(child.pidfd());
     // The last segments of CMD's connections are still on their way.
     const Instant until = reactor.now() + patience;

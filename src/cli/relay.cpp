@@ -125,15 +125,20 @@ std::vector<wire::Address> resolve(const std::string& host) {
     return addresses;
 }
 
+// Asked again, connect() says how far it is: on this machine it is through already, and there is
+// nothing to wait for.
 Task<int> connect_kernel(Descriptor& socket, wire::Endpoint remote, Instant deadline) {
     const SocketAddress address(remote);
-    if (::connect(socket.fd(), address.get(), address.size) == 0) co_return 0;
-    if (errno != EINPROGRESS) co_return errno;
-    if (!co_await socket.writable(deadline)) co_return ETIMEDOUT;
-    int error = 0;
-    socklen_t size = sizeof error;
-    ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-    co_return error;
+    const auto attempt = [&] {
+        return ::connect(socket.fd(), address.get(), address.size) == 0 ? 0 : errno;
+    };
+    int error = attempt();
+    if (error == EINPROGRESS) error = attempt();
+    while (error == EALREADY || error == EINPROGRESS || error == EINTR) {
+        if (!co_await socket.writable(deadline)) co_return ETIMEDOUT;
+        error = attempt();
+    }
+    co_return error == EISCONN ? 0 : error;
 }
 
 wire::Endpoint listen_kernel(const drivers::Fd& socket, const wire::Endpoint& local) {

@@ -20,7 +20,8 @@ Duration read_clock(clockid_t clock) {
 
 std::uint32_t to_epoll(Interest interest) {
     return (interest.read ? std::uint32_t{EPOLLIN} : 0U)
-        | (interest.write ? std::uint32_t{EPOLLOUT} : 0U);
+        | (interest.write ? std::uint32_t{EPOLLOUT} : 0U)
+        | (interest.changes ? std::uint32_t{EPOLLET} | EPOLLRDHUP | EPOLLPRI : 0U);
 }
 
 }  // namespace
@@ -78,14 +79,21 @@ void Loop::change(int fd, Interest interest) {
 }
 
 void Loop::forget(int fd) {
+    const auto watch = take(fd);
+    if (watch && !watch->is_file) ::epoll_ctl(*epoll_, EPOLL_CTL_DEL, fd, nullptr);
+}
+
+// The kernel forgets what is closed by itself.
+void Loop::close(drivers::Fd fd) { (void)take(*fd); }
+
+std::shared_ptr<Loop::Watch> Loop::take(int fd) {
     const auto found = watches_.find(fd);
-    if (found == watches_.end()) return;
-    if (found->second->is_file)
-        --files_;
-    else
-        ::epoll_ctl(*epoll_, EPOLL_CTL_DEL, fd, nullptr);
-    fd_of_.erase(found->second->id);
+    if (found == watches_.end()) return nullptr;
+    const std::shared_ptr<Watch> watch = std::move(found->second);
+    files_ -= watch->is_file ? 1 : 0;
+    fd_of_.erase(watch->id);
     watches_.erase(found);
+    return watch;
 }
 
 void Loop::on_signal(int number, OnSignal on_signal) {
@@ -152,7 +160,9 @@ std::size_t Loop::run_once(Instant deadline) {
         watch->on_ready(time,
                         {.readable = (event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0,
                          .writable = (event.events & (EPOLLOUT | EPOLLERR)) != 0,
-                         .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
+                         .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0,
+                        .ending = (event.events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP | EPOLLPRI))
+                            != 0});
     }
     events_ = std::move(events);
     return calls + (is_file_ready ? call_files(time) : 0);

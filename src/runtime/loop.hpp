@@ -22,11 +22,15 @@ namespace estab::runtime {
 struct Interest {
     bool read = false;
     bool write = false;
+    // Told once, when it changes: read and write until EAGAIN, or until less was moved than asked
+    // for; but to the end where it was `ending`.
+    bool changes = false;
 };
 struct Ready {
     bool readable = false;  // also at the end of the stream
     bool writable = false;
     bool failed = false;  // error or hang-up: read or write to learn which
+    bool ending = false;  // the end of the stream, an error or urgent data wait behind what is there
 };
 
 class Loop {
@@ -45,11 +49,13 @@ public:
     static Duration wall_offset();
 
     // A regular file, which never blocks, counts as ready whenever it is asked for.
-    // A descriptor is watched once, level-triggered, and must be forgotten before it is closed.
+    // A descriptor is watched once, and must be forgotten before it is closed.
     // Callbacks may watch, change and forget anything, themselves included.
     void watch(int fd, Interest interest, OnReady on_ready);
     void change(int fd, Interest interest);
     void forget(int fd);
+    // Forgets and closes; only for one of which nobody has a duplicate.
+    void close(drivers::Fd fd);
 
     // From now on the signal arrives here and nowhere else.
     void on_signal(int number, OnSignal on_signal);
@@ -70,6 +76,7 @@ private:
         Interest interest;     // of a file
     };
 
+    std::shared_ptr<Watch> take(int fd);
     int wait(Instant deadline, std::vector<epoll_event>& events);
     std::size_t call_files(Instant now);
     void read_signals(Instant now);

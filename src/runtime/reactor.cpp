@@ -1,13 +1,18 @@
 #include "runtime/reactor.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace estab::runtime {
+namespace {
+
+constexpr int rounds_max = 4;  // of callbacks and what they send, before descriptors are looked at
+
+}  // namespace
 
 Reactor::Reactor(stack::Stack& stack, int fd, Port port)
     : stack_(stack), port_(std::move(port)), fd_(fd) {
-    // That it is readable only has to end the wait: the turn follows in any case.
-    loop_.watch(fd_, {.read = true, .write = false}, [](Instant, Ready) {});
+    loop_.watch(fd_, {.read = true, .write = false}, [this](Instant, Ready) { readable_ = true; });
 }
 
 Reactor::~Reactor() {
@@ -17,6 +22,7 @@ Reactor::~Reactor() {
 
 // A full device says itself when to try again; the stack would say "at once" for ever.
 Instant Reactor::next_turn() const {
+    if (unsettled_) return Instant::min();
     const Instant soon = Loop::now() + 10ms;
     const Instant stack_at = device_full_ ? soon : stack_.deadline();
     return std::min({stack_at, port_.deadline(), dispatch_deadline()});
@@ -34,10 +40,30 @@ bool Reactor::run_once(Instant deadline) {
         loop_.run_once(std::min(deadline, next_turn()));
     }
     ++turns_;
-    port_.turn(Loop::now());
+    const Instant now = Loop::now();
+    // A device that has nothing is not asked: for a TUN that is a system call.
+    if (std::exchange(readable_, false) || port_.deadline() <= now)
+        port_.turn(now);
+    else
+        port_.flush(now);
     device_full_ = stack_.has_output();
-    dispatch();
+    settle();
     return !stopped_;
+}
+
+// What callbacks say goes out at once, and what follows from that is told, without another look at
+// all descriptors.
+void Reactor::settle() {
+    unsettled_ = true;
+    for (int round = 0; unsettled_ && round < rounds_max; ++round) {
+        dispatch();
+        const Instant now = Loop::now();
+        unsettled_ = dispatch_deadline() <= now;
+        if (device_full_ || !stack_.has_output()) continue;
+        port_.flush(now);
+        device_full_ = stack_.has_output();
+        unsettled_ = true;
+    }
 }
 
 }  // namespace estab::runtime

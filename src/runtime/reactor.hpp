@@ -13,13 +13,19 @@ namespace estab::runtime {
 
 class Reactor final : public socket::Reactor {
 public:
-    // `device` may be decorated (Tap, Path); `fd` is readable when it has frames: drivers' fd().
+    // `device` may be decorated (Tap, Path); `fd` is readable as long as it has frames: drivers' fd().
     // The device's capabilities are told to the stack.
     template <device::Device D>
     Reactor(stack::Stack& stack, D& device, int fd)
         : Reactor(
               stack, fd,
-              {.turn = [&stack, &device](Instant now) { return stack::turn(stack, device, now); },
+              {.turn = [&stack, &device](Instant now) { stack::turn(stack, device, now); },
+               .flush =
+                   [&stack, &device](Instant now) {
+                       stack.advance(now);
+                       stack.receive(now, {});  // what it says to itself
+                       stack::flush(stack, device, now);
+                   },
                .deadline = [&device] { return device.deadline(); }}) {
         stack.attach(device.caps());
     }
@@ -41,11 +47,13 @@ public:
 
 private:
     struct Port {
-        std::function<std::size_t(Instant)> turn;
+        std::function<void(Instant)> turn;   // what the device has, then what is owed
+        std::function<void(Instant)> flush;  // only what is owed
         std::function<Instant()> deadline;
     };
     Reactor(stack::Stack& stack, int fd, Port port);
     Instant next_turn() const;
+    void settle();
 
     stack::Stack& stack_;
     Loop loop_;
@@ -53,7 +61,9 @@ private:
     int fd_;
     std::uint64_t turns_ = 0;
     bool stopped_ = false;
+    bool readable_ = true;      // the device has frames, as far as is known
     bool device_full_ = false;  // the last turn ended with frames that found no room
+    bool unsettled_ = true;     // callbacks may follow from what the last one did
     bool in_loop_ = false;      // a descriptor's callback runs
 };
 
