@@ -18,7 +18,7 @@ constexpr Duration memory_patience = 10ms;    // before a full budget is asked a
 
 void TcpForwarder::Flow::start() {
     stream.on_ready([weak = weak_from_this()](socket::Ready) { turn(weak); });
-    owner.reactor_.loop().watch(*host, {.read = true, .write = true, .changes = true},
+    owner.reactor_.loop().watch(*host, {.read = true, .write = false, .changes = true},
                                 [weak = weak_from_this()](Instant, runtime::Ready ready) {
                                     const std::shared_ptr<Flow> flow = weak.lock();
                                     if (!flow) return;
@@ -131,6 +131,9 @@ bool TcpForwarder::Flow::move_up() {
         if (taken < octets.size()) {
             blocked_since = now;
             host_takes_more = false;
+            if (!std::exchange(is_write_watched, true))
+                owner.reactor_.loop().change(*host,
+                                             {.read = true, .write = true, .changes = true});
             return false;
         }
     }

@@ -38,6 +38,7 @@ struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
     Instant blocked_since = never;      // the host's socket takes no more
     // What the poller has said of the host's socket, and no call has taken back.
     bool host_has_more = false, host_is_ending = false, host_takes_more = true;
+    bool is_write_watched = false;  // from the first time on that it took no more
     bool is_turn_due = false;
     bool down_done = false, up_done = false;
     bool ended = false;

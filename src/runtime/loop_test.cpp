@@ -1,6 +1,7 @@
 #include "runtime/loop.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +63,42 @@ TEST(Loop, ReadableUntilRead) {
     pipe.writer.reset();
     EXPECT_EQ(loop.run_once(never), 1U);
     EXPECT_TRUE(last.readable && last.failed);
+}
+
+// A socket's other end, so that there is something to say about the end of the stream.
+TEST(Loop, ChangesAreToldOnceAndTheEndBeforeItIsRead) {
+    Loop loop;
+    std::array<int, 2> ends;
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()), 0);
+    const Fd ours(ends[0]);
+    Fd theirs(ends[1]);
+    Ready last;
+    loop.watch(*ours, {.read = true, .changes = true}, [&](Instant, Ready ready) { last = ready; });
+    ASSERT_EQ(::write(*theirs, "ab", 2), 2);
+    EXPECT_EQ(loop.run_once(never), 1U);
+    EXPECT_TRUE(last.readable && !last.ending);
+    EXPECT_EQ(loop.run_once(Instant{}), 0U);  // unread, but told
+    ASSERT_EQ(::write(*theirs, "c", 1), 1);
+    EXPECT_EQ(loop.run_once(never), 1U);
+    theirs.reset();
+    EXPECT_EQ(loop.run_once(never), 1U);
+    EXPECT_TRUE(last.readable && last.ending);
+}
+
+TEST(Loop, ClosedIsForgotten) {
+    Loop loop;
+    Pipe pipe;
+    loop.watch(*pipe.reader, {.read = true}, [](Instant, Ready) { FAIL(); });
+    pipe.fill();
+    const int number = *pipe.reader;
+    loop.close(std::move(pipe.reader));
+    EXPECT_EQ(::fcntl(number, F_GETFD), -1);
+    EXPECT_EQ(loop.run_once(Instant{}), 0U);
+    const Fd again(::dup2(*pipe.writer, number));  // the number may be watched again
+    int calls = 0;
+    loop.watch(*again, {.write = true}, [&](Instant, Ready) { ++calls; });
+    EXPECT_EQ(loop.run_once(never), 1U);
+    EXPECT_EQ(calls, 1);
 }
 
 TEST(Loop, InterestCanChange) {

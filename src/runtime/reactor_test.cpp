@@ -82,6 +82,46 @@ TEST_F(Wire, CarriesMoreThanItHolds) {
     EXPECT_EQ(got, 3'000'000u);
 }
 
+// What a callback says goes out in the turn that called it, and what it asks to be called for
+// follows.
+TEST_F(Wire, OneTurnSettlesWhatCallbacksStart) {
+    a.run_once(Instant::min());
+    bool called = false;
+    socket::Stream stream;
+    a.after(0s, [&] {
+        auto opening = socket::Stream::start_connect(a, {wire::Address::v4(10, 0, 0, 2), 80});
+        ASSERT_TRUE(opening);
+        stream = std::move(*opening);
+        a.after(0s, [&] { called = true; });
+    });
+    a.run_once(Instant::min());
+    EXPECT_TRUE(called);
+    EXPECT_FALSE(client.has_output());
+    std::array<device::Frame, 4> frames;
+    EXPECT_NE(link.end(1).receive(Loop::now(), frames), 0u);  // its SYN
+}
+
+TEST_F(Wire, ADeviceIsReadOnlyWhenItHasSomething) {
+    struct Counting : Wired {
+        int reads = 0;
+        std::size_t receive(Instant now, std::span<device::Frame> batch) {
+            ++reads;
+            return Wired::receive(now, batch);
+        }
+    };
+    Counting device{{link.end(0), *fds[0], *fds[1]}};
+    stack::Stack stack{Loop::now(), {.seed = 3}};
+    Reactor reactor{stack, device, *fds[0]};
+    reactor.run_once(Instant::min());
+    const int before = device.reads;
+    for (int i = 0; i < 3; ++i) reactor.after(0s, [] {});
+    reactor.run_once(Instant::min());
+    EXPECT_EQ(device.reads, before);
+    right.flush({});  // says that there is something
+    reactor.run_once(never);
+    EXPECT_EQ(device.reads, before + 1);
+}
+
 TEST_F(Wire, StopEndsABlockingCall) {
     auto listener = socket::Listener::listen(a, {.port = 80});
     a.after(0s, [&] { a.stop(); });
