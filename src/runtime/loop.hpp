@@ -30,7 +30,7 @@ struct Ready {
     bool readable = false;  // also at the end of the stream
     bool writable = false;
     bool failed = false;  // error or hang-up: read or write to learn which
-    bool ending = false;  // the end of the stream, an error or urgent data wait behind what is there
+    bool ending = false;  // the end, an error or urgent data waits behind what is there
 };
 
 class Loop {

@@ -13,7 +13,7 @@ namespace estab::runtime {
 
 class Reactor final : public socket::Reactor {
 public:
-    // `device` may be decorated (Tap, Path); `fd` is readable as long as it has frames: drivers' fd().
+    // `device` may be decorated (Tap, Path); `fd` is readable while it has frames: drivers' fd().
     // The device's capabilities are told to the stack.
     template <device::Device D>
     Reactor(stack::Stack& stack, D& device, int fd)
