@@ -387,7 +387,10 @@ int await_command(runtime::Reactor& reactor, drivers::Child child, Duration pati
     loop.forget(child.pidfd());
     // The last segments of CMD's connections are still on their way.
     const Instant until = reactor.now() + patience;
-    while (!is_quiet() && reactor.now() < until) reactor.run_once(until);
+    bool hurried = false;
+    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP})
+        loop.on_signal(number, [&hurried](Instant, int) { hurried = true; });
+    while (!hurried && !is_quiet() && reactor.now() < until) reactor.run_once(until);
     return drivers::exit_code(status ? *status : child.wait());
 }
 

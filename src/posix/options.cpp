@@ -294,7 +294,7 @@ int Sockets::getsockopt(int fd, int level, int name, void* value, socklen_t* len
     if (level == IPPROTO_IP || level == IPPROTO_IPV6) result = get_ip(*s, level, name, out);
     if (result < 0) return done(result);
     *length = std::min<socklen_t>(*length, static_cast<socklen_t>(out.size()));
-    std::memcpy(value, out.data(), *length);
+    if (*length != 0) std::memcpy(value, out.data(), *length);
     return 0;
 }
 
