@@ -129,6 +129,8 @@ public:
                 std::make_unique<runtime::Reactor>(stack_, below_.top(), chosen_.device.fd());
         else
             reactor_ = std::make_unique<runtime::Reactor>(stack_, recorded_, chosen_.device.fd());
+        spin_ = std::chrono::microseconds(options.spin.value_or(0));
+        reactor_->set_spin(spin_);
         add_addresses();
         const std::string_view command = who.substr(who.rfind(' ') + 1);
         // At the first turn: by then a command's keeper knows what to remove if we are killed.
@@ -151,7 +153,11 @@ public:
             settings.stack.seed = options_.seed + shards_.size() + 1;
             const int fd = device.fd();
             auto& shard = shards_.emplace_back(std::make_unique<runtime::Shard>(
-                std::move(device), fd, settings, service));
+                std::move(device), fd, settings,
+                [service, spin = spin_](runtime::Reactor& reactor) {
+                    reactor.set_spin(spin);
+                    return service(reactor);
+                }));
             // One that ends before we do has failed; what it says comes out of run_once().
             reactor_->loop().watch(
                 shard->ended(), {.read = true, .write = false},
@@ -183,6 +189,7 @@ private:
 
     Chosen chosen_;
     std::vector<std::string> gateways_;
+    Duration spin_{};
     std::uint64_t seed_;
     Recorder recorder_;
     Below below_;
@@ -256,6 +263,7 @@ void NetworkOptions::setup(Options& options) {
     options.value({"--backend", "NAME", "of a private network: auto (default), tun or veth"},
                   backend);
     options.value({"--mtu", "OCTETS", "of the interface (1500)"}, mtu);
+    options.value({"--spin", "MICROSECONDS", "look so long for more before sleeping (0)"}, spin);
     options.flag({"-q,--quiet", "", "do not say which backend was chosen"}, quiet);
     setup_records(options);
 }
@@ -329,6 +337,8 @@ void NetworkOptions::check() const {
     if (!drivers::parse_backend(backend))
         throw UsageError(
             fmt::format("--backend: there is no '{}'; known: auto, tun, veth", backend));
+    if (spin && *spin > 1'000'000)
+        throw UsageError(fmt::format("--spin: {} is more than a second", *spin));
     if (mtu && (*mtu < mtu_min || *mtu > mtu_max))
         throw UsageError(fmt::format("--mtu: {} is not between {} and {}", *mtu, mtu_min, mtu_max));
     check_shards();

@@ -41,7 +41,7 @@ struct NetworkOptions {
     std::vector<std::string> addresses, host_addresses, gateways;
     std::string backend = "auto";
     std::string impair, trace, pcap, events, report;
-    std::optional<std::uint64_t> mtu, seed, shards;
+    std::optional<std::uint64_t> mtu, seed, shards, spin;
     bool quiet = false, explain = false;
     bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
     bool path_may_change = false;     // there is one, though it may do nothing yet

@@ -37,11 +37,13 @@ bool Reactor::run_once(Instant deadline) {
             bool& flag_;
         };
         const Flag flag(in_loop_);
-        loop_.run_once(std::min(deadline, next_turn()));
+        const bool spins = spin_ > 0s && Loop::now() - last_busy_ < spin_;
+        loop_.run_once(spins ? Instant{} : std::min(deadline, next_turn()));
     }
     ++turns_;
     const Instant now = Loop::now();
     // A device that has nothing is not asked: for a TUN that is a system call.
+    if (readable_) last_busy_ = now;
     if (std::exchange(readable_, false) || port_.deadline() <= now)
         port_.turn(now);
     else

@@ -44,6 +44,9 @@ public:
     // For descriptors and signals of the program's own. Their callbacks must not block.
     Loop& loop() { return loop_; }
     std::uint64_t turns() const { return turns_; }
+    // How long to look again and again after something came, before sleeping: for latency, at the
+    // price of a processor. 0: sleep at once.
+    void set_spin(Duration spin) { spin_ = spin; }
 
 private:
     struct Port {
@@ -60,6 +63,8 @@ private:
     Port port_;
     int fd_;
     std::uint64_t turns_ = 0;
+    Duration spin_{};
+    Instant last_busy_{};       // when the device had something
     bool stopped_ = false;
     bool readable_ = true;      // the device has frames, as far as is known
     bool device_full_ = false;  // the last turn ended with frames that found no room

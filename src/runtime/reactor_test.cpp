@@ -122,6 +122,25 @@ TEST_F(Wire, ADeviceIsReadOnlyWhenItHasSomething) {
     EXPECT_EQ(device.reads, before + 1);
 }
 
+// What nothing would wake it for is seen while it spins, and the last turn sleeps again.
+TEST_F(Wire, SpinsForAWhileAfterSomethingCame) {
+    auto listener = socket::Listener::listen(b, {.port = 80});
+    auto s = socket::Stream::start_connect(a, {wire::Address::v4(10, 0, 0, 2), 80});
+    ASSERT_TRUE(s);
+    run_until([&] { return s->is_connected() && listener->waiting() != 0; });
+    b.set_spin(1h);
+    ASSERT_TRUE(s->try_write({reinterpret_cast<const std::uint8_t*>("x"), 1}));
+    a.run_once(Instant::min());
+    b.run_once(never);  // the octet comes
+    const std::uint64_t before = b.turns();
+    b.run_once(never);  // nothing does, and it does not sleep
+    EXPECT_EQ(b.turns(), before + 1);
+    b.set_spin(0s);
+    const Instant until = b.now() + 2ms;
+    b.run_once(until);
+    EXPECT_GE(b.now(), until);
+}
+
 TEST_F(Wire, StopEndsABlockingCall) {
     auto listener = socket::Listener::listen(a, {.port = 80});
     a.after(0s, [&] { a.stop(); });

@@ -192,6 +192,7 @@ class Outside(unittest.TestCase):
                              (("--shards", "2", "--backend", "veth"), "queues of a TUN"),
                              (("--shards", "2", "--trace"), "for one shard"),
                              (("--shards", "2", "--impair", "loss=1%"), "for one shard"),
+                             (("--spin", "1000001"), "more than a second"),
                              (("--gateway", "10.0.0.1"), "need --tun"), (("--xdp", "eth0"), "need --addr"),
                              (("--xdp", "eth0", "--tun", "x", "--addr", "10.0.0.1/8"), "exclude each other"),
                              (("--xdp", "eth0:x", "--addr", "10.0.0.1/8"), "INTERFACE:QUEUE"),
