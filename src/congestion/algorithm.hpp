@@ -67,6 +67,7 @@ struct Congested {           // a loss episode or an ECN signal, at most once a 
     std::uint64_t in_flight = 0;     // FlightSize (RFC 5681 2)
     std::uint32_t mss = 0;
     bool ecn = false;
+    bool gentle = false;     // a mark may cost less than a loss (RFC 8511)
 };
 struct TimedOut {            // the retransmission timer ran out
     Instant now{};
@@ -84,9 +85,10 @@ struct Undone {              // the episode was spurious: what was in force befo
     std::uint64_t cwnd = 0;
     std::uint64_t ssthresh = 0;
 };
-struct Restarted {           // the connection was idle for more than an RTO (RFC 5681 4.1)
+struct Restarted {           // cwnd has not been used for long (RFC 5681 4.1, RFC 7661)
     Instant now{};
     std::uint64_t restart_window = 0;
+    std::uint64_t ssthresh_least = 0;  // what slow start may reach again
 };
 struct MssChanged {
     std::uint32_t from = 0;
@@ -122,12 +124,15 @@ concept Algorithm = std::is_trivially_copyable_v<A> && requires(A a, const A& c)
     { c.pacing_rate() } -> std::same_as<std::uint64_t>;   // octets per second; 0: not paced
     // Optional: bool c.has_memory(), true if there is more to lose than cwnd and ssthresh;
     // A::rules_recovery, true if cwnd() is what may be in flight also while losses are repaired,
-    // where RFC 9937 would rule; Phase c.phase(), what it is about; a.on(Lost{}), a.on(Resumed{}).
+    // where RFC 9937 would rule; A::is_l4s, true if data goes out as ECT(1) and each mark has to be
+    // reported (RFC 9331, RFC 9768); Duration A::burst, how much line time may go out at once where
+    // it paces, else 1 ms; Phase c.phase(), what it is about; a.on(Lost{}), a.on(Resumed{}).
 };
 
 // What an algorithm with a model of the path is doing, for whoever asks why its numbers move.
 enum class Phase : std::uint8_t {
-    none, startup, drain, probe_down, probe_cruise, probe_refill, probe_up, probe_rtt
+    none, startup, drain, probe_down, probe_cruise, probe_refill, probe_up, probe_rtt,
+    classic_queue  // what marks is no queue for low latency: a mark costs what it costs Reno
 };
 
 // The slot that holds an algorithm's state inside a connection.
@@ -149,6 +154,8 @@ struct Table {
     void (*lost)(Slot&, const Lost&);        // nullptr: does not ask
     void (*resumed)(Slot&, const Resumed&);  // nullptr: does not ask
     bool rules_recovery = false;
+    bool is_l4s = false;
+    Duration burst{};
     std::uint64_t (*cwnd)(const Slot&);
     std::uint64_t (*ssthresh)(const Slot&);
     std::uint64_t (*pacing_rate)(const Slot&);
@@ -189,6 +196,15 @@ struct Lowered {
         return false;
     }
 
+    static constexpr bool is_l4s() {
+        if constexpr (requires { A::is_l4s; }) return A::is_l4s;
+        return false;
+    }
+    static constexpr Duration burst() {
+        if constexpr (requires { A::burst; }) return A::burst;
+        return 1ms;
+    }
+
     static constexpr Table table{
         .name = A::name,
         .start = start,
@@ -202,6 +218,8 @@ struct Lowered {
         .lost = on_if_asked<Lost>(),
         .resumed = on_if_asked<Resumed>(),
         .rules_recovery = rules_recovery(),
+        .is_l4s = is_l4s(),
+        .burst = burst(),
         .cwnd = cwnd,
         .ssthresh = ssthresh,
         .pacing_rate = pacing_rate,
@@ -234,6 +252,8 @@ public:
         if (table_->resumed != nullptr) table_->resumed(slot_, e);
     }
     bool rules_recovery() const { return table_->rules_recovery; }
+    bool is_l4s() const { return table_->is_l4s; }
+    Duration burst() const { return table_->burst; }
     Phase phase() const { return table_->phase(slot_); }
     std::uint64_t cwnd() const { return table_->cwnd(slot_); }
     std::uint64_t ssthresh() const { return table_->ssthresh(slot_); }

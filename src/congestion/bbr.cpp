@@ -21,7 +21,8 @@ struct Gains {
 // 5.6.1, per cent.
 constexpr Gains gains_of(Phase phase) {
     switch (phase) {
-    case Phase::none: break;
+    case Phase::none:
+    case Phase::classic_queue: break;
     case Phase::startup: return {277, 200};
     case Phase::drain: return {50, 200};
     case Phase::probe_down: return {90, 200};
@@ -63,7 +64,7 @@ void Bbr::on(const Acked& e) {
     delivered_ = std::max(delivered_, e.delivered);
     if (!started_) {
         started_ = true;
-        min_rtt_stamp_ = extra_acked_start_ = now_;
+        min_rtt_stamp_ = probe_rtt_min_stamp_ = extra_acked_start_ = now_;
     }
     sample_bw_ = e.rate.rate();
     sample_limited_ = e.rate.app_limited || e.rate.prior_delivered < limited_until_;
@@ -225,6 +226,7 @@ void Bbr::update_probe_bw_cycle_phase(const Acked& e) {
         start_probe_bw_down();
         return;
     case Phase::none:
+    case Phase::classic_queue:
     case Phase::startup:
     case Phase::drain:
     case Phase::probe_rtt: return;
@@ -274,7 +276,7 @@ void Bbr::probe_inflight_longterm_upward(const Acked& e) {
 // --- 5.3.4: ProbeRTT
 
 void Bbr::check_probe_rtt(const Acked& e) {
-    if (phase_ != Phase::probe_rtt && min_rtt_expired_ && !idle_restart_) {
+    if (phase_ != Phase::probe_rtt && probe_rtt_expired_ && !idle_restart_) {
         save_cwnd();
         enter(Phase::probe_rtt);
         probe_rtt_done_stamp_ = {};
@@ -297,7 +299,7 @@ void Bbr::check_probe_rtt(const Acked& e) {
 
 void Bbr::check_probe_rtt_done() {
     if (probe_rtt_done_stamp_ == Instant{} || now_ <= probe_rtt_done_stamp_) return;
-    min_rtt_stamp_ = now_;
+    probe_rtt_min_stamp_ = now_;
     cwnd_ = std::max(cwnd_, prior_cwnd_);
     reset_short_term_model();
     if (!full_bw_reached_) return enter(Phase::startup);

@@ -109,7 +109,7 @@ private:
     bool full_bw_reached_ = false, full_bw_now_ = false;
     bool is_bw_probe_sample_ = false;
     bool prev_probe_too_high_ = false, prev_probe_precautionary_ = false;
-    bool min_rtt_expired_ = false, probe_rtt_round_done_ = false, idle_restart_ = false;
+    bool probe_rtt_expired_ = false, probe_rtt_round_done_ = false, idle_restart_ = false;
     bool in_recovery_ = false;
     std::uint8_t full_bw_count_ = 0;
     std::uint8_t loss_ranges_in_round_ = 0;   // saturating
@@ -135,6 +135,8 @@ private:
 
     Duration min_rtt_ = no_rtt;
     Instant min_rtt_stamp_{}, probe_rtt_done_stamp_{};
+    Duration probe_rtt_min_ = no_rtt;         // the least since the last ProbeRTT
+    Instant probe_rtt_min_stamp_{};
     std::uint64_t probe_rtt_cwnd_ = 0;
     std::uint64_t limited_until_ = 0;         // samples of what was sent before that many were
                                               // delivered are of ProbeRTT's making

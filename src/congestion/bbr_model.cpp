@@ -11,6 +11,7 @@ constexpr std::uint64_t loss_thresh_percent = 2;
 constexpr std::uint64_t beta_percent = 70;
 constexpr std::uint64_t headroom_percent = 15;
 constexpr Duration min_rtt_filter = 10s;
+constexpr Duration probe_rtt_interval = 5s;
 constexpr std::uint8_t extra_acked_span = 5;      // rounds; two spans make the filter
 constexpr std::uint64_t quantum_max = 64 * 1024;
 
@@ -77,15 +78,23 @@ void Bbr::update_ack_aggregation(const Acked& e) {
     extra_acked_[0] = std::max(extra_acked_[0], extra);
 }
 
-// 5.3.4.3. Before a stale minimum gives way to what may be a full queue's, ProbeRTT's window is
-// taken from it.
+// 5.3.4.3: ProbeRTT comes every 5 s, so that the minimum of 10 s has two of them in it, and one
+// that was spoilt by others does no harm. Before a stale minimum gives way to what may be a full
+// queue's, ProbeRTT's window is taken from it.
 void Bbr::update_min_rtt(const Acked& e) {
-    min_rtt_expired_ = min_rtt_ != no_rtt && now_ > after(min_rtt_stamp_, min_rtt_filter);
-    if (min_rtt_expired_ && phase_ != Phase::probe_rtt)
+    probe_rtt_expired_ =
+        min_rtt_ != no_rtt && now_ > after(probe_rtt_min_stamp_, probe_rtt_interval);
+    if (probe_rtt_expired_ && phase_ != Phase::probe_rtt)
         probe_rtt_cwnd_ = std::max(bdp(bw_, 50), min_pipe_cwnd());
-    if (e.rtt < 0ns || (e.rtt >= min_rtt_ && !min_rtt_expired_)) return;
-    min_rtt_ = e.rtt;
-    min_rtt_stamp_ = now_;
+    if (e.rtt >= 0ns && (e.rtt < probe_rtt_min_ || probe_rtt_expired_)) {
+        probe_rtt_min_ = e.rtt;
+        probe_rtt_min_stamp_ = now_;
+    }
+    if (probe_rtt_min_ == no_rtt) return;
+    if (probe_rtt_min_ < min_rtt_ || now_ > after(min_rtt_stamp_, min_rtt_filter)) {
+        min_rtt_ = probe_rtt_min_;
+        min_rtt_stamp_ = probe_rtt_min_stamp_;
+    }
 }
 
 void Bbr::reset_congestion_signals() {

@@ -254,10 +254,11 @@ TEST_F(Bbr3, LossesBesideAProbeLowerTheShortTermOnly) {
     EXPECT_EQ(bbr.inflight_shortterm(), infinite);
 }
 
-TEST_F(Bbr3, EveryTenSecondsTheQueueIsDrained) {
+TEST_F(Bbr3, EveryFiveSecondsTheQueueIsDrained) {
     until(Phase::probe_rtt, {.rtt = rtt + 1ms}, 20'000);
-    EXPECT_GE(now - Instant{100s}, 10s);
-    EXPECT_LT(now - Instant{100s}, 11s);
+    EXPECT_GE(now - Instant{100s}, 5s);
+    EXPECT_LT(now - Instant{100s}, 6s);
+    EXPECT_EQ(bbr.min_rtt(), rtt) << "what was seen in the last ten counts";
     EXPECT_LE(bbr.cwnd(), bdp * 11 / 20);     // half of the product, by the old minimum
     EXPECT_GE(bbr.cwnd(), bdp * 9 / 20);
     const Round drained{.bw = bandwidth / 2, .pipe = bdp / 3, .sent_in_flight = bdp / 3};
@@ -271,7 +272,7 @@ TEST_F(Bbr3, EveryTenSecondsTheQueueIsDrained) {
 }
 
 TEST_F(Bbr3, AShorterRoundTripPutsTheDrainingOff) {
-    rounds(240, {.rtt = rtt + 1ms});
+    rounds(110, {.rtt = rtt + 1ms});
     rounds(1, {.rtt = rtt - 1ms});
     rounds(20, {.rtt = rtt + 1ms});
     EXPECT_NE(bbr.phase(), Phase::probe_rtt);

@@ -1,13 +1,15 @@
 #include "congestion/bbr.hpp"
 #include "congestion/cubic.hpp"
 #include "congestion/dctcp.hpp"
+#include "congestion/prague.hpp"
 #include "congestion/reno.hpp"
 
 namespace estab::congestion {
 
 std::span<const Table* const> built_in() {
-    static constexpr const Table* tables[] = {&table_of<Cubic>, &table_of<Reno>, &table_of<Bbr>,
-                                              &table_of<Dctcp>, &table_of<Fixed>};
+    static constexpr const Table* tables[] = {&table_of<Cubic>,  &table_of<Reno>,
+                                              &table_of<Bbr>,    &table_of<Dctcp>,
+                                              &table_of<Prague>, &table_of<Fixed>};
     return tables;
 }
 
@@ -20,6 +22,6 @@ const Table* find(std::string_view name) {
     return nullptr;
 }
 
-std::string_view names() { return "cubic, reno, bbr, dctcp, fixed"; }
+std::string_view names() { return "cubic, reno, bbr, dctcp, prague, fixed"; }
 
 }  // namespace estab::congestion

@@ -147,7 +147,8 @@ void Cubic::on(const Congested& e) {
     }
     // FlightSize, but not the new data that duplicate ACKs sent beyond cwnd (RFC 5681 3.2, step 2).
     const std::uint64_t flight = std::min(e.in_flight, cwnd_);
-    const std::uint64_t left = part_of(flight, e.ecn ? options_.beta_ecn : beta_loss, e.mss);
+    const Ppm beta = e.ecn && e.gentle ? options_.beta_ecn : beta_loss;
+    const std::uint64_t left = part_of(flight, beta, e.mss);
     const bool release = options_.fast_convergence && cwnd_ < curve_.w_max;
     curve_.w_max = release ? mul_div(cwnd_, ppm_all + beta_loss, 2 * ppm_all) : cwnd_;
     curve_.cwnd_prior = cwnd_;
@@ -183,6 +184,7 @@ void Cubic::on(const Undone& e) {
 }
 
 void Cubic::on(const Restarted& e) {
+    ssthresh_ = std::max(ssthresh_, e.ssthresh_least);
     if (e.restart_window >= cwnd_) return;
     cwnd_ = e.restart_window;
     curve_.running = false;

@@ -1,7 +1,7 @@
 // CUBIC (RFC 9438): between losses the window follows a cubic function of time, flat around the
 // window at which the last loss came, and never falls behind what Reno would have. In integers
-// only: octets and nanoseconds. Slow start begins with HyStart++; a congestion mark costs less than
-// a loss (RFC 8511).
+// only: octets and nanoseconds. Slow start begins with HyStart++; a congestion mark may cost less
+// than a loss (RFC 8511).
 #pragma once
 
 #include "base/math.hpp"
@@ -12,7 +12,7 @@ namespace estab::congestion {
 
 struct CubicOptions {
     Ppm beta_ecn =
-        850'000;  // what a congestion mark leaves of the window (RFC 8511 4); 700'000: as a loss
+        850'000;  // what a mark that may be gentle leaves of the window (RFC 8511 4)
     bool fast_convergence = true;   // RFC 9438 4.7
     bool hystart = true;            // RFC 9406
     bool train = false;             // or else HyStart as Linux has it

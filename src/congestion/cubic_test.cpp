@@ -88,7 +88,8 @@ struct Flow {
         cubic.on(Start{.now = now, .mss = size, .cwnd = cwnd, .ssthresh = cwnd});
     }
     void lose(bool ecn = false) {
-        cubic.on(Congested{.now = now, .in_flight = cubic.cwnd(), .mss = size, .ecn = ecn});
+        cubic.on(Congested{.now = now, .in_flight = cubic.cwnd(), .mss = size, .ecn = ecn,
+                           .gentle = ecn});
         if (!ecn) cubic.on(Recovered{now, cubic.cwnd(), size});
     }
     void ack(bool limited = true) {

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "base/math.hpp"
 #include "congestion/slow_start.hpp"
 
 namespace estab::congestion {
 namespace {
 
-std::uint64_t halved(std::uint64_t in_flight, std::uint32_t mss) {  // RFC 5681 (4)
-    return std::max<std::uint64_t>(in_flight / 2, 2 * std::uint64_t{mss});
+constexpr Ppm beta_loss = 500'000;  // RFC 5681 (4)
+constexpr Ppm beta_mark = 800'000;  // RFC 8511 4
+
+std::uint64_t reduced(std::uint64_t in_flight, Ppm beta, std::uint32_t mss) {
+    return std::max(mul_div(in_flight, beta, ppm_all), 2 * std::uint64_t{mss});
 }
 
 }  // namespace
@@ -38,14 +42,14 @@ void Reno::on(const Acked& e) {
 }
 
 void Reno::on(const Congested& e) {
-    ssthresh_ = halved(e.in_flight, e.mss);
+    ssthresh_ = reduced(e.in_flight, e.ecn && e.gentle ? beta_mark : beta_loss, e.mss);
     cwnd_ = std::max<std::uint64_t>(std::min(cwnd_, ssthresh_),
                                     e.mss);  // a loss never opens the window
     acked_ = 0;
 }
 
 void Reno::on(const TimedOut& e) {
-    if (!e.repeated) ssthresh_ = halved(e.in_flight, e.mss);
+    if (!e.repeated) ssthresh_ = reduced(e.in_flight, beta_loss, e.mss);
     cwnd_ = e.mss;  // the loss window
     acked_ = 0;
 }
@@ -60,7 +64,10 @@ void Reno::on(const Undone& e) {
     ssthresh_ = e.ssthresh;
 }
 
-void Reno::on(const Restarted& e) { cwnd_ = std::min(cwnd_, e.restart_window); }
+void Reno::on(const Restarted& e) {
+    cwnd_ = std::min(cwnd_, e.restart_window);
+    ssthresh_ = std::max(ssthresh_, e.ssthresh_least);
+}
 
 void Reno::on(const MssChanged& e) { cwnd_ = std::max<std::uint64_t>(cwnd_, e.to); }
 

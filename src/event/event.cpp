@@ -80,6 +80,10 @@ const char* to_string(Cause cause) {
     case Cause::probe_refill: return "probe_refill";
     case Cause::probe_up: return "probe_up";
     case Cause::probe_rtt: return "probe_rtt";
+    case Cause::classic_queue: return "classic_queue";
+    case Cause::validation: return "validation";
+    case Cause::rescue: return "rescue";
+    case Cause::cache: return "cache";
     }
     return "?";
 }

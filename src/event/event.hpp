@@ -92,6 +92,10 @@ enum class Cause : std::uint8_t {
     probe_refill,
     probe_up,
     probe_rtt,
+    classic_queue,       // Prague's: what marks is no queue for low latency
+    validation,          // cwnd was not used (RFC 7661)
+    rescue,              // of a recovery that would wait for its time-out (RFC 6675)
+    cache,               // from other connections to the same host (RFC 9040)
 };
 
 // How far something that takes several steps has come.

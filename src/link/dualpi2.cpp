@@ -36,7 +36,9 @@ bool DualPi2::is_l4s_next() {
 
 bool DualPi2::pass_l4s(Instant now, Packets& packets, PacketIndex packet) {
     if (is_overloaded() && l4s_drop_spread_.hits(classic())) return false;
-    const Chance chance = std::max(native(now - packets[packet].at), coupled());
+    // One packet alone is no queue, however slow the link is (RFC 9332 A.1, Th_len).
+    const Chance own = l4s_.count != 0 ? native(now - packets[packet].at) : 0;
+    const Chance chance = std::max(own, coupled());
     if (l4s_spread_.hits(chance)) packets[packet].marked = true;
     return true;
 }
