@@ -188,7 +188,7 @@ tcp::Handshake Stack::offer(Instant now, const Listener& l, const wire::FourTupl
     h.timestamps = c.timestamps && o.timestamps.has_value();
     h.ts_recent = h.timestamps ? o.timestamps->val : 0;
     h.syn_ecn = seg.ecn;
-    h.accecn = tcp::accepts_accecn(c.ecn) &&
+    h.accecn = tcp::accepts_accecn(tcp::ecn_mode(c)) &&
                tcp::ecn_request(seg.flags) == tcp::EcnRequest::accecn;
     h.ecn = c.ecn != tcp::EcnMode::off && !h.accecn && seg.has(Flags::ece) &&
             seg.has(Flags::cwr);  // a server without RFC 9768 does not look at AE
@@ -354,8 +354,11 @@ tcp::Handshake Stack::unpack(Instant now, const HalfOpen& half, const Listener& 
     h.sack = half.sack;
     h.timestamps = half.timestamps;
     h.ecn = half.ecn == 1;
-    h.accecn = half.ecn >= 4;
-    h.syn_ecn = static_cast<wire::Ecn>(half.ecn & 3);
+    h.accecn = half.ecn >= 2;
+    h.plain_syn = half.ecn == 2 || half.ecn == 3;
+    h.syn_ecn = half.ecn >= 4    ? static_cast<wire::Ecn>(half.ecn & 3)
+                : half.ecn == 3 ? wire::Ecn::ce
+                                : wire::Ecn::not_ect;
     h.ts_recent = half.ts_recent;
     h.ts_offset = secrets_.timestamp_offset(half.tuple);
     h.rcv_window = offered_window(*l.config, half.tuple, half.timestamps);
@@ -377,8 +380,7 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
     HalfOpen& half = half_open_[index];
     if (seg.has(Flags::syn) && !seg.has(Flags::ack | Flags::rst) &&
         seg.seq.wire().raw == half.irs) {
-        send_syn_ack(now, *l.config, tuple, unpack(now, half, l), nullptr);  // our answer was lost
-        return;
+        return on_syn_again(now, listener, index, seg);
     }
     const bool completes = seg.has(Flags::ack) && !seg.has(Flags::rst | Flags::syn) &&
                            seg.ack.wire().raw == half.iss + 1;
@@ -393,6 +395,39 @@ void Stack::on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp:
         return;
     }
     establish(now, arrived, listener, tuple, unpack(now, half, l), seg, index);
+}
+
+// Our answer was lost, or is late. RFC 9768 3.1.5: told is how the latest SYN arrived, but what was
+// agreed on stays; one that asks for the other kind of ECN than the first ends it all.
+void Stack::on_syn_again(Instant now, std::uint32_t listener, std::uint32_t index,
+                         const tcp::Segment& syn) {
+    const Listener& l = listeners_[listener];
+    HalfOpen& half = half_open_[index];
+    const wire::FourTuple tuple = half.tuple;
+    const tcp::EcnRequest asks = tcp::ecn_request(syn.flags);
+    const bool is_accurate = half.ecn >= 2;
+    const bool is_mixed = half.ecn != 0 && tcp::accepts_accecn(tcp::ecn_mode(*l.config)) &&
+                          asks == (is_accurate ? tcp::EcnRequest::rfc3168
+                                               : tcp::EcnRequest::accecn);
+    if (is_mixed) {
+        ++counters_.TcpExt_EmbryonicRsts;
+        ++counters_.Tcp_OutRsts;
+        tcp::Segment out;  // with our number: the peer may think that the handshake is over
+        out.seq = tcp::Seq::initial({half.iss + 1});
+        out.ack = tcp::Seq::initial({half.irs + 1});
+        out.flags = {Flags::rst | Flags::ack};
+        out.hop_limit = l.config->hop_limit;
+        answer(tuple, out);
+        return forget_half_open(index);
+    }
+    if (is_accurate) {
+        const bool plain = half.ecn < 4 || asks == tcp::EcnRequest::none;
+        half.ecn = (plain ? 2u + (syn.ecn == wire::Ecn::ce)
+                          : 4u | static_cast<unsigned>(syn.ecn)) & 7u;
+    }
+    tcp::Handshake h = unpack(now, half, l);
+    h.retransmits = std::max<std::uint8_t>(h.retransmits, 1);  // and without the option: 3.2.3.2.2
+    send_syn_ack(now, *l.config, tuple, h, nullptr);
 }
 
 // Lets a full connection look at a segment for a half-open record (or none: a cookie); it stays if

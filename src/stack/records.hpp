@@ -32,7 +32,8 @@ struct HalfOpen {
     std::uint16_t peer_mss;
     static constexpr std::uint16_t no_scaling = 15;  // of snd_shift
     static constexpr std::uint16_t retransmits_max = 7;
-    // ecn: 0 none, 1 RFC 3168, 4 and more RFC 9768, and the IP-ECN field of the SYN.
+    // ecn: 0 none, 1 RFC 3168, 4 and more RFC 9768, and the IP-ECN field of the SYN; 2 and 3 the
+    // same after a SYN without ECN, which came unmarked or with CE.
     std::uint16_t snd_shift : 4, rcv_shift : 4, retransmits : 3, sack : 1, timestamps : 1, ecn : 3;
 };
 static_assert(sizeof(HalfOpen) <= 64);

@@ -285,6 +285,7 @@ void Stack::settle(Instant now, std::uint32_t index) {
     Record& r = records_[index];
     collect(r, index);
     if (r.fast_open) follow_fast_open(now, index);
+    if (r.connection.config().tcb_sharing) share_path(now, r);
     const std::uint32_t ref = Ref::make(Kind::connection, index);
     if (r.connection.is_finished()) {
         wheel_.disarm(ref);

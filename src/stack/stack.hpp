@@ -25,6 +25,7 @@
 #include "stack/fast_open.hpp"
 #include "stack/flow_table.hpp"
 #include "stack/packet_queue.hpp"
+#include "stack/path_cache.hpp"
 #include "stack/records.hpp"
 #include "stack/secrets.hpp"
 #include "stack/timer_wheel.hpp"
@@ -185,6 +186,8 @@ public:
 
     // What clients have learnt of cookies and of paths that do not let them pass.
     void forget_fast_open() { fast_open_cache_.forget(); }
+    // What is known of paths to hosts, where Config::tcb_sharing is on.
+    PathCache& paths() { return paths_; }
 
     // Held SYNs of a listener with `hold`: oldest first.
     std::optional<HeldSyn> next_held(ListenerId listener);
@@ -248,6 +251,7 @@ private:
         bool orphan : 1 = false;            // counted as one
         bool linked : 1 = true;             // in the flow table
         bool fast_open : 1 = false;         // and nothing is known about how it went
+        bool shared : 1 = false;            // began with what others know, and owes it back
     };
     struct Listener {
         ListenOptions options;
@@ -352,6 +356,8 @@ private:
                       const tcp::Handshake& h, const Cookie* cookie,
                       const tcp::FastOpenCookie& fast_open = {});
     void on_half_open(Instant now, Instant arrived, std::uint32_t index, tcp::Segment& seg);
+    void on_syn_again(Instant now, std::uint32_t listener, std::uint32_t index,
+                      const tcp::Segment& syn);
     void on_half_open_timer(Instant now, std::uint32_t index);
     void forget_half_open(std::uint32_t index);
     tcp::Handshake unpack(Instant now, const HalfOpen& half, const Listener& listener) const;
@@ -380,6 +386,7 @@ private:
     void touch_record(std::uint32_t index);
     void collect(Record& record, std::uint32_t index);
     void settle(Instant now, std::uint32_t index);
+    void share_path(Instant now, Record& record);
     void fire(Instant now, std::uint32_t ref);
     bool make_room();
     bool drop_some_out_of_order();
@@ -422,6 +429,7 @@ private:
     wire::Mac mac_;
     bool echo_for_accepted_;
 
+    PathCache paths_;
     tcp::ChunkPool chunks_;
     tcp::SentPool sents_;
     Pool<tcp::Active> actives_;

@@ -27,8 +27,9 @@ bool Connection::begin_accecn(Environment& env, Ecn heard) {
 // 3168 asks once.
 void Connection::offer_ecn(bool reply, Segment& out) {
     if (!reply) {
-        const bool accurate = asks_for_accecn(config_->ecn);
-        if (!asks_for_ecn(config_->ecn) || retries_ > (accurate ? 1 : config_->ecn_retries)) return;
+        const EcnMode mode = ecn_mode(*config_);
+        const bool accurate = asks_for_accecn(mode);
+        if (!asks_for_ecn(mode) || retries_ > (accurate ? 1 : config_->ecn_retries)) return;
         out.flags.bits |= Flags::ece | Flags::cwr | (accurate ? Flags::ae : 0);
         return;
     }
@@ -42,15 +43,16 @@ void Connection::offer_ecn(bool reply, Segment& out) {
         return;
     }
     out.flags.bits |= ace_flags(handshake_ace(a.heard));
-    if (retries_ == 0 && config_->accecn_option != 0)
+    if (retries_ == 0 && !a.plain_reply && config_->accecn_option != 0)
         out.options.accecn = wire::AccEcnOption{.fields = 3, .e0b = 1, .e1b = 1};
 }
 
 // What the other side's SYN or SYN-ACK makes of our offer.
 void Connection::agree_on_ecn(Environment& env, Instant now, const Segment& syn) {
-    if (!asks_for_ecn(config_->ecn)) return;
+    const EcnMode mode = ecn_mode(*config_);
+    if (!asks_for_ecn(mode)) return;
     const bool answer = syn.has(Flags::ack);
-    const bool asked_accurate = asks_for_accecn(config_->ecn);
+    const bool asked_accurate = asks_for_accecn(mode);
     EcnRequest got = answer ? ecn_answer(syn.flags) : ecn_request(syn.flags);
     if (!asked_accurate && got == EcnRequest::accecn) {
         // To RFC 3168 the flag AE does not exist, and a SYN-ACK has ECE alone.
@@ -63,8 +65,10 @@ void Connection::agree_on_ecn(Environment& env, Instant now, const Segment& syn)
         a.marks = retries_ < 2;
         owed_.handshake_ack = answer;
         if (answer && syn.ecn == Ecn::ce) a.received.cep = 6;
-        // Our SYN was not ECN-capable, and nobody on the way may change that (3.2.2.3).
-        if (answer && ace_of(syn.flags) != handshake_ace(Ecn::not_ect)) a.marks = false;
+        // Our SYN was not ECN-capable, and nobody on the way may change that (3.2.2.3); a reserved
+        // answer says that nobody did (3.1.3).
+        const std::uint32_t ace = ace_of(syn.flags);
+        if (answer && ace != handshake_ace(Ecn::not_ect) && ace != 0b101) a.marks = false;
         if (syn.options.accecn) {
             const wire::AccEcnOption& o = *syn.options.accecn;
             a.reads_options = !(o.has_ect0() && o.e0b == 0) && !(o.has_ect1() && o.e1b == 0);
@@ -90,18 +94,46 @@ void Connection::hear_handshake_ack(Environment& env, Instant now, const Segment
     if (!seg.payload.empty() || seg.options.sack_count != 0 || seg.has(Flags::fin)) return;
     a.first_ack = false;
     const std::uint32_t ace = ace_of(seg.flags);
-    if (ace == 0) a.heeds = false;
     if (ace == handshake_ace(Ecn::ce)) a.delivered.cep = 6;
-    const bool changed =
-        ace == 0 || (ace != handshake_ace(Ecn::not_ect) && (ace == 3 || ace == 4 || ace == 6));
-    if (!changed) return;
-    a.marks = false;
-    note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
-         static_cast<std::uint64_t>(event::Step::mangled));
+    if (ace == 0 || ace == 3 || ace == 4 || ace == 6) distrust_marks(env, now, ace == 0);
+}
+
+// A SYN or SYN-ACK of the same handshake that asks for the other kind of ECN than the first: the
+// two ends could no longer know what was agreed on. 3.1.5: reset.
+bool Connection::mixes_ecn(const Segment& syn) const {
+    if (!accepts_accecn(ecn_mode(*config_)) || !ecn_) return false;
+    const EcnRequest got = syn.has(Flags::ack) ? ecn_answer(syn.flags) : ecn_request(syn.flags);
+    return got == (accecn_ ? EcnRequest::rfc3168 : EcnRequest::accecn);
+}
+
+// The peer's SYN has come again, before the handshake was over. 3.1.5: told is how the latest one
+// arrived; after one without ECN nothing may go out as ECN-capable. 3.2.3.2.2: the answer goes
+// without the option, which may be why the first was lost.
+void Connection::hear_syn_again(const Segment& syn) {
+    if (!accecn_) return;
+    AccEcn& a = *extras_->accecn;
+    a.heard = syn.ecn;
+    a.plain_reply = true;
+    if (ecn_request(syn.flags) == EcnRequest::none) a.marks = false;
 }
 
 bool Connection::may_mark() const {
     return ecn_ && (!accecn_ || extras_->accecn->marks);
+}
+
+// RFC 9331 4.1: ECT(1) is for those whose congestion control answers each mark.
+Ecn Connection::mark() const {
+    return accecn_ && active_->control.is_l4s() ? Ecn::ect1 : Ecn::ect0;
+}
+
+// Somebody on the way changes what is marked, or what is told of it: nothing goes out as
+// ECN-capable any more. `deaf`: nor is anything believed.
+void Connection::distrust_marks(Environment& env, Instant now, bool deaf) {
+    AccEcn& a = *extras_->accecn;
+    a.marks = false;
+    if (deaf) a.heeds = false;
+    note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
+         static_cast<std::uint64_t>(event::Step::mangled));
 }
 
 // --- The receiver of text: 3.2
@@ -149,6 +181,7 @@ void Connection::put_ecn_feedback(Segment& out) {
     a.ce_since_ack = 0;
     if (out.options.accecn) {
         a.fresh = 0;
+        a.option_at = a.option_began;
         if (!out.payload.empty()) a.first_option = false;
     }
     if (owed_.handshake_ack && out.payload.empty() && !out.has(Flags::fin)) {
@@ -159,28 +192,44 @@ void Connection::put_ecn_feedback(Segment& out) {
     out.flags.bits |= ace_flags(a.received.cep);
 }
 
-// 3.2.3.3: on ACKs of what has moved a counter, and on a connection's first segments. The fields
-// that have ever moved, in the order that is shorter; two SACK blocks come first.
-void Connection::put_accecn_option(Segment& out) {
+namespace {
+
+// How many fields of the option, in its order, it takes to tell of those in `which`.
+std::uint8_t fields_for(std::uint8_t which, bool order1) {
+    const std::uint8_t last = order1 ? AccEcn::has_e0b : AccEcn::has_e1b;
+    return (which & last) != 0 ? 3 : (which & AccEcn::has_ceb) != 0 ? 2 : 1;
+}
+
+}  // namespace
+
+// 3.2.3.3: on ACKs of what has moved a counter, on a connection's first segments, and every now and
+// then, since all of those may have been lost. The fields that have ever moved, in the order that
+// is shorter; where that does not fit, those with news, and two SACK blocks come before them.
+void Connection::put_accecn_option(Instant now, Segment& out) {
     AccEcn& a = *extras_->accecn;
+    if (!a.sends_options || config_->accecn_option == 0) return;
     const bool news = config_->accecn_option == 1 ? (a.fresh & AccEcn::has_ceb) != 0 : a.fresh != 0;
     const bool first = a.first_option && active_open_;
-    if ((!news && !first) || !a.sends_options || config_->accecn_option == 0) return;
+    const bool due = config_->accecn_option_beacon != 0 && a.ever != 0 &&
+                     (a.option_at == Instant::min() ||
+                      now - a.option_at >= rtt_.srtt() / config_->accecn_option_beacon);
+    if (!news && !first && !due) return;
     const bool order1 = (a.ever & AccEcn::has_e1b) != 0 && (a.ever & AccEcn::has_e0b) == 0;
-    const bool last = (a.ever & (order1 ? AccEcn::has_e0b : AccEcn::has_e1b)) != 0;
-    const std::uint8_t fields = last ? 3 : (a.ever & AccEcn::has_ceb) != 0 ? 2 : 1;
     constexpr std::uint32_t low = 0xff'ffff;
-    const wire::AccEcnOption option{.fields = first ? std::uint8_t{3} : fields,
-                                    .order1 = order1,
-                                    .e0b = a.received.e0b & low,
-                                    .ceb = a.received.ceb & low,
-                                    .e1b = a.received.e1b & low};
-    const std::size_t needed = 2u + 3u * option.fields;
+    wire::AccEcnOption option{.fields = first ? std::uint8_t{3} : fields_for(a.ever, order1),
+                              .order1 = order1,
+                              .e0b = a.received.e0b & low,
+                              .ceb = a.received.ceb & low,
+                              .e1b = a.received.e1b & low};
     const auto fits = [&] {
-        return wire::tcp_header_bytes(out.options, config_->option_order) + needed <= 60;
+        return wire::tcp_header_bytes(out.options, config_->option_order) + 2u +
+                   3u * option.fields <= 60;
     };
+    const std::uint8_t least = fields_for(a.fresh, order1);
+    while (!fits() && option.fields > least) --option.fields;
     while (!fits() && out.options.sack_count > 2) --out.options.sack_count;
     if (!fits()) return;
+    a.option_began = now;
     out.options.accecn = option;
 }
 
@@ -205,9 +254,7 @@ std::uint64_t Connection::read_accecn(Environment& env, Instant now, const Segme
     if (!a.heeds) return 0;
     const std::uint32_t ace = ace_of(seg.flags);
     if (std::exchange(a.first_ack, false) && ace == 0) {  // 3.2.2.4
-        a.heeds = a.marks = false;
-        note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
-             static_cast<std::uint64_t>(event::Step::mangled));
+        distrust_marks(env, now, true);
         return 0;
     }
     const std::uint32_t mss = std::max<std::uint32_t>(send_mss(), 1);
@@ -228,14 +275,27 @@ std::uint64_t Connection::read_accecn(Environment& env, Instant now, const Segme
         if (!octets || *octets > std::uint64_t{marked} * mss) marked = most;
     }
     if (octets && *octets != 0 && marked == 0 && packets <= 7 && packets != 0) {
-        a.marks = false;  // 3.2.3.2.5: the two contradict each other
-        note(env, now, event::Kind::ecn, static_cast<std::uint64_t>(event::EcnUse::accecn),
-             static_cast<std::uint64_t>(event::Step::mangled));
+        distrust_marks(env, now, false);  // 3.2.3.2.5: the two contradict each other
     }
     a.delivered.cep += marked;
     env.counters.TcpExt_TCPDeliveredCE += marked;
     const std::uint64_t share = octets ? *octets : std::uint64_t{marked} * mss;
+    if (is_marked_without_end(seg.ack, share >= delivered)) {
+        distrust_marks(env, now, true);
+        return 0;
+    }
     return std::min<std::uint64_t>(std::max<std::uint64_t>(share, marked != 0), delivered);
+}
+
+// 3.2.2.3: all that ever arrived, for more than the four round trips in which a queue may be that
+// long. It is somebody who writes CE over everything.
+bool Connection::is_marked_without_end(Seq ack, bool all) {
+    constexpr std::uint8_t enough = 5;
+    AccEcn& a = *extras_->accecn;
+    a.all_marked = a.all_marked && all;
+    if (!a.all_marked || ack < a.marked_until) return false;
+    a.marked_until = tcb_.snd.nxt;
+    return ++a.marked_rounds > enough;
 }
 
 // One reaction for each window of data (SHLD-8, RFC 3168 6.1.2), whichever way it was heard of.
@@ -248,14 +308,16 @@ bool Connection::react_to_marks(Environment& env, Instant now, Seq ack) {
         .now = now,
         .in_flight = std::max(in_flight(), a.control.cwnd()),  // RFC 3168 6.1.2: of cwnd
         .mss = send_mss(),
-        .ecn = true});
+        .ecn = true,
+        .gentle = config_->abe});
     // RFC 9937 is for every reduction, not for losses alone; but without an ACK to come it would
-    // let nothing go.
-    if (uses_prr() && in_flight() != 0) {
+    // let nothing go. Those that give way a little each round trip need no help.
+    if (uses_prr() && in_flight() != 0 && !a.control.is_l4s()) {
         a.reducing = a.with_prr = true;
         a.prr.begin(in_flight(), a.control.ssthresh());
     }
     note_window(env, now, event::Cause::ecn);
+    if (a.paced) note_pacing(env, now);
     return true;
 }
 

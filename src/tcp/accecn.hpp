@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "base/time.hpp"
+#include "tcp/seq.hpp"
 #include "wire/ip.hpp"
 #include "wire/tcp.hpp"
 
@@ -27,6 +29,9 @@ struct AccEcn {
     wire::Ecn heard = wire::Ecn::not_ect;  // of the peer's SYN or SYN-ACK
     bool first_option = true;         // none has gone with text yet (3.2.3.2.1)
     bool sends_options = true;
+    bool plain_reply = false;         // the peer's SYN came again: no option (3.2.3.2.2)
+    Instant option_began = Instant::min();  // the segment that is being made has one
+    Instant option_at = Instant::min();     // the last one went
 
     // What the peer has told about what went out.
     Counters delivered;
@@ -35,6 +40,11 @@ struct AccEcn {
     bool reads_options = true;
     bool marks = true;                // text may go out as ECN-capable
     bool heeds = true;                // what the peer says is believed
+    // Was there ever anything that arrived without a mark? If not for some round trips, it is no
+    // queue that marks (3.2.2.3).
+    bool all_marked = true;
+    std::uint8_t marked_rounds = 0;
+    Seq marked_until;                 // of the round trip
 };
 
 // How the IP-ECN field of a SYN or SYN-ACK is told in AE, CWR and ECE: tables 2 and 3.
@@ -61,13 +71,12 @@ constexpr EcnRequest ecn_request(wire::Flags syn) {
     default: return EcnRequest::accecn;
     }
 }
-// What a SYN-ACK answers to one that asked for AccECN.
+// What a SYN-ACK answers to one that asked for AccECN. 0b101 is not known today, and means it, too.
 constexpr EcnRequest ecn_answer(wire::Flags syn_ack) {
     switch (ace_of(syn_ack)) {
     case 0b000: return EcnRequest::none;
     case 0b111: return EcnRequest::none;     // it echoes what it does not know
     case 0b001: return EcnRequest::rfc3168;
-    case 0b101: return EcnRequest::rfc3168;  // with a nonce (RFC 3540)
     default: return EcnRequest::accecn;
     }
 }

@@ -22,6 +22,8 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
         stats_.octets_acked += newly;
         retries_ = 0;
         trouble_since_ = never;
+        if (config_->cwnd_validation && active_ != nullptr)
+            active_->use.on_acked(now, newly, tcb_.snd.una, tcb_.snd.nxt, rtt_.srtt());
         owed_.fin = owed_.fin && fin_in_flight();
     }
     if (active_ == nullptr) {  // only our FIN was outstanding
@@ -89,8 +91,11 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
     // What arrives behind a hole may mean a loss: no reason to grow, but where paths reorder.
     const bool in_doubt = !news.advanced && !a.rack.has_seen_reordering();
     // In slow start a window that is half used may go on growing (RFC 5681 4.1, as Linux).
+    // RFC 7661 4.4.2 has another measure: a window that is validated grows.
     const bool is_limited =
-        a.cwnd_limited || (cwnd() < ssthresh() && cwnd() < 2 * a.flight_max);
+        config_->cwnd_validation
+            ? a.use.is_validated(a.control.cwnd())
+            : a.cwnd_limited || (cwnd() < ssthresh() && cwnd() < 2 * a.flight_max);
     // Without SACK, what duplicate ACKs have vouched for has grown no window and does not now.
     const std::uint64_t fresh = std::max<std::uint64_t>(
         news.acked.delivered - std::min(news.acked.delivered, before.vouched), 1);
@@ -108,7 +113,12 @@ void Connection::tell_congestion_control(Environment& env, Instant now, const Be
                                    .cwnd_limited = is_limited,
                                    .in_recovery = a.recovery == Recovery::fast || a.reducing ||
                                                   in_doubt});
-    if (env.log.wants(event::Kind::congestion_window)) {
+    if (config_->cwnd_validation && a.use.has_expired(now, a.control.cwnd())) {  // RFC 7661 4.4.3
+        const std::uint64_t cwnd = a.control.cwnd();
+        const auto left = std::max<std::uint64_t>(cwnd / 2, initial_window_bytes());
+        a.control.on(congestion::Restarted{now, left, cwnd / 4 * 3});
+        note_window(env, now, event::Cause::validation);
+    } else if (env.log.wants(event::Kind::congestion_window)) {
         note_window(env, now, growth_cause());
     } else {
         env.log.count(event::Kind::congestion_window);
@@ -127,6 +137,7 @@ event::Cause Connection::growth_cause() const {
     case congestion::Phase::probe_refill: return event::Cause::probe_refill;
     case congestion::Phase::probe_up: return event::Cause::probe_up;
     case congestion::Phase::probe_rtt: return event::Cause::probe_rtt;
+    case congestion::Phase::classic_queue: return event::Cause::classic_queue;
     }
     return cwnd() < ssthresh() ? event::Cause::slow_start : event::Cause::avoidance;
 }

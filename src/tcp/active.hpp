@@ -10,6 +10,7 @@
 #include "tcp/prr.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/sent.hpp"
+#include "tcp/window_use.hpp"
 
 namespace estab::tcp {
 
@@ -72,6 +73,9 @@ struct Active {
     bool cwnd_limited = false;          // cwnd was used up, and ...
     Seq use_until;                      // ... what was sent until then is not acknowledged yet
     std::uint64_t flight_max = 0;       // the most octets in flight in that time
+    WindowUse use;                      // RFC 7661, where it is on
+    std::uint64_t unused_flight = 0;    // a loss found the window unused: what it was worth, and
+    std::uint64_t resent_before = 0;    // what had been sent again by then
     Undo undo;
 
     // With SACK.
@@ -80,12 +84,14 @@ struct Active {
     bool with_prr = false;              // its window is the one in force
     bool reducing = false;              // by ECN, without a loss: Linux's CWR state
     std::uint32_t reordering = 0;       // the widest that was seen, segments
+    std::uint16_t arrived_mss = 0;      // of the largest segment that has arrived whole
     TailProbe tail;
     bool tail_probe_due = false;
     bool early_is_probe = false;        // early_at: when the tail is probed, or doubt becomes loss
     Instant early_at = never;
     Instant doubt_until = never;        // when RACK must look again
     Seq judged_below;                   // RFC 6675: what lies below has been judged
+    Seq rescued_until;                  // RescueRxt, where the last rescue was for
 
     // Without SACK. A duplicate ACK says that one segment has left the network;
     // counting those octets out of the pipe is RFC 5681's inflation of cwnd seen from the other

@@ -28,6 +28,12 @@ std::uint32_t first_window(const Config& config, std::uint32_t mss) {
     return std::min<std::uint32_t>(whole, 65'535);
 }
 
+EcnMode ecn_mode(const Config& config) {
+    const bool wants_marks =
+        config.congestion_control != nullptr && config.congestion_control->is_l4s;
+    return wants_marks && config.ecn != EcnMode::off ? EcnMode::accecn : config.ecn;
+}
+
 }  // namespace estab::tcp
 
 namespace estab::tcp::profile {
@@ -36,6 +42,7 @@ Config linux_() { return {}; }
 
 Config rfc() {
     Config c;
+    c.idle_decay = false;
     c.rto_min = 1s;
     c.rto_min_above_srtt = false;
     c.rto_max = 60s;
@@ -54,6 +61,7 @@ Config rfc() {
 
 Config freebsd() {
     Config c;
+    c.idle_decay = false;
     c.rto_min = 30ms;
     c.rto_min_above_srtt = false;
     c.rto_max = 64s;
@@ -90,6 +98,7 @@ Config freebsd() {
 
 Config tutorial() {
     Config c;
+    c.idle_decay = false;
     c.rto_min = 1s;
     c.rto_min_above_srtt = false;
     c.syn_retries = 5;

@@ -94,6 +94,9 @@ struct Config {
     std::uint32_t initial_ssthresh = 0xffff'ffff;   // octets; 0xffffffff: infinite
     bool slow_start_after_idle = true;
     bool reduce_from_cwnd = false;  // a loss leaves a part of cwnd, as Linux; else of FlightSize
+    bool idle_decay = true;  // cwnd halves for each RTO of it, as Linux (RFC 2861); else at once
+    bool cwnd_validation = false;  // RFC 7661 instead: what was not used is kept for 5 minutes
+    bool abe = false;                               // a mark costs less than a loss (RFC 8511)
     std::uint8_t dupack_threshold = 3;
     bool limited_transmit = true;                   // RFC 3042
     bool rack = true;                               // RFC 8985 6; off: RFC 6675
@@ -105,6 +108,10 @@ struct Config {
     std::uint32_t fixed_window = 10;                // segments, for congestion control "fixed"
     bool pacing = false;  // spread data over the round trip, also for algorithms that do not ask
     std::uint32_t pacing_rate_max = 0;  // octets per second; 0: as congestion control says
+    // RFC 9040: a connection begins with what others to the same host have learnt of the path.
+    bool tcb_sharing = false;
+    std::uint32_t tcb_sharing_max = 1024;           // hosts; the one unused for longest goes
+    Duration tcb_sharing_lifetime = 3600s;          // what is older says nothing
 
     // Sending.
     bool nagle = true;                   // RFC 9293 3.7.4
@@ -197,6 +204,9 @@ struct Config {
     friend bool operator==(const Config&, const Config&) = default;
 };
 
+// What is asked for and accepted: congestion control that needs every mark reported (RFC 9331) has
+// Accurate ECN, unless ECN is off.
+EcnMode ecn_mode(const Config& config);
 // What our SYN or SYN-ACK offers, on an interface of `mtu` octets.
 std::uint16_t advertised_mss(const Config& config, std::uint32_t mtu, bool v4);  // MUST-67
 std::uint8_t wanted_shift(const Config& config);            // 0..14 (RFC 7323 2.3)

@@ -49,6 +49,10 @@ void Connection::finish(Environment& env, Instant now, std::optional<Error> erro
     enter(env, now, State::closed);
     const bool readable = !error || (config_->reset_keeps_unread && error != Error::aborted);
     const bool keep_unread = readable && !orphan_ && unread() != 0;
+    if (active_ != nullptr) {
+        idle_cwnd_ = active_->control.cwnd();
+        idle_ssthresh_ = active_->control.ssthresh();
+    }
     if (active_ != nullptr && !keep_unread) {
         env.actives.free(active_);
         active_ = nullptr;
@@ -122,7 +126,7 @@ void Connection::deactivate_if_idle(Environment& env, Instant now, bool forget_p
 // More than a window: a curve, a rate, a reordering path, an episode that may yet be undone.
 bool Connection::remembers_path() const {
     if (state_ != State::established && state_ != State::close_wait) return false;
-    return active_->control.has_memory() || active_->undo.armed ||
+    return active_->control.has_memory() || active_->undo.armed || config_->cwnd_validation ||
            active_->tail.outstanding || active_->rack.has_memory();
 }
 
@@ -149,8 +153,55 @@ std::uint64_t Connection::in_flight() const {
 }
 
 const congestion::Table& Connection::table() const {
-    return config_->congestion_control != nullptr ? *config_->congestion_control
+    return config_->congestion_control != nullptr ? usable(*config_->congestion_control)
                                                    : congestion::table_of<congestion::Cubic>;
+}
+
+// RFC 9331 4.1: without a report of every mark nothing may go as ECT(1), and what lives on such
+// reports is blind.
+const congestion::Table& Connection::usable(const congestion::Table& wanted) const {
+    return wanted.is_l4s && !accecn_ ? congestion::table_of<congestion::Cubic> : wanted;
+}
+
+// --- RFC 9040
+
+PathMetrics Connection::path_metrics() const {
+    PathMetrics m{.srtt = rtt_.srtt(), .rttvar = rtt_.rttvar()};
+    const std::uint64_t ssthresh = this->ssthresh();
+    if (ssthresh < congestion::infinite && delivered_ != 0) m.ssthresh = ssthresh;
+    if (active_ != nullptr) m.reordering = active_->reordering;
+    if (extras_ != nullptr && extras_->mtu.on) m.mtu = extras_->mtu.low;
+    return m;
+}
+
+// The path's speed is guessed anew: the window begins as any other's, but slow start ends where it
+// ended before. A round trip slower than the one sample of the handshake is believed, so that the
+// first time-outs do not come too soon; as Linux.
+void Connection::begin_with(Environment& env, Instant now, const PathMetrics& known) {
+    if (known.srtt > rtt_.srtt())
+        rtt_.restore(known.srtt, std::max(known.rttvar, rtt_.rttvar()), Duration{-1});
+    const std::uint64_t least = 2 * std::uint64_t{send_mss()};
+    if (known.ssthresh != 0 && ssthresh() >= congestion::infinite) {
+        idle_ssthresh_ = std::max(known.ssthresh, least);
+        if (active_ != nullptr) {
+            congestion::Start start = start_of_control(now);
+            start.cwnd = active_->control.cwnd();
+            active_->control = congestion::Control(table(), start);
+            active_->paced = is_paced();
+        }
+        note_window(env, now, event::Cause::cache);
+    }
+    const auto most = static_cast<std::uint16_t>(
+        max_payload() + (tuple_.remote.address.is_v4() ? 40 : 60));  // whatever the path carries
+    if (known.mtu == 0 || known.mtu >= most || config_->mtu_probing == MtuProbing::off ||
+        !have_extras(env))
+        return;
+    MtuSearch& m = extras_->mtu;
+    if (!m.on) m.high = most;
+    m.on = true;
+    m.low = known.mtu;
+    m.again_at = after(now, config_->mtu_probe_interval);
+    set_path_mtu(env, now, known.mtu, event::Cause::cache);
 }
 
 Seq Connection::data_end() const {

@@ -13,6 +13,7 @@
 #include "tcp/config.hpp"
 #include "tcp/environment.hpp"
 #include "tcp/limits.hpp"
+#include "tcp/path_metrics.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/segment.hpp"
 #include "tcp/state.hpp"
@@ -33,6 +34,7 @@ struct Handshake {
     std::uint8_t snd_shift = 0, rcv_shift = 0;
     bool scaling = false, sack = false, timestamps = false, ecn = false;
     bool accecn = false;             // RFC 9768; then `ecn` is not
+    bool plain_syn = false;          // and a SYN without ECN has come, too
     wire::Ecn syn_ecn = wire::Ecn::not_ect;  // that the peer's SYN came with
     std::uint32_t ts_recent = 0;
     std::uint32_t ts_offset = 0;
@@ -241,6 +243,9 @@ public:
     std::uint16_t path_mtu() const { return path_mtu_; }
     std::uint16_t peer_mss() const { return peer_mss_; }
     std::uint16_t send_mss() const;           // effective: options counted (MUST-16)
+    // What others with the same host may begin with, and the beginning with it: just established.
+    PathMetrics path_metrics() const;
+    void begin_with(Environment& env, Instant now, const PathMetrics& known);
     // Gives back everything borrowed; the connection is dead afterwards.
     void release(Environment& env);
     // What arrived out of order, given up under memory pressure; octets.
@@ -287,15 +292,21 @@ private:
     void agree_on_ecn(Environment& env, Instant now, const Segment& syn);
     void hear_handshake_ack(Environment& env, Instant now, const Segment& seg);
     bool may_mark() const;           // text goes out as ECN-capable
+    wire::Ecn mark() const;          // as which
+    bool mixes_ecn(const Segment& syn) const;
+    void hear_syn_again(const Segment& syn);
+    bool is_marked_without_end(Seq ack, bool all);
+    void distrust_marks(Environment& env, Instant now, bool deaf);
     void count_arrival(const Segment& seg);
     void put_ecn_feedback(Segment& out);
-    void put_accecn_option(Segment& out);
+    void put_accecn_option(Instant now, Segment& out);
     std::uint64_t read_accecn(Environment& env, Instant now, const Segment& seg,
                               std::uint64_t delivered);
     bool react_to_marks(Environment& env, Instant now, Seq ack);
     // plpmtud.cpp
     bool plan_mtu_probe(Environment& env, Instant now, const Room& room, Segment& out);
     void settle_mtu_probe(Environment& env, Instant now, Seq acked);
+    bool seems_black_hole() const;
     void search_black_hole(Environment& env, Instant now);
     void set_path_mtu(Environment& env, Instant now, std::uint32_t mtu, event::Cause cause);
     std::uint32_t initial_window_bytes() const;
@@ -337,6 +348,9 @@ private:
     void on_losses(Instant now, std::uint64_t lost_before);
     bool uses_prr() const { return sack_ && config_->prr && !active_->control.rules_recovery(); }
     void score_losses();
+    Sent* plan_rescue();
+    congestion::Congested congestion(Instant now, std::uint64_t flight) const;
+    void leave_unused_window(Environment& env, Instant now);
     void enter_recovery(Environment& env, Instant now, std::uint64_t delivered);
     void end_recovery(Environment& env, Instant now);
     void leave_recovery();
@@ -430,6 +444,7 @@ private:
         return active_ ? active_->control.ssthresh() : idle_ssthresh_;
     }
     const congestion::Table& table() const;
+    const congestion::Table& usable(const congestion::Table& wanted) const;
     Seq data_end() const;              // one past the last octet written
     bool fin_in_flight() const { return fin_sent_ && tcb_.snd.una <= fin_seq_; }
     bool fin_consumable() const { return fin_received_ && unread() == 0; }

@@ -40,7 +40,8 @@ void Connection::resume(Environment& env, Instant now, const Handshake& agreed) 
     timestamps_ = agreed.timestamps;
     ecn_ = agreed.ecn;
     if (agreed.accecn && begin_accecn(env, agreed.syn_ecn)) {
-        extras_->accecn->marks = agreed.retransmits < 2;  // the last SYN-ACK said nothing of it
+        // The last SYN-ACK said nothing of it, or a SYN did not (RFC 9768 3.1.5).
+        extras_->accecn->marks = agreed.retransmits < 2 && !agreed.plain_syn;
     }
     peer_mss_ = std::max(agreed.peer_mss, config_->mss_min);
     if (agreed.timestamps) {
@@ -123,7 +124,9 @@ void Connection::become_established(Environment& env, Instant now) {
     limits_.begin(now);
     idle_cwnd_ = initial_window_bytes();
     syn_lost_ = retries_ != 0;
-    if (syn_lost_) idle_cwnd_ = std::min<std::uint64_t>(idle_cwnd_, send_mss());  // RFC 5681 3.1
+    // RFC 5681 3.1; but one that never moves would stay there.
+    if (syn_lost_ && table().name != "fixed")
+        idle_cwnd_ = std::min<std::uint64_t>(idle_cwnd_, send_mss());
     idle_ssthresh_ = config_->initial_ssthresh == 0xffff'ffff ? congestion::infinite
                                                               : config_->initial_ssthresh;
     if (active_ != nullptr) {

@@ -100,6 +100,7 @@ void Connection::set_path_mtu(Environment& env, Instant now, std::uint32_t mtu,
     }
     if (active_ == nullptr || state_ == State::syn_sent || state_ == State::syn_received) return;
     active_->control.on(congestion::MssChanged{before, send_mss()});
+    note_window(env, now, cause);
     if (send_mss() >= before) return;
     // What is outstanding in segments that no longer fit was dropped by the router: not congestion.
     for (Sent* r = active_->sent.first(); r != nullptr; r = r->next) {

@@ -72,7 +72,7 @@ void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segmen
     }
     if ((flags & Flags::ack) == 0) return;
     fill_sack(out);
-    if (accecn_) put_accecn_option(out);
+    if (accecn_) put_accecn_option(now, out);
 }
 
 // The acknowledgment rides on whatever goes out.
@@ -150,6 +150,7 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
                                      Segment& out) {
     Active& a = *active_;
     Sent* record = a.sent.first_lost();
+    if (record == nullptr) record = plan_rescue();
     if (record == nullptr || persisting_ || a.frto == Frto::new_data) return false;
     start_segment(now, record->begin, Flags::ack, out);
     const std::uint32_t mss = segment_mss(out, room);
@@ -180,6 +181,9 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
                             std::uint32_t mss, Segment& out) {
     Active& a = *active_;
     start_segment(now, record.begin, Flags::ack, out);
+    // What the option may have cost the first text goes again without it (RFC 9768 3.2.3.2.2).
+    if (accecn_ && record.begin == tcb_.snd.iss + 1) out.options.accecn.reset();
+    const bool is_rescue = a.recovery == Recovery::fast && !record.lost;
     a.sent.mark_retransmitted(record, now);
     const std::uint64_t flight = in_flight();
     record.rate = a.rate.on_sent(now, delivered_, flight, flight <= octets);
@@ -193,7 +197,8 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
     env.counters.Tcp_RetransSegs += out.segments;
     if (a.recovery == Recovery::timeout)
         env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
-    const event::Cause cause = a.recovery != Recovery::open ? loss_cause()
+    const event::Cause cause = is_rescue                    ? event::Cause::rescue
+                               : a.recovery != Recovery::open ? loss_cause()
                                : a.tail_probe_due           ? event::Cause::tail_probe
                                : record.begin == tcb_.snd.iss + 1 && fast_open_
                                    ? event::Cause::handshake  // the SYN's text was not taken
@@ -232,14 +237,17 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     const bool alone = flight <= octets;
     if (alone) {
         a.next_send_at = std::max(a.next_send_at, now);
-        if (a.rate.app_limited()) a.control.on(congestion::Resumed{now});
+        if (a.rate.app_limited()) {
+            a.control.on(congestion::Resumed{now});
+            if (a.paced) note_pacing(env, now);
+        }
     }
     a.sent.last()->rate = a.rate.on_sent(now, delivered_, flight, alone);
     note_window_use(flight, flight + mss > cwnd());  // used up, even if nothing waits
     if (octets != mss && octets % mss != 0) a.small_end = snd.nxt;
     sws_override_ = false;
     if (ecn_ && may_mark()) {
-        out.ecn = wire::Ecn::ect0;
+        out.ecn = mark();
         if (cwr_owed_) out.flags.bits |= Flags::cwr;
         cwr_owed_ = false;
     }
@@ -263,8 +271,9 @@ void Connection::note_dialogue(Instant now) {
 std::uint32_t Connection::burst_max(std::uint32_t mss, std::uint32_t most) const {
     const std::uint64_t half = std::max<std::uint64_t>(cwnd() / 2 / mss * mss, mss);
     std::uint64_t burst = std::min<std::uint64_t>(std::max(mss, most), half);
-    if (active_->paced) {  // what goes in a millisecond (draft-ietf-ccwg-bbr 5.6.3)
-        const std::uint64_t quantum = pacing_rate() / 1'000 / mss * mss;
+    if (active_->paced) {  // what goes in a millisecond (draft-ietf-ccwg-bbr 5.6.3) or less
+        const auto burst_us = static_cast<std::uint64_t>(to_us(active_->control.burst()));
+        const std::uint64_t quantum = pacing_rate() * burst_us / 1'000'000 / mss * mss;
         return static_cast<std::uint32_t>(
             std::min(burst, std::max<std::uint64_t>(quantum, config_->burst_min * mss)));
     }
@@ -290,10 +299,18 @@ void Connection::note_window_use(std::uint64_t flight, bool used_up) {
 }
 
 // RFC 5681 4.1: a long silence makes cwnd stale, whoever kept it: the user or the peer's window.
+// It says more about the path than nothing, so as in RFC 2861 it may halve for each RTO; slow start
+// then has somewhere to go.
 void Connection::restart_after_idle(Environment& env, Instant now) {
-    if (!config_->slow_start_after_idle || tcb_.snd.una != tcb_.snd.nxt) return;
-    if (last_sent_ == Instant{} || now - last_sent_ <= current_rto()) return;
-    active_->control.on(congestion::Restarted{now, initial_window_bytes()});
+    if (tcb_.snd.una != tcb_.snd.nxt || last_sent_ == Instant{}) return;
+    const Duration idle = now - last_sent_;
+    const Duration step = config_->cwnd_validation ? WindowUse::kept : current_rto();
+    if ((!config_->slow_start_after_idle && !config_->cwnd_validation) || idle <= step) return;
+    const std::uint64_t cwnd = active_->control.cwnd();
+    std::uint64_t left = initial_window_bytes();
+    if (config_->idle_decay || config_->cwnd_validation)
+        left = std::max(left, cwnd >> std::min<std::int64_t>(idle / step, 63));
+    active_->control.on(congestion::Restarted{now, left, cwnd / 4 * 3});
     note_window(env, now, event::Cause::idle);
 }
 

@@ -19,8 +19,16 @@ void note_step(event::Step step, std::uint64_t mtu, auto&& note) {
 
 }  // namespace
 
-// Called after R1 time-outs in a row (RFC 4821 7.7), and, where every connection searches, when one
-// is established: MSS `mtu_probe_base` at most, then half of what it was.
+// R1 time-outs in a row (RFC 4821 7.7). Where the search has begun and segments of its size have
+// arrived it is more likely an outage, or a path that loses much: twice as many.
+bool Connection::seems_black_hole() const {
+    const bool searching = extras_ != nullptr && extras_->mtu.on;
+    const bool has_arrived = active_ != nullptr && active_->arrived_mss >= send_mss();
+    return retries_ >= (searching && has_arrived ? 2 : 1) * unsigned{config_->retries1};
+}
+
+// Called when the path seems to be one, and, where every connection searches, when one is
+// established: MSS `mtu_probe_base` at most, then half of what it was.
 void Connection::search_black_hole(Environment& env, Instant now) {
     const bool v4 = tuple_.remote.address.is_v4();
     const std::uint32_t headers = (v4 ? 40u : 60u) + (timestamps_ ? 12u : 0u);
@@ -35,9 +43,11 @@ void Connection::search_black_hole(Environment& env, Instant now) {
     if (!m.on) m.high = static_cast<std::uint16_t>(max_payload() + (v4 ? 40 : 60));
     m.on = true;
     m.probe = 0;
+    m.losses = 0;
     m.low = static_cast<std::uint16_t>(wanted + headers);
     m.again_at = after(now, config_->mtu_probe_interval);
     if (retries_ != 0) ++env.counters.TcpExt_TCPMTUPFail;
+    if (active_ != nullptr) active_->arrived_mss = 0;
     set_path_mtu(env, now, m.low, retries_ != 0 ? event::Cause::black_hole : event::Cause::probe);
 }
 
@@ -88,14 +98,19 @@ bool Connection::plan_mtu_probe(Environment& env, Instant now, const Room& room,
 }
 
 // The probe has been acknowledged, or (`acked` is Seq()) it is the one thing that is missing: what
-// does not fit says nothing about congestion.
+// does not fit says nothing about congestion. One may be lost as any other segment; three mean that
+// the size is too large (RFC 8899 5.1.2, MAX_PROBES).
 void Connection::settle_mtu_probe(Environment& env, Instant now, Seq acked) {
     MtuSearch& m = extras_->mtu;
     const auto tell = [&](auto... values) { note(env, now, values...); };
     if (acked == Seq()) {
         ++env.counters.TcpExt_TCPMTUPFail;
         note_step(event::Step::lost, m.probe, tell);
-        m.high = static_cast<std::uint16_t>(m.probe - 1);
+        constexpr std::uint8_t most = 3;
+        if (++m.losses == most) {
+            m.high = static_cast<std::uint16_t>(m.probe - 1);
+            m.losses = 0;
+        }
         m.probe = 0;
         if (active_ != nullptr) active_->retransmit_now = true;
         return;
@@ -105,6 +120,7 @@ void Connection::settle_mtu_probe(Environment& env, Instant now, Seq acked) {
     note_step(event::Step::accepted, m.probe, tell);
     m.low = m.probe;
     m.probe = 0;
+    m.losses = 0;
     m.again_at = after(now, config_->mtu_probe_interval);
     set_path_mtu(env, now, m.low, event::Cause::probe);
 }

@@ -15,6 +15,7 @@ struct MtuSearch {                   // octets of IP packets
     std::uint16_t high = 0;          // nothing larger is tried
     std::uint16_t probe = 0;         // under way; 0: none
     Seq begin, end;                  // its text
+    std::uint8_t losses = 0;         // of probes of this size
     Instant again_at = never;        // when a larger one is tried once more
 };
 

@@ -69,6 +69,7 @@ void Connection::learn_delivery(Instant arrived, const Segment& seg, const Sent&
     if (record.retransmitted == 0 && end <= a.recover) news.original = true;
     if (record.retransmitted != 0) news.resent_at = std::max(news.resent_at, record.sent_at);
     news.newest.take(record);
+    if (record.mss > a.arrived_mss && octets >= record.mss) a.arrived_mss = record.mss;
     if (!sack_) return;
     const bool reordered = a.rack.has_seen_reordering();
     const Seq highest = a.sent.highest_sacked();
@@ -200,6 +201,7 @@ void Connection::recover_with_sack(Environment& env, Instant now, Instant arrive
     }
     if (a.with_prr) {
         a.prr.on_ack(news.acked.delivered, in_flight(), news.advanced && !more_lost, send_mss());
+        if (news.acked.delivered == 0) note_window(env, now, loss_cause());
     }
 }
 
@@ -212,9 +214,11 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     a.recovery = Recovery::fast;
     a.recover = tcb_.snd.nxt;
     const bool reduced = std::exchange(a.reducing, false);  // one window, one reduction
-    if (!reduced && !planted(Bug::loss_costs_nothing))
-        a.control.on(congestion::Congested{
-            .now = now, .in_flight = reduces_from(flight), .mss = send_mss()});
+    a.rescued_until = Seq();
+    const bool is_unused = config_->cwnd_validation && !a.use.is_validated(a.control.cwnd());
+    a.unused_flight = is_unused ? std::max(a.use.pipe_ack(), flight) : 0;
+    a.resent_before = stats_.octets_retransmitted;
+    if (!reduced && !planted(Bug::loss_costs_nothing)) a.control.on(congestion(now, flight));
     if (sack_) {
         a.with_prr = uses_prr();
         if (!reduced)
@@ -232,6 +236,7 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     note(env, now, event::Kind::recovery_start, static_cast<std::uint64_t>(cause),
          a.recover.wire().raw, cwnd(), ssthresh());
     note_window(env, now, cause);
+    if (a.paced) note_pacing(env, now);
 }
 
 // Everything that was outstanding when the episode began has been acknowledged.
@@ -243,7 +248,52 @@ void Connection::end_recovery(Environment& env, Instant now) {
     a.undo.expires = tcb_.snd.nxt;
     // After a time-out the window has grown anew, perhaps past ssthresh: nothing to take back.
     if (was_fast) a.control.on(congestion::Recovered{now, in_flight(), send_mss()});
+    if (was_fast && a.unused_flight != 0) leave_unused_window(env, now);
     note(env, now, event::Kind::recovery_end, cwnd(), ssthresh());
+    if (a.paced) note_pacing(env, now);
+}
+
+// What a loss is told of: the flight, and in a window that was hardly used the most that the path
+// has carried of late (RFC 7661 4.4.1).
+congestion::Congested Connection::congestion(Instant now, std::uint64_t flight) const {
+    flight = reduces_from(flight);
+    if (config_->cwnd_validation && active_->use.is_known())
+        flight = std::max(flight, std::min(active_->use.pipe_ack(), active_->control.cwnd()));
+    return {.now = now, .in_flight = flight, .mss = send_mss(), .gentle = config_->abe};
+}
+
+// RFC 7661 4.4.1: nobody knows what the unused window was worth; half of what the path carried is
+// left, without what it lost.
+void Connection::leave_unused_window(Environment& env, Instant now) {
+    Active& a = *active_;
+    const std::uint64_t resent = stats_.octets_retransmitted - a.resent_before;
+    const std::uint64_t carried = a.unused_flight - std::min(a.unused_flight, resent);
+    a.unused_flight = 0;
+    a.control.on(congestion::Restarted{now, std::max<std::uint64_t>(carried / 2, send_mss()), 0});
+    note_window(env, now, event::Cause::validation);
+}
+
+// RFC 6675 4, NextSeg() (3) and (4): nothing is known to be lost, and there is nothing new to send.
+// What is missing below the highest that has arrived goes again once; then, once in an episode, the
+// last segment of all, whose loss nobody would see before the time-out; not what has just gone.
+Sent* Connection::plan_rescue() {
+    Active& a = *active_;
+    if (config_->rack || a.recovery != Recovery::fast || a.sent.sacked_bytes() == 0) return nullptr;
+    if (in_flight() + send_mss() > cwnd()) return nullptr;
+    if (!fin_sent_ && a.send.end() > tcb_.snd.nxt && sendable() != 0) return nullptr;
+    const Seq highest = a.sent.highest_sacked();
+    Sent* hole = a.sent.find(std::max(a.judged_below, tcb_.snd.una));
+    for (; hole != nullptr && hole->end <= highest; hole = hole->next) {
+        if (hole->in_flight() && hole->retransmitted == 0) return hole;
+    }
+    if (tcb_.snd.una <= a.rescued_until) return nullptr;
+    Sent* last = a.sent.last();
+    while (last != nullptr && last->sacked) last = last->prev;
+    if (last == nullptr || !last->in_flight() || last->retransmitted != 0) return nullptr;
+    if (last->size() > send_mss() && a.sent.split(*last, last->end - send_mss()))
+        last = last->next;
+    a.rescued_until = a.recover;
+    return last;
 }
 
 void Connection::leave_recovery() {
@@ -297,6 +347,7 @@ void Connection::on_early_timer(Environment& env, Instant now) {
             enter_recovery(env, now, 0);
         } else if (a.with_prr) {
             a.prr.on_ack(0, in_flight(), false, send_mss());
+            note_window(env, now, loss_cause());
         }
     }
     arm_early(now);
@@ -337,10 +388,7 @@ void Connection::end_tail_probe(Environment& env, Instant now, const AckNews& ne
         a.tail.outstanding = false;
         ++env.counters.TcpExt_TCPLossProbeRecovery;
         if (a.recovery != Recovery::open) return;
-        a.control.on(congestion::Congested{
-            .now = now,
-            .in_flight = reduces_from(in_flight() + news.acked.delivered),
-            .mss = send_mss()});
+        a.control.on(congestion(now, in_flight() + news.acked.delivered));
         a.control.on(congestion::Recovered{now, in_flight(), send_mss()});
         note_window(env, now, event::Cause::tail_probe);
     }

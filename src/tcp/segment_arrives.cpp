@@ -54,6 +54,11 @@ bool Connection::fails_paws(Instant now, const Segment& seg) const {
 
 Connection::Step Connection::first_check_sequence(Environment& env, Instant now, Segment& seg) {
     if (state_ == State::syn_received && seg.has(Flags::syn) && seg.seq == tcb_.rcv.irs) {
+        if (!seg.has(Flags::rst) && mixes_ecn(seg)) {
+            owed_.reset = true;
+            finish(env, now, Error::reset);
+            return Step::stop;
+        }
         if (active_open_ && seg.has(Flags::ack)) {
             // The other half of a simultaneous open: the SYN that we have already counted, now
             // with its ACK.
@@ -61,6 +66,7 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
             seg.flags.bits &= static_cast<std::uint16_t>(~Flags::syn);
         } else if (serves_early() && !seg.has(Flags::ack | Flags::rst)) {
             owed_.syn = true;  // our SYN-ACK was lost
+            hear_syn_again(seg);
             return Step::stop;
         }
     }

@@ -101,8 +101,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
     }
     limits_.was(now, Limit::timeout);
     if (extras_ != nullptr && extras_->mtu.probe != 0) settle_mtu_probe(env, now, Seq());
-    if (retries_ >= config_->retries1 && config_->mtu_probing != MtuProbing::off)
-        search_black_hole(env, now);
+    if (config_->mtu_probing != MtuProbing::off && seems_black_hole()) search_black_hole(env, now);
     time_out_data(env, now);
     if (backoff_ < 32) ++backoff_;  // RFC 6298 5.5, MUST-19
     arm_retransmit(now);
@@ -147,6 +146,7 @@ void Connection::time_out_data(Environment& env, Instant now) {
     note(env, now, event::Kind::recovery_start, static_cast<std::uint64_t>(event::Cause::timeout),
          a.recover.wire().raw, cwnd(), ssthresh());
     note_window(env, now, event::Cause::timeout);
+    if (a.paced) note_pacing(env, now);
 }
 
 void Connection::on_persist_timer(Environment& env, Instant now) {

@@ -99,6 +99,7 @@ void Connection::undo_recovery(Environment& env, Instant now, const AckNews& new
     note(env, now, event::Kind::recovery_undone, static_cast<std::uint64_t>(cause), cwnd(),
          ssthresh(), static_cast<std::uint64_t>(current_rto().count()));
     note_window(env, now, event::Cause::undo);
+    if (a.paced) note_pacing(env, now);
 }
 
 }  // namespace estab::tcp

@@ -211,9 +211,10 @@ void Connection::set_congestion_control(Environment& env, Instant now,
     Config* config = own_config(env);
     if (config != nullptr) config->congestion_control = &to;
     if (active_ != nullptr) {
-        active_->control.exchange(to, now, send_mss(), rtt_.srtt());
+        active_->control.exchange(usable(to), now, send_mss(), rtt_.srtt());
         active_->paced = is_paced();
         note_window(env, now, event::Cause::set);
+        if (active_->paced) note_pacing(env, now);
     }
 }
 

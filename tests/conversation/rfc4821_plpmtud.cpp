@@ -87,5 +87,44 @@ TEST(MtuSearch, StopsAtTheInterface) {
     EXPECT_LE(pair.info(Pair::client).path_mtu, 1500);
 }
 
+TEST(BlackHole, WhereSmallerSegmentsArrivedTheNextStepTakesTwiceAsLong) {  // more likely an outage
+    Pair pair(terms(tcp::MtuProbing::black_hole));
+    narrow(pair, 1100);
+    pair.write(Pair::client, text);
+    ASSERT_TRUE(pair.run_for(20s, [&] { return pair.received(Pair::server) == text; }));
+    const std::uint16_t found = pair.info(Pair::client).path_mtu;
+    EXPECT_LE(found, 1100);
+    pair.cut(Pair::client, true);
+    pair.write(Pair::client, text);
+    ASSERT_TRUE(pair.run_for(60s, [&] { return pair.info(Pair::client).retries == 5; }));
+    EXPECT_EQ(pair.info(Pair::client).path_mtu, found);
+    ASSERT_TRUE(pair.run_for(60s, [&] { return pair.info(Pair::client).retries == 6; }));
+    EXPECT_LT(pair.info(Pair::client).path_mtu, found);
+}
+
+// RFC 8899 5.1.2: a probe may be lost as any other segment.
+TEST(MtuSearch, OneLostProbeIsNoAnswer) {
+    Pair pair(terms(tcp::MtuProbing::always));
+    int dropped = 0;
+    pair.drop_if(Pair::client, [&](std::uint32_t, const Frame& f) {
+        return f.octets.size() + 20 > 1250 && ++dropped <= 2;
+    });
+    pair.write(Pair::client, 4 * text);
+    ASSERT_TRUE(
+        pair.run_for(60s, [&] { return pair.received(Pair::server) == 4 * text; }));
+    EXPECT_GT(dropped, 2);
+    EXPECT_GE(pair.info(Pair::client).path_mtu, 1484);
+}
+
+TEST(MtuSearch, ThreeLostProbesAre) {
+    Pair pair(terms(tcp::MtuProbing::always));
+    narrow(pair, 1400);
+    ASSERT_TRUE(transfers(pair, 60s));
+    EXPECT_LE(pair.info(Pair::client).path_mtu, 1400);
+    EXPECT_GE(pair.info(Pair::client).path_mtu, 1390);
+    EXPECT_GE(pair.machine(Pair::client).counters.TcpExt_TCPMTUPFail, 3u);
+    EXPECT_EQ(pair.info(Pair::client).statistics.timeouts, 0u);
+}
+
 }  // namespace
 }  // namespace estab::conversation
