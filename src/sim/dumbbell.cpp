@@ -161,8 +161,13 @@ std::optional<std::size_t> Dumbbell::flow_of_sender(const Host& host) const {
     return place / 2;
 }
 
+const tcp::Connection* Dumbbell::connection(std::size_t flow) const {
+    const stack::Stack& stack = talks_[flow]->host().stack();
+    return stack.find(talks_[flow]->id());
+}
+
 std::optional<FlowSample> Dumbbell::sample(std::size_t flow) const {
-    const tcp::Connection* connection = talks_[flow]->host().stack().find(talks_[flow]->id());
+    const tcp::Connection* connection = this->connection(flow);
     if (connection == nullptr) return {};
     const tcp::Info info = connection->info(world_.now());
     return FlowSample{.cwnd = info.cwnd,

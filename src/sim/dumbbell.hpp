@@ -93,6 +93,7 @@ public:
     bool is_over() const { return ledger_.is_over(); }  // all have sent everything
     DumbbellReport report() const; // after run_to(end())
     std::optional<FlowSample> sample(std::size_t flow) const;  // nothing before and after it
+    const tcp::Connection* connection(std::size_t flow) const;  // the sender's; nullptr: none now
     const World::Link& shared() const { return shared_; }
     // The flow of which this is the sender.
     std::optional<std::size_t> flow_of_sender(const Host& host) const;

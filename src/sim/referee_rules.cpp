@@ -45,7 +45,9 @@ void Side::judge_ack(const Seen& seen, Report& report) {
     const std::uint64_t edge = ack + (std::uint64_t{seen.tcp.window()} << shift);
     const std::uint64_t slack =
         settings_.window_retreat_by_scale ? (std::uint64_t{1} << shift) - 1 : 0;
-    if (edge_ && edge + slack < *edge_) {  // SHLD-14
+    // A SYN-ACK that goes again behind early text (RFC 7413) cannot say more than 65,535.
+    const bool is_syn_again = seen.tcp.flags().has(Flags::syn) && beyond_syn_;
+    if (edge_ && edge + slack < *edge_ && !is_syn_again) {  // SHLD-14
         blame(report, "RFC 9293 3.8.6",
               "moves the right edge of its window back from " + relative(*edge_, irs_) + " to " +
                   relative(edge, irs_));

@@ -88,7 +88,8 @@ void Side::judge_syn(const Seen& seen, Report& report) {
         blame(report, "RFC 9293 3.5", "sends SYN and FIN in one segment");
     const bool is_known = open_ && !partial_ && static_cast<std::uint32_t>(iss_) == raw;
     const bool is_same_peer =
-        peer_open_ && is_answer && static_cast<std::uint32_t>(irs_) + 1 == seen.tcp.ack().raw;
+        peer_open_ && is_answer &&
+        seen.tcp.ack().raw - static_cast<std::uint32_t>(irs_) - 1 <= syn_text_;
     if (!is_known && open_ && !partial_ && !beyond_syn_ && is_same_peer) {
         // A cookie changes with time, and the peer may answer any of them (RFC 4987 3.6).
         other_iss_[other_iss_count_++ % other_iss_.size()] = static_cast<std::uint32_t>(iss_);
@@ -97,7 +98,7 @@ void Side::judge_syn(const Seen& seen, Report& report) {
         reset_ = false;
     } else if (!is_known || (is_answer && !is_same_peer)) {
         if (!is_known) begin_anew();
-        if (is_answer && !answers_heard_syn(seen.tcp.ack().raw - 1)) {
+        if (is_answer && !answers_heard_syn(seen.tcp.ack().raw)) {
             blame(report, "RFC 9293 3.5", "answers a SYN that has not arrived");
         }
         iss_ = first_number(raw);
@@ -126,14 +127,20 @@ void Side::judge_syn_answer(const Seen& seen, Report& report) {
     }
 }
 
-bool Side::answers_heard_syn(std::uint32_t seq) {
+// RFC 7413 4.2.2: with the SYN, all of its text or some may be acknowledged. It may have come with
+// and without: what came last with text counts.
+bool Side::answers_heard_syn(std::uint32_t ack) {
     const std::uint64_t count = std::min<std::uint64_t>(heard_syns_count_, heard_syns_.size());
+    const PeerSyn* found = nullptr;
     for (std::uint64_t i = 0; i < count; ++i) {
-        if (heard_syns_[i].seq != seq) continue;
-        adopt(heard_syns_[i]);
-        return true;
+        const PeerSyn& syn = heard_syns_[i];
+        if (syn.is_acknowledged_by(ack) && (found == nullptr || syn.text >= found->text))
+            found = &syn;
     }
-    return false;
+    if (found == nullptr) return false;
+    adopt(*found);
+    if (found->text != 0) hear_text(rcv_, rcv_ + found->text);
+    return true;
 }
 
 void Side::adopt(const PeerSyn& syn) {
@@ -151,6 +158,7 @@ void Side::adopt(const PeerSyn& syn) {
     peer_ecn_offered_ = syn.ecn;
     peer_mss_ = syn.mss;
     early_window_ = syn.early_window;
+    syn_text_ = syn.text;
 }
 
 // --- What arrives
@@ -188,11 +196,15 @@ void Side::hear_syn(const Seen& seen) {
                 .sack = seen.options.sack_permitted,
                 .ecn = speaks_of_ecn(flags),
                 .mss = seen.options.mss.value_or(0),
-                .early_window = has_cookie(flags, seen.options) ? seen.tcp.window() : 0u};
+                .early_window = has_cookie(flags, seen.options) ? seen.tcp.window() : 0u,
+                .text = has_cookie(flags, seen.options)
+                            ? static_cast<std::uint32_t>(seen.tcp.payload().size())
+                            : 0u};
     if (syn.shift) syn.shift = std::min<std::uint8_t>(*syn.shift, 14);  // RFC 7323 2.3
     heard_syns_[heard_syns_count_++ % heard_syns_.size()] = syn;
-    const bool is_wanted =
-        open_ && !beyond_syn_ && static_cast<std::uint32_t>(iss_) + 1 == seen.tcp.ack().raw;
+    const auto first = static_cast<std::uint32_t>(iss_) + 1;
+    const bool is_wanted = open_ && !beyond_syn_ &&
+                           seen.tcp.ack().raw - first <= static_cast<std::uint32_t>(nxt_) - first;
     if (is_answer ? is_wanted && !peer_answered_ : !peer_open_) adopt(syn);
 }
 
@@ -293,7 +305,7 @@ void Side::judge_numbers(const Seen& seen, std::uint64_t seq, Report& report) {
               "sends number " + relative(seq, iss_) + " but had come only to " +
                   relative(nxt_, iss_));
     }
-    if (end == seq && seq + 1 < una_) {
+    if (end == seq && seq + 1 < una_ && !flags.has(Flags::syn)) {
         blame(report, "RFC 9293 3.10.7.4", "acknowledges at number " + relative(seq, iss_) +
                                                ", long past: the peer has " + relative(una_, iss_));
     }

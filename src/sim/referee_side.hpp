@@ -85,12 +85,14 @@ private:
         std::optional<std::uint8_t> shift;
         bool timestamps = false, sack = false, ecn = false;
         std::uint16_t mss = 0;
-        std::uint32_t early_window = 0;  // RFC 7413: it brought a cookie
+        // RFC 7413: it brought a cookie, and perhaps text.
+        std::uint32_t early_window = 0, text = 0;
+        bool is_acknowledged_by(std::uint32_t ack) const { return ack - seq - 1 <= text; }
     };
 
     void blame(Report& report, const char* clause, std::string sentence) const;
     void begin_anew();
-    bool answers_heard_syn(std::uint32_t seq);
+    bool answers_heard_syn(std::uint32_t ack);
     void adopt(const PeerSyn& syn);
     void hear_syn(const Seen& seen);
     void hear_ack(const Seen& seen);
@@ -138,6 +140,7 @@ private:
     bool peer_open_ = false;
     bool peer_answered_ = false;      // by a SYN with ACK
     std::uint64_t irs_ = 0;
+    std::uint32_t syn_text_ = 0;      // octets that came with the peer's SYN (RFC 7413)
     std::uint64_t rcv_ = 0;           // one past what has arrived in order
     std::vector<Interval> beyond_;    // arrived out of order, ascending; at most beyond_max
     bool beyond_lost_ = false;        // there were more

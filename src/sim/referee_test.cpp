@@ -401,6 +401,53 @@ TEST(Referee, FindsAnAnswerToASynThatNeverArrived) {
     EXPECT_NE(p.verdict().find("answers a SYN that has not arrived"), std::string::npos);
 }
 
+struct EarlyText {  // RFC 7413
+    const std::array<std::uint8_t, 8> octets{1, 2, 3, 4, 5, 6, 7, 8};
+    wire::TcpOptions cookie() const {
+        wire::TcpOptions o;
+        o.fast_open = Bytes(octets);
+        return o;
+    }
+};
+
+TEST(Referee, KnowsThatASynMayBringText) {
+    const EarlyText early;
+    Play p;
+    p.say({.flags = Flags::syn, .payload = "hello", .options = early.cookie()});
+    p.say({.server = true, .ack = 6, .flags = Flags::syn | Flags::ack});
+    p.say({.server = true, .seq = 1, .ack = 6, .payload = "early"});
+    p.say({.seq = 6, .ack = 6});
+    EXPECT_CONTENT(p);
+}
+
+TEST(Referee, KnowsThatASynsTextMayBeRefused) {
+    const EarlyText early;
+    Play p;
+    p.say({.flags = Flags::syn, .payload = "hello", .options = early.cookie()});
+    p.say({.server = true, .ack = 1, .flags = Flags::syn | Flags::ack});
+    p.say({.seq = 1, .ack = 1, .payload = "hello"});
+    p.say({.server = true, .seq = 1, .ack = 6});
+    EXPECT_CONTENT(p);
+}
+
+TEST(Referee, FindsAnAcknowledgmentOfMoreThanASynsText) {
+    const EarlyText early;
+    Play p;
+    p.say({.flags = Flags::syn, .payload = "hello", .options = early.cookie()});
+    p.say({.server = true, .ack = 7, .flags = Flags::syn | Flags::ack});
+    EXPECT_GE(p.referee.counters().violations, 1u);
+    EXPECT_NE(p.verdict().find("answers a SYN that has not arrived"), std::string::npos);
+}
+
+TEST(Referee, FindsTheTextOfASynThatWasLostAcknowledged) {
+    const EarlyText early;
+    Play p;
+    p.say({.flags = Flags::syn, .payload = "hello", .options = early.cookie(), .is_lost = true});
+    p.say({.flags = Flags::syn});
+    p.say({.server = true, .ack = 6, .flags = Flags::syn | Flags::ack});
+    EXPECT_GE(p.referee.counters().violations, 1u);
+}
+
 TEST(Referee, FindsASegmentWithoutAck) {
     Play p;
     p.open();

@@ -268,6 +268,11 @@ tcp::Config SwarmWorld::random_config() {
     if (maybe(10)) c.backlog = static_cast<std::uint32_t>(between(1, 3));
     if (later_.below(3) == 0) c.ecn = static_cast<tcp::EcnMode>(3 + later_.below(3));
     if (later_.below(4) == 0) c.accecn_option = static_cast<std::uint8_t>(later_.below(3));
+    if (later_.below(4) == 0) c.fast_open = tcp::FastOpenMode::client | tcp::FastOpenMode::server;
+    if (later_.below(8) == 0) c.mtu_probing = tcp::MtuProbing::always;
+    if (later_.below(8) == 0) c.rack = c.tail_loss_probe = false;
+    c.cwnd_validation = later_.below(8) == 0;
+    c.tcb_sharing = later_.below(8) == 0;
     if (maybe(50)) {
         const auto all = congestion::built_in();
         c.congestion_control = all[rng_.below(all.size())];
