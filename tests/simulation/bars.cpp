@@ -66,6 +66,50 @@ TEST(Bars, TwoBbrFlowsShareALink) {
     EXPECT_GE(r.jain, 950'000u);
 }
 
+DumbbellSettings dualpi2(std::vector<const char*> algorithms) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.there.queue = {.discipline = link::Queue::Discipline::dualpi2};
+    s.flows.resize(algorithms.size());
+    for (std::size_t i = 0; i < algorithms.size(); ++i)
+        s.flows[i].congestion_control = congestion::find(algorithms[i]);
+    s.warm_up = 5s;
+    s.duration = 20s;
+    return s;
+}
+
+// RFC 9331 2: low queuing delay at full use of the link.
+TEST(Bars, PragueKeepsTheQueueShortAndTheLinkBusy) {
+    for (const Duration rtt : {10ms, 40ms}) {
+        DumbbellSettings s = dualpi2({"prague"});
+        s.rtt = rtt;
+        const DumbbellReport r = run(s);
+        EXPECT_GE(r.utilisation, 900'000u) << rtt / 1ms;
+        EXPECT_LE(r.l4s_p99, 5ms) << rtt / 1ms;
+        EXPECT_EQ(r.flows[0].congestion_control, "prague");
+        EXPECT_GT(r.marked, 100u);
+        EXPECT_EQ(r.flows[0].retransmits, 0u);
+    }
+}
+
+// RFC 9332: the coupling gives a flow of each kind about the same.
+TEST(Bars, PragueAndCubicShareALinkThroughDualPi2) {
+    DumbbellSettings s = dualpi2({"prague", "cubic"});
+    s.duration = 40s;
+    const DumbbellReport r = run(s);
+    EXPECT_GE(r.utilisation, 900'000u);
+    EXPECT_LE(r.l4s_p99, 5ms);
+    EXPECT_GE(r.jain, 800'000u);
+}
+
+// Without a report of every mark it is CUBIC, and says so: here the receiver knows no ECN.
+TEST(Bars, PragueWithoutAccurateEcnIsCubic) {
+    DumbbellSettings s = path(100 * mbit, 40ms);
+    s.flows[0].congestion_control = congestion::find("prague");
+    s.flows[0].ecn = tcp::EcnMode::off;
+    s.duration = 5s;
+    EXPECT_EQ(run(s).flows[0].congestion_control, "cubic");
+}
+
 // A clock that ticks every 16 ms wakes the sender as late: what was not sent meanwhile goes then.
 TEST(Bars, BbrWithACoarseClockIsNotSlow) {
     DumbbellSettings s = path(100 * mbit, 40ms);
