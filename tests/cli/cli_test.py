@@ -173,6 +173,15 @@ class Scenarios(unittest.TestCase):
                 self.assertEqual((run.returncode, run.stdout), (2, ""), run)
                 self.assertIn("s/bad.trace:3: goes back in time", run.stderr)
 
+    def test_every_field_is_described(self):
+        text = (pathlib.Path(__file__).resolve().parent.parent.parent / "docs/formats/sim.md").read_text()
+        run = json.loads(estab("sim", "run", "--duration", "1s", "--udp", "1mbit", "--json").stdout)
+        swarm = json.loads(estab("sim", "swarm", "--seeds", "1..2", "--json").stdout)
+        self.assertEqual((run["schema"], swarm["schema"]), ("estab.sim/1", "estab.swarm/1"))
+        for part in (run, run["flows"][0], run["flows"][0]["limited_s"], run["udp"][0], swarm):
+            for field in part:
+                self.assertIn(f"`{field}`", text)
+
     def test_what_is_ready_runs(self):
         names = [line.split()[0] for line in estab("sim", "list").stdout.split("NAME`")[1].splitlines()[1:]]
         self.assertGreater(len(names), 5)
