@@ -176,7 +176,8 @@ void print_application(TextBuffer& out, Part text, Ports ports, bool verbose) {
     if (ports.either(554) || ports.either(8554)) {
         return print_lines(out, text, {"RTSP", "rtsp", rtsp_methods, true}, verbose);
     }
-    if (ports.either(53)) print_dns(out, text);
+    if (ports.either(53)) return print_dns(out, text);
+    if (ports.either(179) && !verbose) out.add(": BGP");
 }
 
 }  // namespace estab::observe::dump

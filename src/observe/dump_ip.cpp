@@ -7,10 +7,22 @@ namespace estab::observe::dump {
 namespace {
 
 constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp_protocol = 6, udp = 17, routing = 43,
-                       fragment_header = 44, icmpv6 = 58, no_next = 59, destination = 60;
+                       fragment_header = 44, icmpv6 = 58, no_next = 59, destination = 60,
+                       ip_in_ip = 4, ip6_in_ip = 41, esp = 50;
+
+void print_esp(TextBuffer& out, Part part) {  // RFC 4303 2
+    if (!part.has(8)) return add_cut(out, "esp");
+    out.add("ESP(spi=0x");
+    out.hex_octets(part.bytes.first(4));
+    out.add(",seq=0x");
+    out.hex(load_be32(part.bytes.data() + 4));
+    out.add("), length ");
+    out.decimal(part.length);
+}
 
 void print_upper(TextBuffer& out, Part part, std::uint8_t protocol, const Ip& ip,
-                 const Context& context) {
+                 Context context) {
+    const bool deep = ++context.depth > Context::depth_max;
     switch (protocol) {
         case tcp_protocol: print_tcp(out, part, ip, context); return;
         case udp: print_udp(out, part, ip, context); return;
@@ -26,6 +38,15 @@ void print_upper(TextBuffer& out, Part part, std::uint8_t protocol, const Ip& ip
             if (!ip.v6) break;
             out.add("no next header");
             return;
+        case ip_in_ip:
+            if (deep) break;
+            print_v4(out, part, context);
+            return;
+        case ip6_in_ip:
+            if (deep) break;
+            print_v6(out, part, context);
+            return;
+        case esp: print_esp(out, part); return;
         default: break;
     }
     out.add(" ip-proto-");
@@ -41,7 +62,7 @@ struct Named {
 constexpr Named protocol_names[] = {
     {0, "Options"}, {1, "ICMP"},       {2, "IGMP"},   {4, "IPIP"},    {6, "TCP"},
     {8, "EGP"},     {9, "IGRP"},       {17, "UDP"},   {33, "DCCP"},   {41, "IPv6"},
-    {43, "Routing"}, {46, "RSVP"},     {47, "GRE"},   {50, "ESP"},    {51, "AH"},
+    {43, "Routing"}, {44, "Fragment"}, {46, "RSVP"},     {47, "GRE"},   {50, "ESP"},    {51, "AH"},
     {55, "Mobile IP"}, {58, "ICMPv6"}, {88, "EIGRP"}, {89, "OSPF"},   {103, "PIM"},
     {108, "Compressed IP"}, {112, "VRRP"}, {113, "PGM"}, {132, "SCTP"}, {135, "Mobility"}};
 
@@ -60,7 +81,29 @@ const char* ip_option_name(std::uint8_t kind) {
     }
 }
 
-void add_ip_options(TextBuffer& out, Bytes options) {  // RFC 791 3.1, the names alone
+// RFC 791 3.1: the addresses of a route; a comma where the pointer has passed.
+void add_route(TextBuffer& out, Bytes option) {
+    const std::size_t length = option.size();
+    if (length < 3 || (length + 1) % 4 != 0) {
+        out.add(" [bad length ");
+        out.decimal(length);
+        return out.add(']');
+    }
+    const std::size_t pointer = option[2] - std::size_t{1};
+    if (option[2] < 4 || (pointer + 1) % 4 != 0) {
+        out.add(" [bad ptr ");
+        out.decimal(option[2]);
+        out.add(']');
+    }
+    char separator = ' ';
+    for (std::size_t at = 3; at + 4 <= length; at += 4) {
+        out.add(separator);
+        add_v4(out, option.data() + at);
+        separator = pointer > at && option[2] != 0 ? ',' : ' ';
+    }
+}
+
+void add_ip_options(TextBuffer& out, Bytes options) {  // RFC 791 3.1
     out.add(", options (");
     const char* separator = "";
     while (!options.empty()) {
@@ -76,6 +119,7 @@ void add_ip_options(TextBuffer& out, Bytes options) {  // RFC 791 3.1, the names
             out.add(']');
             break;
         }
+        if (kind == 7 || kind == 131 || kind == 137) add_route(out, options.first(length));
         options = options.subspan(length);
     }
     out.add(')');
@@ -381,6 +425,14 @@ std::uint32_t print_extension(TextBuffer& out, std::uint8_t kind, Part part, boo
         if (part.bytes[2] == 0) out.add(" [Deprecated]");
         out.add(", segleft=");
         out.decimal(part.bytes[3]);
+        if (part.bytes[2] == 0) {
+            for (std::uint32_t i = 0; 24 + 16 * i <= bytes && part.has(24 + 16 * i); ++i) {
+                out.add(", [");
+                out.decimal(i);
+                out.add(']');
+                add_v6(out, part.bytes.data() + 8 + 16 * std::size_t{i});
+            }
+        }
         out.add(") ");
     }
     return bytes;

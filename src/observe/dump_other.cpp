@@ -1,5 +1,6 @@
 // UDP, ARP, ICMP and ICMPv6, in the forms that stand between TCP lines.
 #include <algorithm>
+#include <span>
 
 #include "observe/dump_parts.hpp"
 #include "wire/checksum.hpp"
@@ -94,9 +95,20 @@ void print_arp(TextBuffer& out, Part packet, const Context& context) {  // RFC 8
         add_v4(out, p + 14);
         out.add(" is-at ");
         add_mac(out, p + 8);
+    } else if (operation == 3) {  // RFC 903
+        out.add("Reverse Request who-is ");
+        add_mac(out, p + 18);
+        out.add(" tell ");
+        add_mac(out, p + 8);
+    } else if (operation == 4) {
+        out.add("Reverse Reply ");
+        add_mac(out, p + 18);
+        out.add(" at ");
+        add_v4(out, p + 24);
     } else {
         add_code(out, "Unknown (", operation);
-        out.add(')');
+        out.add(") ");
+        return print_unknown(out, packet.bytes, context.options);
     }
     add_length(out, packet.length);
 }
@@ -167,6 +179,58 @@ void print_unreachable(TextBuffer& out, Part message) {
     }
 }
 
+// RFC 792: where else to send what goes there.
+void print_redirect(TextBuffer& out, Part message) {
+    static constexpr const char* names[] = {"redirect ", "redirect ", "redirect-tos ",
+                                            "redirect-tos "};
+    const std::uint8_t code = message.bytes[1];
+    const Quoted quoted{message.from(8)};
+    if (!quoted.readable()) return add_cut(out, "icmp");
+    if (code > 3) {
+        add_code(out, "redirect-#", code);
+        out.add(' ');
+    } else {
+        out.add(names[code]);
+    }
+    add_v4(out, quoted.destination());
+    out.add(code == 1 || code == 3 ? " to host " : " to net ");
+    add_v4(out, message.bytes.data() + 4);
+}
+
+// Milliseconds since midnight, RFC 792.
+void add_time_of_day(TextBuffer& out, std::uint32_t ms) {
+    if (ms < 36'000'000) out.add('0');
+    out.decimal(ms / 3'600'000);  // more than 24 hours only where the number means something else
+    out.add(':');
+    out.padded(ms / 60'000 % 60, 2);
+    out.add(':');
+    out.padded(ms / 1000 % 60, 2);
+    out.add('.');
+    out.padded(ms % 1000, 3);
+}
+
+void print_timestamp(TextBuffer& out, Part message) {
+    const bool reply = message.bytes[0] == 14;
+    out.add(reply ? "time stamp reply" : "time stamp query");
+    add_code(out, " id ", load_be16(message.bytes.data() + 4));
+    add_code(out, " seq ", load_be16(message.bytes.data() + 6));
+    if (!reply) return;
+    if (!message.has(20)) return add_cut(out, "icmp");
+    out.add(": org ");
+    add_time_of_day(out, load_be32(message.bytes.data() + 8));
+    out.add(", recv ");
+    add_time_of_day(out, load_be32(message.bytes.data() + 12));
+    out.add(", xmit ");
+    add_time_of_day(out, load_be32(message.bytes.data() + 16));
+}
+
+void print_address_mask(TextBuffer& out, Part message) {  // RFC 950
+    if (message.bytes[0] == 17) return out.add("address mask request");
+    if (!message.has(12)) return add_cut(out, "icmp");
+    out.add("address mask is 0x");
+    out.hex_octets(message.bytes.subspan(8, 4));
+}
+
 void print_echo(TextBuffer& out, Part message) {
     add_code(out, ", id ", load_be16(message.bytes.data() + 4));
     add_code(out, ", seq ", load_be16(message.bytes.data() + 6));
@@ -204,6 +268,14 @@ void print_icmp(TextBuffer& out, Part message, const Context& context) {
             break;
         case 3: print_unreachable(out, message); break;
         case 4: out.add("source quench"); break;
+        case 5: print_redirect(out, message); break;
+        case 10: out.add("router solicitation"); break;
+        case 13:
+        case 14: print_timestamp(out, message); break;
+        case 15: out.add("information request"); break;
+        case 16: out.add("information reply"); break;
+        case 17:
+        case 18: print_address_mask(out, message); break;
         case 11:
             if (code == 0) {
                 out.add("time exceeded in-transit");
@@ -225,7 +297,7 @@ void print_icmp(TextBuffer& out, Part message, const Context& context) {
     add_length(out, message.length);
     if (context.options.verbose == 0) return;
     if (!context.fragment && message.has(message.length)) add_icmp_checksum(out, message.bytes);
-    const bool is_error = type == 3 || type == 4 || type == 11 || type == 12;
+    const bool is_error = type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
     const Part quoted = message.from(8);
     if (!is_error || !quoted.has(4)) return;
     out.add("\n\t");
@@ -249,7 +321,9 @@ void print_unreachable_v6(TextBuffer& out, Part message) {  // RFC 4443 3.1
         case 2: out.add("beyond scope "); break;
         case 3: out.add("unreachable address "); break;
         case 4: out.add("unreachable port, "); break;
-        default: return add_code(out, "unknown unreach code ", code);
+        default:
+            add_code(out, "unknown unreach code (", code);
+            return out.add(')');
     }
     add_v6(out, target);
     if (code == 2) {
@@ -282,7 +356,50 @@ void print_parameter_v6(TextBuffer& out, Part message) {
     add_code(out, " - octet ", load_be32(message.bytes.data() + 4));
 }
 
-// RFC 4861 4.6. The address of an Ethernet card alone is read.
+struct Bit {
+    std::uint8_t bit;
+    const char* name;
+};
+void add_bits(TextBuffer& out, std::uint8_t value, std::span<const Bit> bits) {
+    const char* separator = "";
+    for (const Bit& known : bits) {
+        if ((value & known.bit) == 0) continue;
+        out.add(separator);
+        out.add(known.name);
+        separator = ", ";
+    }
+    if (*separator == '\0') out.add("none");
+}
+
+void add_lifetime(TextBuffer& out, std::uint32_t seconds) {
+    if (seconds == 0xffffffff) return out.add("infinity");
+    out.decimal(seconds);
+    out.add('s');
+}
+
+void add_prefix(TextBuffer& out, const std::uint8_t* option) {  // RFC 4861 4.6.2
+    static constexpr Bit bits[] = {{0x80, "onlink"}, {0x40, "auto"}, {0x20, "router"}};
+    add_v6(out, option + 16);
+    add_code(out, "/", option[2]);
+    out.add(", Flags [");
+    add_bits(out, option[3], bits);
+    out.add("], valid time ");
+    add_lifetime(out, load_be32(option + 4));
+    out.add(", pref. time ");
+    add_lifetime(out, load_be32(option + 8));
+}
+
+void add_name_servers(TextBuffer& out, Bytes option) {  // RFC 8106 5.1
+    out.add(" lifetime ");
+    add_lifetime(out, load_be32(option.data() + 4));
+    out.add(',');
+    for (std::size_t at = 8; at + 16 <= option.size(); at += 16) {
+        out.add(" addr: ");
+        add_v6(out, option.data() + at);
+    }
+}
+
+// RFC 4861 4.6. Of options that are not known here only the number is told.
 void print_neighbor_options(TextBuffer& out, Part options, const Context& context) {
     static constexpr const char* names[] = {"unknown", "source link-address",
                                             "destination link-address", "prefix info",
@@ -291,13 +408,17 @@ void print_neighbor_options(TextBuffer& out, Part options, const Context& contex
         const std::uint8_t kind = options.bytes[0];
         const std::uint32_t bytes = options.bytes[1] * 8U;
         out.add("\n\t  ");
-        out.add(kind <= 5 ? names[kind] : names[0]);
+        constexpr std::uint8_t rdnss = 25;
+        out.add(kind == rdnss ? "rdnss" : kind <= 5 ? names[kind] : names[0]);
         add_code(out, " option (", kind);
         add_code(out, "), length ", bytes);
         add_code(out, " (", options.bytes[1]);
         out.add("): ");
         if (!options.has(bytes)) return;
         if ((kind == 1 || kind == 2) && bytes == 8) add_mac(out, options.bytes.data() + 2);
+        if (kind == 3 && bytes == 32) add_prefix(out, options.bytes.data());
+        if (kind == rdnss && bytes >= 24) add_name_servers(out, options.bytes.first(bytes));
+        if (kind == 5 && bytes == 8) add_code(out, " ", load_be32(options.bytes.data() + 4));
         if (context.options.verbose > 1) {
             add_hex_lines(out, options.bytes.subspan(2, bytes - 2), "\n\t    ");
         }
@@ -329,6 +450,45 @@ void print_neighbor(TextBuffer& out, Part message, const Context& context) {  //
         out.add(']');
     }
     print_neighbor_options(out, message.from(24), context);
+}
+
+void print_router_advertisement(TextBuffer& out, Part message, const Context& context) {
+    out.add("router advertisement");
+    add_length(out, message.length);
+    if (context.options.verbose == 0) return;
+    if (!message.has(16)) return add_cut(out, "icmp6");
+    static constexpr Bit bits[] = {{0x80, "managed"}, {0x40, "other stateful"}, {0x20, "home agent"}};
+    static constexpr const char* preferences[] = {"medium", "high", "rsv", "low"};  // RFC 4191 2.2
+    const std::uint8_t* p = message.bytes.data();
+    add_code(out, "\n\thop limit ", p[4]);
+    out.add(", Flags [");
+    add_bits(out, p[5], bits);
+    out.add("], pref ");
+    out.add(preferences[p[5] >> 3 & 3]);
+    add_code(out, ", router lifetime ", load_be16(p + 6));
+    add_code(out, "s, reachable time ", load_be32(p + 8));
+    add_code(out, "ms, retrans timer ", load_be32(p + 12));
+    out.add("ms");
+    print_neighbor_options(out, message.from(16), context);
+}
+
+void print_redirect_v6(TextBuffer& out, Part message, const Context& context) {  // RFC 4861 4.5
+    out.add("redirect");
+    if (context.options.verbose > 0) add_length(out, message.length);
+    if (!message.has(40)) return add_cut(out, "icmp6");
+    out.add(", ");
+    add_v6(out, message.bytes.data() + 24);
+    out.add(" to ");
+    add_v6(out, message.bytes.data() + 8);
+    if (context.options.verbose > 0) print_neighbor_options(out, message.from(40), context);
+}
+
+void print_listener(TextBuffer& out, Part message) {  // RFC 2710 3
+    out.add(message.bytes[0] == 130 ? "multicast listener query" : "multicast listener report");
+    if (!message.has(24)) return add_cut(out, "icmp6");
+    add_code(out, "max resp delay: ", load_be16(message.bytes.data() + 4));
+    out.add(" addr: ");
+    add_v6(out, message.bytes.data() + 8);
 }
 
 void print_listener_report(TextBuffer& out, Part message, const Context& context) {  // RFC 3810 5.2
@@ -396,11 +556,27 @@ void print_icmpv6(TextBuffer& out, Part message, const Ip& ip, const Context& co
             out.add("echo reply");
             print_echo(out, message);
             break;
-        case 133: out.add("router solicitation"); break;
-        case 134: out.add("router advertisement"); break;
+        case 130:
+            if (message.length != 24) {
+                out.add("multicast listener query");
+            } else {
+                print_listener(out, message);
+            }
+            break;
+        case 131: print_listener(out, message); break;
+        case 133:
+            out.add("router solicitation");
+            add_length(out, message.length);
+            if (verbose) print_neighbor_options(out, message.from(8), context);
+            return;
+        case 134: return print_router_advertisement(out, message, context);
         case 135:
         case 136:
             print_neighbor(out, message, context);
+            if (verbose) return;
+            break;
+        case 137:
+            print_redirect_v6(out, message, context);
             if (verbose) return;
             break;
         case 143:
@@ -413,7 +589,7 @@ void print_icmpv6(TextBuffer& out, Part message, const Ip& ip, const Context& co
             out.add(')');
             break;
     }
-    add_length(out, message.length);
+    if (!verbose) add_length(out, message.length);
 }
 
 }  // namespace estab::observe::dump

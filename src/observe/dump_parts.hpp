@@ -43,6 +43,8 @@ struct Context {  // what all of them work with
     const DumpOptions& options;
     RelativeNumbers& numbers;
     bool fragment = false;  // one of several: no checksum of the whole can be told from it
+    unsigned depth = 0;     // of packets in packets; deeper than depth_max they are not looked into
+    static constexpr unsigned depth_max = 16;
 };
 
 void add_v4(TextBuffer& out, const std::uint8_t* four);

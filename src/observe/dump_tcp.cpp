@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -109,6 +110,27 @@ void add_checksum(TextBuffer& out, Part segment, const Ip& ip) {
     out.add(')');
 }
 
+// What a RST says of its reason (RFC 9293 3.5.2 leaves room for it).
+void add_reset_text(TextBuffer& out, Part text) {
+    constexpr std::size_t text_max = 30;
+    out.add(text.has(text.length) ? " [RST" : " [!RST");
+    if (text.length > text_max) out.add('+');
+    out.add(' ');
+    for (const std::uint8_t octet : text.bytes.first(std::min(text.bytes.size(), text_max))) {
+        std::uint8_t c = octet;
+        if (c >= 0x80) {
+            out.add("M-");
+            c &= 0x7f;
+        }
+        if (c < 0x20 || c == 0x7f) {
+            out.add('^');
+            c ^= 0x40;
+        }
+        out.add(static_cast<char>(c));
+    }
+    out.add(']');
+}
+
 }  // namespace
 
 void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Context& context) {
@@ -177,6 +199,7 @@ void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Context& conte
         out.add(")]");
         return add_cut(out, found.cut);
     }
+    if ((flags & rst) != 0 && context.options.verbose > 0) return add_reset_text(out, text);
     print_application(out, text, ports, context.options.verbose > 0);
 }
 

@@ -46,6 +46,17 @@ class Dump(unittest.TestCase):
             compared += len(wanted)
         self.assertGreater(compared, 19_000)
 
+    def test_what_stands_between_tcp_lines(self):
+        """ICMP and ICMPv6 of each kind, ARP, extension headers, fragments, tunnels, options and flags of any kind."""
+        words = {"nn": (), "v": ("-v",), "e": ("-e",), "q": ("-q",)}
+        compared = 0
+        for expected in sorted((CAPTURES / "odd").glob("*.tcpdump")):
+            link, variant, _ = expected.name.split(".")
+            got = estab("dump", CAPTURES / "odd" / f"{link}.pcap", *words[variant]).stdout
+            self.assertEqual(got.split(b"\n"), expected.read_bytes().split(b"\n"), expected.name)
+            compared += 1
+        self.assertEqual(compared, 7)
+
     def test_count_and_filter(self):
         file = CAPTURES / "hello-welcome.pcap"
         self.assertEqual(len(estab("dump", "-c", "3", file).stdout.splitlines()), 3)
