@@ -133,7 +133,7 @@ private:
 Breaches::Watched* Breaches::watched(const Verdict& v, const wire::FourTuple& from_client) {
     const auto found = watched_.find(v.connection->number);
     if (found != watched_.end()) return found->second.get();
-    if (watched_.size() >= watched_max || v.connection->released) return nullptr;
+    if (watched_.size() >= watched_max || v.connection->closed) return nullptr;
     const sim::Side::Settings settings{.kept_bytes_max = kept_bytes_max,
                                        .window_retreat_by_scale = true};
     const wire::FourTuple from_server{from_client.remote, from_client.local};
@@ -186,6 +186,7 @@ void Breaches::on_packet(const Verdict& v, const observe::NetworkPacket& packet)
     from.on_leaving(seen, report);
     kept_total_ += from.kept_bytes() - before;
     both->sides[1 - v.side].on_arriving(seen);
+    if (v.connection->closed) forget(v.connection->number);
 }
 
 void Breaches::tell(std::uint32_t connection, const analysis::Note& note) {
@@ -199,12 +200,15 @@ std::span<const analysis::Note> Breaches::of(const analysis::Connection& c) cons
     return found->second;
 }
 
+void Breaches::forget(std::uint32_t connection) {
+    const auto found = watched_.find(connection);
+    if (found == watched_.end()) return;
+    for (const sim::Side& side : found->second->sides) kept_total_ -= side.kept_bytes();
+    watched_.erase(found);
+}
+
 void Breaches::ended(const analysis::Connection& c) {
-    const auto found = watched_.find(c.number);
-    if (found != watched_.end()) {
-        for (const sim::Side& side : found->second->sides) kept_total_ -= side.kept_bytes();
-        watched_.erase(found);
-    }
+    forget(c.number);
     notes_.erase(c.number);
 }
 

@@ -19,7 +19,7 @@ public:
     static constexpr std::size_t watched_max = 4096;   // connections at once; beyond: not judged
     static constexpr std::size_t told_max = 10'000;    // connections with something to tell
     static constexpr std::size_t notes_max = 8;        // of a connection, each with its count
-    static constexpr std::size_t kept_bytes_max = 64 << 10;   // of each end, to compare with
+    static constexpr std::size_t kept_bytes_max = 64 << 10;  // of each end, to compare with
     static constexpr std::size_t kept_total_max = 12 << 20;
 
     void on_packet(const analysis::Verdict& verdict, const observe::NetworkPacket& packet);
@@ -42,6 +42,7 @@ private:
 
     Watched* watched(const analysis::Verdict& verdict, const wire::FourTuple& from_client);
     void tell(std::uint32_t connection, const analysis::Note& note);
+    void forget(std::uint32_t connection);  // what it was judged by, not what was found
 
     std::unordered_map<std::uint32_t, std::unique_ptr<Watched>> watched_;
     std::unordered_map<std::uint32_t, std::vector<analysis::Note>> notes_;
