@@ -86,13 +86,14 @@ Row row_text(const Chapter& chapter) {
 
 const char* const styles =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1a1d21;background:#fff}h2{margin-top:2.5rem}h3{margin:1.6rem 0 .2rem;font-size:1rem}"
+    "color:#1a1d21;background:#fff}h1{font-size:1.6rem}h1,.wire,.block{overflow-wrap:anywhere}"
+    "h2{margin-top:2.5rem}h3{break-after:avoid;margin:1.6rem 0 .2rem;font-size:1rem}"
     ".wire,.block{font:13px/1.5 ui-monospace,monospace;margin:.1rem 0}.block{color:#56606a}"
     ".rule{color:#56606a;font-size:.85em}ul{margin:.3rem 0}.event{border-left:3px solid #3b6ea5;"
     "padding-left:.5rem;margin:.3rem 0}.server{margin-left:2.5rem}"
     "@media(prefers-color-scheme:dark){body{color:#e6e9ec;background:#14171a}.block,.rule{"
-    "color:#98a2ab}}@media print{body{max-width:none;color:#000;background:#fff}.segment{"
-    "break-inside:avoid}}";
+    "color:#98a2ab}}@media(max-width:600px){.server{margin-left:1rem}}@media print{body{"
+    "max-width:none;color:#000;background:#fff}.wire,li{break-inside:avoid}}";
 
 }  // namespace
 
