@@ -57,10 +57,9 @@ public:
                                      .told = *said.told,
                                      .comments = comments,
                                      .origin = said.origin};
-        for (const story::Form form : forms) {
-            if (said.first) check_markup(story::explain_heading(form, *said.verdict));
-            check_markup(story::explain_segment(form, chapter, 60));
-        }
+        const story::Form form = forms[frame_ % std::size(forms)];  // all would be slow
+        if (said.first) check_markup(story::explain_heading(form, *said.verdict));
+        check_markup(story::explain_segment(form, chapter, 60));
         const story::FlowGraph::Settings settings{.fold = frame_ % 2 == 0, .rows_max = 8};
         graphs_.try_emplace(said.verdict->connection->number, settings)
             .first->second.add(*said.verdict, *said.step, comments,
