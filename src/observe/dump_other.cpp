@@ -457,7 +457,8 @@ void print_router_advertisement(TextBuffer& out, Part message, const Context& co
     add_length(out, message.length);
     if (context.options.verbose == 0) return;
     if (!message.has(16)) return add_cut(out, "icmp6");
-    static constexpr Bit bits[] = {{0x80, "managed"}, {0x40, "other stateful"}, {0x20, "home agent"}};
+    static constexpr Bit bits[] = {
+        {0x80, "managed"}, {0x40, "other stateful"}, {0x20, "home agent"}};
     static constexpr const char* preferences[] = {"medium", "high", "rsv", "low"};  // RFC 4191 2.2
     const std::uint8_t* p = message.bytes.data();
     add_code(out, "\n\thop limit ", p[4]);
