@@ -62,6 +62,7 @@ struct Sender {
         connection.set_nodelay(true);
         pull();
     }
+    ~Sender() { connection.release(env); }
     void pull() {
         tcp::Segment out;
         while (connection.next_segment(env, now, {}, out)) now += 1us;
