@@ -1,5 +1,7 @@
 // Objects of one type that are named by a 32-bit index, in slabs from a Memory. Like a Pool, for
 // what is kept in tables and lists by the million: an index is half a pointer and can carry a tag.
+// Its lower bits are a place in a slab, its upper bits the slab's number, so that the way to the
+// object is a shift and a load; where a slab's places are no power of two, numbers are left out.
 #pragma once
 
 #include <bit>
@@ -39,31 +41,30 @@ public:
         Slab& slab = directory_[number];
         std::uint32_t slot = slab.free;
         if (slot != no_slot) {
-            slab.free = next_free(slab, slot);
+            slab.free = next_free(number, slot);
         } else {
             slot = slab.fresh++;
         }
         ++in_use_;
         slab.live[slot] = true;
         if (++slab.used == slots) unlink(number);
-        ::new (address(slab, slot)) T(std::forward<Args>(args)...);
-        return number * slots + slot;
+        ::new (address(number, slot)) T(std::forward<Args>(args)...);
+        return index_of(number, slot);
     }
 
     T& operator[](std::uint32_t index) {
-        return *std::launder(
-            reinterpret_cast<T*>(address(directory_[index / slots], index % slots)));
+        return *std::launder(reinterpret_cast<T*>(address(number_of(index), slot_of(index))));
     }
     const T& operator[](std::uint32_t index) const { return const_cast<Arena&>(*this)[index]; }
 
     void free(std::uint32_t index) {
-        const std::uint32_t number = index / slots;
-        const std::uint32_t slot = index % slots;
+        const std::uint32_t number = number_of(index);
+        const std::uint32_t slot = slot_of(index);
         CHECK(number < numbers_ && directory_[number].used != 0);
         (*this)[index].~T();
         Slab& slab = directory_[number];
         if (slab.used == slots) link(number);
-        ::new (address(slab, slot)) std::uint16_t(slab.free);
+        ::new (address(number, slot)) std::uint16_t(slab.free);
         slab.free = static_cast<std::uint16_t>(slot);
         slab.live[slot] = false;
         --in_use_;
@@ -71,13 +72,12 @@ public:
     }
 
     // One past the largest index that there ever was.
-    std::uint32_t index_end() const { return numbers_ * slots; }
+    std::uint32_t index_end() const { return numbers_ << slot_bits; }
 
     // Is there an object of this index? Any number may be asked for.
     bool is_used(std::uint32_t index) const {
-        const std::uint32_t number = index / slots;
-        return number < numbers_ && directory_[number].octets != nullptr &&
-               directory_[number].live[index % slots];
+        const std::uint32_t number = number_of(index), slot = slot_of(index);
+        return number < numbers_ && slot < slots && directory_[number].live[slot];
     }
 
     // Like for_each, over one slab only: fn may free all that it is given, and so give the slab
@@ -85,7 +85,7 @@ public:
     template <class Fn>
     void for_each_in_one_slab(Fn&& fn) {
         std::uint32_t number = 0;
-        while (number < numbers_ && directory_[number].octets == nullptr) ++number;
+        while (number < numbers_ && slabs_[number] == nullptr) ++number;
         if (number < numbers_) visit(number, fn);
     }
 
@@ -94,7 +94,7 @@ public:
     template <class Fn>
     void for_each(Fn&& fn) {
         for (std::uint32_t number = 0; number < numbers_; ++number) {
-            if (directory_[number].octets == nullptr) continue;
+            if (slabs_[number] == nullptr) continue;
             visit(number, fn);
         }
     }
@@ -104,34 +104,39 @@ private:
     static constexpr std::size_t slot_bytes = (sizeof(T) + align - 1) / align * align;
     static_assert(slot_bytes <= Memory::slab_bytes);
 
-    // A power of two, which makes the way from an index to an address shorter, if it wastes little.
-    static constexpr std::uint32_t fitting = Memory::slab_bytes / slot_bytes;
-    static constexpr std::uint32_t slots =
-        fitting - std::bit_floor(fitting) <= fitting / 16 ? std::bit_floor(fitting) : fitting;
+    static constexpr std::uint32_t slots = Memory::slab_bytes / slot_bytes;
+    static constexpr int slot_bits = std::bit_width(slots - 1);
+    static constexpr std::uint32_t slot_of(std::uint32_t index) {
+        return index & ((std::uint32_t{1} << slot_bits) - 1);
+    }
+    static constexpr std::uint32_t number_of(std::uint32_t index) { return index >> slot_bits; }
+    static constexpr std::uint32_t index_of(std::uint32_t number, std::uint32_t slot) {
+        return number << slot_bits | slot;
+    }
 
     struct Slab {
-        std::byte* octets;         // nullptr: a hole in the directory, `next` is another
-        std::uint32_t prev, next;  // among those with room
+        std::uint32_t prev, next;  // among those with room; of a hole: `next` is another
         std::uint16_t free;        // the slot freed last; in it is the number of the one before
         std::uint16_t fresh;       // slots never used yet begin here
         std::uint16_t used;
         std::bitset<slots> live;
     };
     static constexpr std::uint16_t no_slot = 0xffff;
-    static constexpr std::uint32_t numbers_max = none / slots;  // `none` is never an index
+    static constexpr std::uint32_t numbers_max = number_of(none);  // `none` is never an index
     static constexpr std::uint32_t numbers_first = 16;
 
-    static std::byte* address(const Slab& slab, std::uint32_t slot) {
-        return slab.octets + slot * slot_bytes;
+    std::byte* address(std::uint32_t number, std::uint32_t slot) const {
+        return slabs_[number] + slot * slot_bytes;
     }
-    static std::uint16_t next_free(const Slab& slab, std::uint32_t slot) {
-        return *std::launder(reinterpret_cast<std::uint16_t*>(address(slab, slot)));
+    std::uint16_t next_free(std::uint32_t number, std::uint32_t slot) const {
+        return *std::launder(reinterpret_cast<std::uint16_t*>(address(number, slot)));
     }
     template <class Fn>
     void visit(std::uint32_t number, Fn&& fn) {
         const std::bitset<slots> live = directory_[number].live;
         for (std::uint32_t slot = 0; slot != slots; ++slot) {
-            if (live[slot]) fn(number * slots + slot, (*this)[number * slots + slot]);
+            const std::uint32_t index = index_of(number, slot);
+            if (live[slot]) fn(index, (*this)[index]);
         }
     }
 
@@ -145,34 +150,40 @@ private:
         } else {
             number = numbers_++;
         }
-        directory_[number] = {octets, none, none, no_slot, 0, 0, {}};
+        slabs_[number] = octets;
+        directory_[number] = {none, none, no_slot, 0, 0, {}};
         link(number);
         return true;
     }
     void give_slab(std::uint32_t number) {
         unlink(number);
-        memory_.give_slab(directory_[number].octets);
-        directory_[number].octets = nullptr;
+        memory_.give_slab(slabs_[number]);
+        slabs_[number] = nullptr;
         directory_[number].next = hole_;
         hole_ = number;
     }
     bool grow() {
         const std::uint32_t wanted = capacity_ == 0 ? numbers_first : capacity_ * 2;
-        if (wanted > numbers_max || !memory_.take(wanted * sizeof(Slab))) return false;
-        auto* larger = static_cast<Slab*>(::operator new(wanted * sizeof(Slab), std::nothrow));
+        if (wanted > numbers_max || !memory_.take(wanted * number_bytes)) return false;
+        auto* larger = static_cast<Slab*>(::operator new(wanted * number_bytes, std::nothrow));
         if (larger == nullptr) {
-            memory_.give(wanted * sizeof(Slab));
+            memory_.give(wanted * number_bytes);
             return false;
         }
-        for (std::uint32_t i = 0; i != numbers_; ++i) ::new (&larger[i]) Slab(directory_[i]);
+        auto** slabs = reinterpret_cast<std::byte**>(larger + wanted);
+        for (std::uint32_t i = 0; i != numbers_; ++i) {
+            ::new (&larger[i]) Slab(directory_[i]);
+            ::new (&slabs[i]) std::byte*(slabs_[i]);
+        }
         give_directory();
         directory_ = larger;
+        slabs_ = slabs;
         capacity_ = wanted;
         return true;
     }
     void give_directory() {
         ::operator delete(directory_);
-        memory_.give(capacity_ * sizeof(Slab));
+        memory_.give(capacity_ * number_bytes);
     }
     void link(std::uint32_t number) {
         directory_[number].prev = none;
@@ -187,7 +198,12 @@ private:
     }
 
     Memory& memory_;
-    Slab* directory_ = nullptr;  // grows by doubling, stays until the end
+    // One block that grows by doubling and stays until the end: what is asked of a slab, and then,
+    // close together because every access goes there, where each is (nullptr: a hole).
+    static_assert(sizeof(Slab) % alignof(std::byte*) == 0);
+    static constexpr std::size_t number_bytes = sizeof(Slab) + sizeof(std::byte*);
+    Slab* directory_ = nullptr;
+    std::byte** slabs_ = nullptr;
     std::uint32_t numbers_ = 0;
     std::uint32_t capacity_ = 0;
     std::uint32_t partial_ = none;  // slabs with room

@@ -26,9 +26,22 @@ struct Odd {
 
 TEST(Arena, SlabsAreFull) {
     EXPECT_EQ(Arena<Record>::per_slab(), 128u);
-    EXPECT_EQ(Arena<Odd>::per_slab(), 65u - 1);  // 64 wastes one of 65 and divides by a shift
+    EXPECT_EQ(Arena<Odd>::per_slab(), 65u);
     EXPECT_EQ(Arena<std::uint8_t>::per_slab(), 16'384u);
     EXPECT_EQ((Arena<std::array<std::uint8_t, 700>>::per_slab()), 93u);
+}
+
+TEST(Arena, NumbersBehindTheLastPlaceOfASlabAreLeftOut) {
+    Memory memory{1 << 20};
+    Arena<Odd> arena{memory};
+    for (std::uint32_t i = 0; i != 65; ++i) EXPECT_EQ(arena.make(), i);
+    EXPECT_EQ(arena.make(), 128u);
+    EXPECT_TRUE(arena.is_used(64));
+    EXPECT_FALSE(arena.is_used(65));
+    EXPECT_FALSE(arena.is_used(127));
+    EXPECT_TRUE(arena.is_used(128));
+    EXPECT_EQ(arena.index_end(), 256u);
+    arena.for_each([&](std::uint32_t index, Odd&) { arena.free(index); });
 }
 
 TEST(Arena, AFreedIndexIsUsedNext) {
