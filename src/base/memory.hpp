@@ -30,11 +30,11 @@ public:
     bool has(std::size_t bytes) const { return bytes <= limit_ - used_; }
 
     // Accounts for bytes that the caller allocates itself. False, and nothing taken, over the
-    // limit.
+    // limit; spare slabs that share a block with one in use count towards that.
     [[nodiscard]] bool take(std::size_t bytes) {
         if (!has(bytes)) return false;
+        if (bytes + spares_ * slab_bytes > limit_ - used_ && !drop_spares(bytes)) return false;
         add(bytes);
-        if (spares_count_ * slab_bytes > limit_ - used_) drop_spares();
         return true;
     }
     void give(std::size_t bytes) {
@@ -49,8 +49,18 @@ public:
     void give_slab(void* slab);
 
 private:
+    // Slabs come from the system in blocks: one by one, each would take two pages more for the
+    // allocator's own notes. A block goes back when none of its slabs is used.
+    static constexpr std::size_t block_bytes = 16 * slab_bytes;
+    static constexpr std::uint32_t block_slabs = 15;  // behind the place of the Block itself
     struct Spare {
         Spare* next;
+    };
+    struct Block {
+        Block *prev, *next;   // among those with spare slabs
+        Spare* spares;
+        std::uint32_t fresh;  // slabs that were never handed out begin here
+        std::uint32_t used;
     };
     static constexpr std::size_t spares_of(std::size_t limit) {
         return limit / 8 / slab_bytes > 16 ? limit / 8 / slab_bytes : 16;
@@ -60,15 +70,23 @@ private:
         used_ += bytes;
         if (used_ > peak_) peak_ = used_;
     }
-    void* pop_spare();
-    void drop_spares();
+    static Block* block_of(void* slab) {
+        return reinterpret_cast<Block*>(reinterpret_cast<std::uintptr_t>(slab) &
+                                        ~(std::uintptr_t{block_bytes} - 1));
+    }
+    void* take_fresh();
+    bool drop_spares(std::size_t wanted);
+    void link(Block* block);
+    void unlink(Block* block);
+    void free(Block* block);
 
     std::size_t limit_;
     std::size_t spares_max_;
     std::size_t used_ = 0;
     std::size_t peak_ = 0;
-    Spare* spares_ = nullptr;
-    std::size_t spares_count_ = 0;
+    std::size_t spares_ = 0;     // slabs that were given back
+    Block* partial_ = nullptr;   // blocks that have some
+    Block* carved_ = nullptr;    // the newest, which still has fresh ones
 };
 
 // Objects of one size, in slabs. make() returns nullptr when the budget is used up; the caller has

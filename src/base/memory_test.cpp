@@ -70,7 +70,8 @@ TEST(Memory, AnEighthOfTheBudgetIsKeptAtHand) {
     std::vector<void*> slabs;
     for (int i = 0; i < 20; ++i) slabs.push_back(memory.take_slab());
     for (void* s : slabs) memory.give_slab(s);
-    for (int i = 19; i >= 0; --i) EXPECT_EQ(memory.take_slab(), slabs[static_cast<std::size_t>(i)]);
+    const std::set<void*> kept(slabs.begin(), slabs.end());
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(kept.contains(memory.take_slab()));
     for (void* s : slabs) memory.give_slab(s);
 }
 
