@@ -40,7 +40,14 @@ std::uint64_t siphash(SipKey key, Bytes data) {
         s.v0 ^= m;
     }
     std::uint64_t last = static_cast<std::uint64_t>(data.size()) << 56;
-    for (std::size_t i = whole; i < data.size(); ++i) {
+    std::size_t i = whole;
+    if (data.size() - whole >= 4) {
+        std::uint32_t half;
+        std::memcpy(&half, data.data() + whole, sizeof half);
+        last |= half;
+        i += 4;
+    }
+    for (; i < data.size(); ++i) {
         last |= static_cast<std::uint64_t>(data[i]) << (8 * (i - whole));
     }
     s.v3 ^= last;

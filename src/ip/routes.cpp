@@ -53,7 +53,23 @@ Result<void> Routes::add_address(const wire::Prefix& address) {
         if (!added) return added;
     }
     addresses_.push_back(address);
+    index_own();
     return {};
+}
+
+// Most places are empty, so that most addresses of others are found out at the first look. Only we
+// choose what is in it: it needs no key.
+void Routes::index_own() {
+    own_.assign(std::bit_ceil(addresses_.size() * 8), none);
+    broadcasts_.clear();
+    for (std::size_t i = 0; i < addresses_.size(); ++i) {
+        std::size_t at = addresses_[i].address.fingerprint() % own_.size();
+        while (own_[at] != none) at = (at + 1) % own_.size();
+        own_[at] = static_cast<std::uint16_t>(i);
+        const auto broadcast = addresses_[i].broadcast();
+        if (broadcast && std::ranges::find(broadcasts_, *broadcast) == broadcasts_.end())
+            broadcasts_.push_back(*broadcast);
+    }
 }
 
 Result<void> Routes::accept(const wire::Prefix& prefix) {
@@ -94,15 +110,9 @@ bool Routes::is_local(const wire::Address& address) const {
            is_unicast(address);
 }
 
-bool Routes::is_own(const wire::Address& address) const {
-    return std::ranges::any_of(addresses_,
-                               [&](const wire::Prefix& p) { return p.address == address; });
-}
-
 bool Routes::is_broadcast(const wire::Address& address) const {
     if (address.is_broadcast()) return true;
-    return std::ranges::any_of(addresses_,
-                               [&](const wire::Prefix& p) { return p.is_broadcast(address); });
+    return std::ranges::find(broadcasts_, address) != broadcasts_.end();
 }
 
 bool Routes::is_unicast(const wire::Address& address) const {

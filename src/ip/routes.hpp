@@ -41,7 +41,12 @@ public:
     bool remove(const wire::Prefix& destination);
 
     bool is_local(const wire::Address& address) const;    // packets to it are for us
-    bool is_own(const wire::Address& address) const;      // one of the addresses, not just accepted
+    bool is_own(const wire::Address& address) const {     // one of the addresses, not just accepted
+        const std::size_t mask = own_.size() - 1;
+        for (std::size_t at = address.fingerprint() & mask; own_[at] != none; at = (at + 1) & mask)
+            if (addresses_[own_[at]].address == address) return true;
+        return false;
+    }
     // 255.255.255.255, or all ones behind the prefix of a link of ours (RFC 1122 3.2.1.3).
     bool is_broadcast(const wire::Address& address) const;
     // Neither broadcast nor multicast nor unspecified: may be a source, may be answered.
@@ -61,7 +66,14 @@ public:
     const std::vector<Route>& routes() const { return routes_; }
 
 private:
+    void index_own();
+
     std::vector<wire::Prefix> addresses_;
+    // Every packet asks for some: a hash table of indices of addresses_, and the directed
+    // broadcasts of their links, each once.
+    static constexpr std::uint16_t none = 0xffff;
+    std::vector<std::uint16_t> own_ = std::vector<std::uint16_t>(8, none);
+    std::vector<wire::Address> broadcasts_;
     std::vector<wire::Prefix> accepted_;
     std::vector<Route> routes_;  // the longest prefixes first
 };

@@ -64,6 +64,26 @@ TEST(Routes, KnowOurAddresses) {
     EXPECT_FALSE(routes.is_local(address("::2")));
 }
 
+TEST(Routes, FindEachOfAsManyAsThereCanBe) {  // and no neighbour of one
+    Routes routes;
+    const auto one = [](std::uint32_t i) {
+        return wire::Address::v4(10, 9, static_cast<std::uint8_t>(i / 64),
+                                 static_cast<std::uint8_t>(4 * (i % 64) + 1));
+    };
+    for (std::uint32_t i = 0; i < Routes::entries_max; ++i) {
+        EXPECT_FALSE(routes.is_own(one(i)));
+        ASSERT_TRUE(routes.add_address({one(i), 16}));
+        EXPECT_FALSE(routes.add_address({one(i), 16}));
+    }
+    for (std::uint32_t i = 0; i < Routes::entries_max; ++i) {
+        EXPECT_TRUE(routes.is_own(one(i)));
+        std::array<std::uint8_t, 4> next;
+        store_be32(next.data(), load_be32(one(i).bytes().data()) + 1);
+        EXPECT_FALSE(routes.is_own(wire::Address::from_v4(next.data())));
+    }
+    EXPECT_TRUE(routes.is_broadcast(address("10.9.255.255")));
+}
+
 TEST(Routes, AcceptAny) {
     Routes routes = usual();
     ASSERT_TRUE(routes.accept(prefix("0.0.0.0/0")));

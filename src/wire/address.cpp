@@ -166,10 +166,16 @@ bool Prefix::contains(const Address& other) const {
 }
 
 bool Prefix::is_broadcast(const Address& other) const {
+    const auto ours = broadcast();
+    return ours && *ours == other;
+}
+
+std::optional<Address> Prefix::broadcast() const {
     // Prefixes of 31 bits have no broadcast address (RFC 3021), hosts neither.
-    if (!other.is_v4() || length > 30 || !contains(other)) return false;
-    const std::uint32_t host = 0xffffffff >> length;
-    return (load_be32(other.bytes().data()) & host) == host;
+    if (!address.is_v4() || length > 30) return std::nullopt;
+    std::array<std::uint8_t, 4> octets;
+    store_be32(octets.data(), load_be32(address.bytes().data()) | 0xffffffff >> length);
+    return Address::from_v4(octets.data());
 }
 
 std::string Prefix::text() const { return address.text() + '/' + std::to_string(length); }

@@ -53,6 +53,11 @@ public:
     // 4 or 16 octets, as on the wire.
     Bytes bytes() const { return Bytes(octets_).subspan(is_v4() ? 12 : 0); }
     std::string text() const;  // RFC 5952 for IPv6
+    // A number that mostly differs where addresses do. Anyone can foresee it.
+    std::uint32_t fingerprint() const {
+        const Word x = upper() ^ lower();
+        return static_cast<std::uint32_t>((x ^ x >> 32) * 0x9e37'79b9'7f4a'7c15 >> 32);
+    }
 
     friend constexpr auto operator<=>(const Address&, const Address&) = default;
     // Two words instead of a call of memcmp: every segment compares several.
@@ -79,6 +84,7 @@ struct Prefix {
     bool contains(const Address&) const;
     bool is_broadcast(
         const Address&) const;  // the directed broadcast of an IPv4 prefix of at most /30
+    std::optional<Address> broadcast() const;  // that one, where there is one
     std::string text() const;
     friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
 };

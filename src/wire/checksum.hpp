@@ -22,13 +22,15 @@ public:
     // Adds what is at most some hundred bytes long, begins at an even distance and is whole words:
     // headers. Short enough to stand where it is used.
     void add_words(const std::uint8_t* p, std::size_t size) {
-        std::uint64_t sum = 0;
-        for (; size >= 4; size -= 4, p += 4) {
-            std::uint32_t word;
-            std::memcpy(&word, p, 4);
-            sum += word;
+        for (; size >= 8; size -= 8, p += 8) {
+            std::uint64_t words;
+            std::memcpy(&words, p, 8);
+            add_native(words);
         }
-        add_native(sum);
+        if (size < 4) return;
+        std::uint32_t word;
+        std::memcpy(&word, p, 4);
+        add_native(word);
     }
     void add(const Sum& other) { add_folded(other.folded()); }
 
@@ -69,9 +71,14 @@ private:
 inline Sum pseudo_header(const Address& source, const Address& destination, std::uint8_t protocol,
                          std::uint32_t length) {
     Sum sum;
-    const std::size_t skip = source.is_v4() ? 12 : 0;
-    sum.add_words(source.octets().data() + skip, 16 - skip);
-    sum.add_words(destination.octets().data() + skip, 16 - skip);
+    const std::uint8_t *from = source.octets().data(), *to = destination.octets().data();
+    if (source.is_v4()) {
+        sum.add_words(from + 12, 4);
+        sum.add_words(to + 12, 4);
+    } else {
+        sum.add_words(from, 16);
+        sum.add_words(to, 16);
+    }
     sum.add_be16(protocol);
     sum.add_be32(length);
     return sum;

@@ -159,8 +159,8 @@ std::size_t write_v4(MutableBytes room, const IpWrite& what) {
     p[8] = what.hop_limit;
     p[9] = what.protocol;
     store_be16(p + 10, 0);
-    std::memcpy(p + 12, what.source.bytes().data(), 4);
-    std::memcpy(p + 16, what.destination.bytes().data(), 4);
+    std::memcpy(p + 12, what.source.octets().data() + 12, 4);
+    std::memcpy(p + 16, what.destination.octets().data() + 12, 4);
     Sum sum;
     sum.add_words(p, v4_fixed);
     store_be16(p + 10, sum.checksum());

@@ -9,19 +9,21 @@ namespace {
 constexpr std::size_t fixed_bytes = 20;
 constexpr std::size_t checksum_offset = 16;
 
-std::size_t write_options(std::uint8_t* room, const TcpOptions& options, OptionOrder order) {
+// How many octets; `room` must hold them: whoever gave it has asked tcp_header_bytes().
+std::size_t write_options(MutableBytes room, const TcpOptions& options, OptionOrder order) {
     if (!options.at_most_timestamps()) {
-        // The longest list may be longer than the room; whoever gave the room has asked
-        // tcp_header_bytes().
-        std::array<std::uint8_t, tcp_options_max + 4> scratch;
+        if (room.size() >= tcp_options_max) return write_tcp_options(room.data(), options, order);
+        std::array<std::uint8_t, tcp_options_max> scratch;
         const std::size_t octets = write_tcp_options(scratch.data(), options, order);
-        std::memcpy(room, scratch.data(), octets);
+        CHECK(octets <= room.size());
+        std::memcpy(room.data(), scratch.data(), octets);
         return octets;
     }
     if (!options.timestamps) return 0;
-    store_be32(room, timestamps_head);
-    store_be32(room + 4, options.timestamps->val);
-    store_be32(room + 8, options.timestamps->ecr);
+    CHECK(room.size() >= timestamps_bytes);
+    store_be32(room.data(), timestamps_head);
+    store_be32(room.data() + 4, options.timestamps->val);
+    store_be32(room.data() + 8, options.timestamps->ecr);
     return timestamps_bytes;
 }
 
@@ -47,14 +49,18 @@ Result<TcpView> TcpView::parse(Bytes segment) {
 }
 
 TcpOptions TcpView::options() const {
-    const Bytes bytes = option_bytes();
-    if (bytes.empty()) return {};
-    if (bytes.size() != timestamps_bytes || load_be32(bytes.data()) != timestamps_head) {
-        return parse_tcp_options(bytes);
-    }
     TcpOptions options;
-    options.timestamps = Timestamps{load_be32(bytes.data() + 4), load_be32(bytes.data() + 8)};
+    read_options(options);
     return options;
+}
+
+void TcpView::read_options(TcpOptions& out) const {
+    out = {};
+    const Bytes bytes = option_bytes();
+    if (bytes.empty()) return;
+    if (bytes.size() != timestamps_bytes || load_be32(bytes.data()) != timestamps_head)
+        return parse_tcp_options(bytes, out);
+    out.timestamps = Timestamps{load_be32(bytes.data() + 4), load_be32(bytes.data() + 8)};
 }
 
 bool TcpView::checksum_is_valid(const Address& source, const Address& destination) const {
@@ -65,21 +71,22 @@ bool TcpView::checksum_is_valid(const Address& source, const Address& destinatio
 }
 
 std::size_t tcp_header_bytes_of_list(const TcpOptions& options, OptionOrder order) {
-    std::array<std::uint8_t, tcp_options_max + 4> scratch;
-    return fixed_bytes + write_options(scratch.data(), options, order);
+    std::array<std::uint8_t, tcp_options_max> scratch;
+    return fixed_bytes + write_options(scratch, options, order);
 }
 
 // The checksum is always there, or left to a device that fills it in (MUST-2).
 std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what) {
     std::size_t payload_bytes = 0;
     for (const Bytes part : what.payload) payload_bytes += part.size();
-    const std::size_t header_bytes = tcp_header_bytes(header.options, what.order);
+    CHECK(room.size() >= fixed_bytes);
+    const std::size_t header_bytes =
+        fixed_bytes + write_options(room.subspan(fixed_bytes), header.options, what.order);
     const std::size_t total = header_bytes + payload_bytes;
     CHECK(room.size() >= total);
 
     std::uint8_t* p = room.data();
     write_fixed(p, header, header_bytes);
-    write_options(p + fixed_bytes, header.options, what.order);
     Sum sum = pseudo_header(what.source, what.destination, protocol_tcp,
                             static_cast<std::uint32_t>(total));
     std::size_t at = header_bytes;

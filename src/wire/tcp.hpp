@@ -113,6 +113,7 @@ public:
     Bytes payload() const { return bytes_.subspan(header_bytes_); }
     Bytes all() const { return bytes_; }
     TcpOptions options() const;  // parses; cheap for the common forms
+    void read_options(TcpOptions& out) const;  // the same, in place
     bool checksum_is_valid(const Address& source, const Address& destination) const;
 
 private:
@@ -122,6 +123,7 @@ private:
 };
 
 TcpOptions parse_tcp_options(Bytes options);
+void parse_tcp_options(Bytes options, TcpOptions& out);  // `out` says nothing yet
 
 // Header bytes that these options will take, padded to 4: 20..60. SACK blocks that do not fit
 // beside the rest are left off by the writer (RFC 2018: as many as fit), so the result never

@@ -213,6 +213,11 @@ void put_freebsd(Writer& w, const TcpOptions& o) {
 // Options may begin at any byte (RFC 9293 MUST-64); nothing here asks where.
 TcpOptions parse_tcp_options(Bytes options) {
     TcpOptions result;
+    parse_tcp_options(options, result);
+    return result;
+}
+
+void parse_tcp_options(Bytes options, TcpOptions& result) {
     while (!options.empty() && options[0] != end_of_list) {
         if (options[0] == no_operation) {
             options = options.subspan(1);
@@ -222,14 +227,13 @@ TcpOptions parse_tcp_options(Bytes options) {
         // find the next option (MUST-7).
         if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) {
             result.malformed = true;
-            break;
+            return;
         }
         const std::size_t length = options[1];
         if (!read_option(options[0], options.subspan(2, length - 2), result))
             ++result.unknown_count;
         options = options.subspan(length);
     }
-    return result;
 }
 
 std::size_t write_tcp_options(std::uint8_t* room, const TcpOptions& options, OptionOrder order) {
