@@ -1,5 +1,6 @@
 #include "stack/flow_table.hpp"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <new>
@@ -57,6 +58,14 @@ void FlowTable::erase(const wire::FourTuple& tuple, std::uint32_t ref) {
 }
 
 std::uint32_t FlowTable::make_hash(const wire::FourTuple& tuple) const {
+    if (tuple.local.address.is_v4() && tuple.remote.address.is_v4()) {  // a third as long
+        std::array<std::uint8_t, 12> name;
+        std::memcpy(name.data(), tuple.local.address.octets().data() + 12, 4);
+        std::memcpy(name.data() + 4, tuple.remote.address.octets().data() + 12, 4);
+        std::memcpy(name.data() + 8, &tuple.local.port, 2);
+        std::memcpy(name.data() + 10, &tuple.remote.port, 2);
+        return static_cast<std::uint32_t>(siphash_1_3(key_, name));
+    }
     static_assert(sizeof tuple == 36 && std::has_unique_object_representations_v<wire::FourTuple>);
     const auto* octets = reinterpret_cast<const std::uint8_t*>(&tuple);
     return static_cast<std::uint32_t>(siphash_1_3(key_, {octets, sizeof tuple}));

@@ -51,13 +51,11 @@ Result<ConnectionId> Stack::accept(ListenerId id) {
     Listener* const found = find_listener(id);
     if (found == nullptr) return fail(Error::not_found);
     Listener& l = *found;
-    if (l.queue_head == none) return fail(Error::would_block);
-    const std::uint32_t index = l.queue_head;
+    const std::uint32_t index = l.queue.head;
+    if (index == none) return fail(Error::would_block);
     Record& r = records_[index];
-    l.queue_head = r.accept_next;
-    if (l.queue_head == none) l.queue_tail = none;
+    remove(l.queue, &Record::news, index);
     --l.queue_length;
-    r.accept_next = none;
     r.queued = false;
     r.owned = true;
     if (r.notice.any()) push(news_, &Record::news, index);
@@ -476,8 +474,7 @@ void Stack::enqueue(Instant, std::uint32_t listener, std::uint32_t index) {
     Listener& l = listeners_[listener];
     Record& r = records_[index];
     r.queued = true;
-    (l.queue_tail != none ? records_[l.queue_tail].accept_next : l.queue_head) = index;
-    l.queue_tail = index;
+    push(l.queue, &Record::news, index);
     ++l.queue_length;
     ++counters_.Tcp_PassiveOpens;
     notice_listener(listener);

@@ -73,6 +73,11 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
         }
         const std::uint32_t index = speak_.head;
         Record& r = records_[index];
+        if (r.connection.is_silent()) {
+            r.connection.on_silence(environment_, now);
+            end_turn(now, index);
+            continue;
+        }
         const wire::FourTuple& tuple = r.connection.tuple();
         const bool v4 = tuple.remote.address.is_v4();
         const bool home = routes_.is_own(tuple.remote.address);
@@ -92,9 +97,7 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
             .gso = gso || cut};
         tcp::Segment& seg = burst_.segment();
         if (!r.connection.next_segment(environment_, now, space, seg)) {
-            remove(speak_, &Record::speak, index);
-            quantum_left_ = quantum;
-            settle(now, index);
+            end_turn(now, index);
             continue;
         }
         if (cut && seg.gso_size != 0) {
@@ -105,10 +108,22 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
         }
         const std::size_t octets =
             write_segment(now, room, tuple, seg, offload, home ? nullptr : tail);
-        take_turn(index, octets);
+        if (r.connection.is_silent()) {
+            r.connection.on_silence(environment_, now);
+            end_turn(now, index);
+        } else {
+            take_turn(index, octets);
+        }
         if (octets != 0) return octets;
     }
     return 0;
+}
+
+// It has said all that it had to say.
+void Stack::end_turn(Instant now, std::uint32_t index) {
+    remove(speak_, &Record::speak, index);
+    quantum_left_ = quantum;
+    settle(now, index);
 }
 
 void Stack::take_turn(std::uint32_t index, std::size_t octets) {

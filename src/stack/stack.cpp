@@ -27,8 +27,10 @@ Stack::Stack(Instant now, const StackOptions& options)
       actives_(memory_),
       configs_(memory_),
       extras_(memory_),
+      histories_(memory_),
       challenges_(rng_.next()),
-      environment_{chunks_, sents_, actives_, configs_, extras_, log_, counters_, challenges_},
+      environment_{chunks_,    sents_, actives_,  configs_,   extras_,
+                   histories_, log_,   counters_, challenges_},
       records_(memory_),
       half_open_(memory_),
       time_waits_(memory_),
@@ -271,12 +273,7 @@ void Stack::collect(Record& r, std::uint32_t index) {
     if (!n.any()) return;
     // The SYN's timer would run out for nothing, when the record has long left the caches.
     if (n.connected) wheel_.disarm(Ref::make(Kind::connection, index));
-    r.notice.connected |= n.connected;
-    r.notice.readable |= n.readable;
-    r.notice.writable |= n.writable;
-    r.notice.urgent |= n.urgent;
-    r.notice.trouble |= n.trouble;
-    r.notice.closed |= n.closed;
+    r.notice.add(n);
     if (r.owned) push(news_, &Record::news, index);
 }
 

@@ -31,6 +31,7 @@
 #include "stack/timer_wheel.hpp"
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 
 namespace estab::stack {
 
@@ -236,6 +237,9 @@ private:
         std::uint32_t next = outside, prev = outside;
         bool is_in() const { return next != outside; }
     };
+    struct List {        // doubly linked, first in, first out
+        std::uint32_t head = none, tail = none;
+    };
     struct Record {
         Record(const wire::FourTuple& tuple, const tcp::Config& config, std::uint32_t index,
                std::uint16_t mtu, std::uint32_t gen)
@@ -243,8 +247,8 @@ private:
         tcp::Connection connection;
         TimerLinks timer;
         std::uint32_t generation;
-        Links speak, news;                  // who may speak; who has news for the owner
-        std::uint32_t accept_next = none;   // in an accept queue
+        // Who may speak; who has news for its owner or, when `queued`, waits for one.
+        Links speak, news;
         tcp::Notice notice{};
         bool owned : 1 = false;             // a user holds its id
         bool queued : 1 = false;            // in an accept queue
@@ -260,7 +264,8 @@ private:
         bool used = false;
         bool noticed = false;
         std::uint32_t half_open = 0;
-        std::uint32_t queue_head = none, queue_tail = none, queue_length = 0;
+        List queue;                              // to be accepted, by Record::news
+        std::uint32_t queue_length = 0;
         std::uint32_t held = 0;
         std::uint32_t fast_open_pending = 0;     // handshakes that are not complete
         std::vector<Instant> fast_open_dead;     // reset before that: until when each still counts
@@ -274,9 +279,6 @@ private:
         Instant ends;
         std::vector<std::uint8_t> quoted;        // the start of the packet, for an ICMP answer
         bool told = false;
-    };
-    struct List {                                // doubly linked, first in, first out
-        std::uint32_t head = none, tail = none;
     };
     struct LinksOf {
         Stack* stack;
@@ -407,6 +409,7 @@ private:
                                  Tail* tail);
     std::size_t write_burst(Instant now, MutableBytes room);
     void take_turn(std::uint32_t index, std::size_t octets);
+    void end_turn(Instant now, std::uint32_t index);
     std::size_t write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
                               const tcp::Segment& seg, device::Offload& offload, Tail* tail);
     std::size_t write_answer(Instant now, MutableBytes room, device::Offload& offload);
@@ -435,6 +438,7 @@ private:
     Pool<tcp::Active> actives_;
     Pool<tcp::Config> configs_;
     Pool<tcp::Extras> extras_;
+    Pool<tcp::History> histories_;
     tcp::ChallengeLimit challenges_;
     tcp::Environment environment_;
 

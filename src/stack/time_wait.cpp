@@ -113,7 +113,6 @@ void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg,
         on_syn(now, listener, tuple, seg, packet, iss);
         return;
     }
-    // It borrows nothing, so it need not be released, and nobody hears of its end.
     tcp::Connection c(tuple, config_, 0,
                       static_cast<std::uint16_t>(std::min<std::uint32_t>(caps_.mtu, 65'535)));
     const std::uint32_t ref = Ref::make(Kind::time_wait, index);
@@ -127,6 +126,7 @@ void Stack::on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg,
         answer_reset(tuple, seg);
     tcp::Segment out;
     while (c.next_segment(environment_, now, {}, out)) answer(tuple, out);
+    c.give_back(environment_);
     if (c.state() == tcp::State::closed) {
         forget_time_wait(index);
     } else if (c.time_wait_end() > ends) {

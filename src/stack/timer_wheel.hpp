@@ -49,22 +49,23 @@ public:
         if (links.is_armed()) {
             const std::int32_t distance = from_now(links.armed);
             if (distance <= 0 || tick >= tick_ + distance) return;
-            remove(ref);
+            remove(ref, links);
         } else {
             ++count_;
         }
         if (tick <= tick_) {
             links.armed = low(tick_ - 1);
-            append(due_, ref);
+            append(due_, ref, links);
         } else {
             links.armed = low(std::min<std::int64_t>(tick, tick_ + horizon));
-            file(ref);
+            file(ref, links);
         }
     }
 
     void disarm(std::uint32_t ref) {
-        if (!links_(ref).is_armed()) return;
-        remove(ref);
+        TimerLinks& links = links_(ref);
+        if (!links.is_armed()) return;
+        remove(ref, links);
         --count_;
     }
 
@@ -85,7 +86,7 @@ public:
         turn_to(floor(now));
         while (firing_ != none) {
             const std::uint32_t ref = firing_;
-            unlink(firing_, ref);
+            unlink(firing_, ref, links_(ref));
             --count_;
             fire(ref);
         }
@@ -136,26 +137,26 @@ private:
         return tick >> (8 * level) & 255;
     }
 
-    void file(std::uint32_t ref) {
-        const std::uint32_t armed = links_(ref).armed;
+    void file(std::uint32_t ref, TimerLinks& links) {
+        const std::uint32_t armed = links.armed;
         const int level = level_of(armed);
         const std::uint32_t slot = slot_of(armed, level);
-        append(head(level, slot), ref);
+        append(head(level, slot), ref, links);
         word(level, slot) |= bit(slot);
         const std::int64_t span = std::int64_t{1} << (8 * level);
         next_ = std::min(next_, (tick_ + from_now(armed)) & ~(span - 1));
     }
 
-    void remove(std::uint32_t ref) {
-        const std::uint32_t armed = links_(ref).armed;
+    void remove(std::uint32_t ref, TimerLinks& links) {
+        const std::uint32_t armed = links.armed;
         const std::int32_t distance = from_now(armed);
         if (distance <= 0) {
-            unlink(distance == 0 ? firing_ : due_, ref);
+            unlink(distance == 0 ? firing_ : due_, ref, links);
             return;
         }
         const int level = level_of(armed);
         const std::uint32_t slot = slot_of(armed, level);
-        unlink(head(level, slot), ref);
+        unlink(head(level, slot), ref, links);
         if (head(level, slot) == none) word(level, slot) &= ~bit(slot);
     }
 
@@ -176,12 +177,13 @@ private:
             }
             while (from != none) {
                 const std::uint32_t ref = from;
-                unlink(from, ref);
-                if (links_(ref).armed == low(tick_)) {
-                    links_(ref).armed = low(target);
-                    append(firing_, ref);
+                TimerLinks& links = links_(ref);
+                unlink(from, ref, links);
+                if (links.armed == low(tick_)) {
+                    links.armed = low(target);
+                    append(firing_, ref, links);
                 } else {
-                    file(ref);
+                    file(ref, links);
                 }
             }
         }
@@ -191,9 +193,10 @@ private:
     void move_to_firing(std::uint32_t& list, std::int64_t target) {
         while (list != none) {
             const std::uint32_t ref = list;
-            unlink(list, ref);
-            links_(ref).armed = low(target);
-            append(firing_, ref);
+            TimerLinks& links = links_(ref);
+            unlink(list, ref, links);
+            links.armed = low(target);
+            append(firing_, ref, links);
         }
     }
 
@@ -229,8 +232,8 @@ private:
     }
     static std::uint64_t bit(std::uint32_t slot) { return std::uint64_t{1} << (slot & 63); }
 
-    void append(std::uint32_t& list, std::uint32_t ref) {
-        TimerLinks& links = links_(ref);
+    // `links` are those of `ref`, looked up once.
+    void append(std::uint32_t& list, std::uint32_t ref, TimerLinks& links) {
         links.next = none;
         if (list == none) {
             list = links.prev = ref;
@@ -241,8 +244,7 @@ private:
         links_(first.prev).next = ref;
         first.prev = ref;
     }
-    void unlink(std::uint32_t& list, std::uint32_t ref) {
-        TimerLinks& links = links_(ref);
+    void unlink(std::uint32_t& list, std::uint32_t ref, TimerLinks& links) {
         if (list == ref) {
             list = links.next;
         } else {

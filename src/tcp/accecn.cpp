@@ -300,8 +300,8 @@ bool Connection::is_marked_without_end(Seq ack, bool all) {
 
 // One reaction for each window of data (SHLD-8, RFC 3168 6.1.2), whichever way it was heard of.
 bool Connection::react_to_marks(Environment& env, Instant now, Seq ack) {
-    if (active_ == nullptr || ack <= ecn_recover_) return false;
-    ecn_recover_ = tcb_.snd.nxt;
+    if (active_ == nullptr || ack <= active_->ecn_recover) return false;
+    active_->ecn_recover = tcb_.snd.nxt;
     Active& a = *active_;
     if (a.recovery != Recovery::open) return false;
     a.control.on(congestion::Congested{

@@ -83,6 +83,7 @@ struct Active {
     Prr prr;
     bool with_prr = false;              // its window is the one in force
     bool reducing = false;              // by ECN, without a loss: Linux's CWR state
+    Seq ecn_recover;                    // one reaction to ECN per window
     std::uint32_t reordering = 0;       // the widest that was seen, segments
     std::uint16_t arrived_mss = 0;      // of the largest segment that has arrived whole
     TailProbe tail;

@@ -4,6 +4,7 @@
 
 #include "congestion/cubic.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -101,7 +102,7 @@ congestion::Start Connection::start_of_control(Instant now) const {
     return {.now = now,
             .mss = send_mss(),
             .cwnd = idle_cwnd_,
-            .ssthresh = idle_ssthresh_,
+            .ssthresh = idle_ssthresh(),
             .srtt = rtt_.srtt()};
 }
 
@@ -117,8 +118,11 @@ void Connection::deactivate_if_idle(Environment& env, Instant now, bool forget_p
         if (misc_at_ == never) misc_at_ = after(now, idle_memory);
         return;
     }
-    idle_cwnd_ = active_->control.cwnd();
-    idle_ssthresh_ = active_->control.ssthresh();
+    const auto kept = [](std::uint64_t octets) {
+        return static_cast<std::uint32_t>(std::min<std::uint64_t>(octets, infinite));
+    };
+    idle_cwnd_ = kept(active_->control.cwnd());
+    idle_ssthresh_ = kept(active_->control.ssthresh());
     env.actives.free(active_);
     active_ = nullptr;
 }
@@ -132,10 +136,16 @@ bool Connection::remembers_path() const {
 
 void Connection::release(Environment& env) {
     enter(env, last_sent_, State::closed);
+    give_back(env);
+}
+
+void Connection::give_back(Environment& env) {
     if (active_ != nullptr) env.actives.free(active_);
     active_ = nullptr;
     if (extras_ != nullptr) env.extras.free(extras_);
     extras_ = nullptr;
+    if (history_ != nullptr) env.histories.free(history_);
+    history_ = nullptr;
     if (own_config_) env.configs.free(const_cast<Config*>(config_));
     own_config_ = false;
 }
@@ -280,7 +290,8 @@ std::uint64_t Connection::drop_out_of_order(Environment& env) {
 
 std::uint64_t Connection::memory_bytes() const {
     std::uint64_t bytes = sizeof *this + (own_config_ ? sizeof(Config) : 0) +
-                          (extras_ != nullptr ? sizeof(Extras) : 0);
+                          (extras_ != nullptr ? sizeof(Extras) : 0) +
+                          (history_ != nullptr ? sizeof(History) : 0);
     if (active_ != nullptr) bytes += sizeof *active_ + active_->send.size() + active_->recv.held();
     return bytes;
 }
@@ -364,13 +375,47 @@ Info Connection::info(Instant now) const {
     i.since_sent = now - last_sent_;
     i.since_received = i.since_ack = now - last_received_;
     i.congestion_control = active_ != nullptr ? active_->control.name() : table().name;
-    i.statistics = stats_;
-    LimitClock clock = limits_;
-    clock.update(now);
-    i.busy = clock.busy();
-    for (std::size_t l = 0; l < limits; ++l) i.limited[l] = clock.spent(static_cast<Limit>(l));
-    i.limit = clock.current();
+    i.statistics = statistics();
+    LimitTimes times = history_ != nullptr ? history_->limited : LimitTimes{};
+    LimitClock(limits_).update(now, times);
+    i.busy = times.busy();
+    for (std::size_t l = 0; l < limits; ++l) i.limited[l] = times.spent(static_cast<Limit>(l));
+    i.limit = limits_.current();
     return i;
+}
+
+History* Connection::have_history(Environment& env) {
+    if (history_ == nullptr) history_ = env.histories.make();
+    return history_;
+}
+
+void Connection::count(Environment& env, std::uint32_t History::*what, std::uint32_t more) {
+    if (History* h = have_history(env)) h->*what += more;
+}
+
+std::uint64_t Connection::octets_retransmitted() const {
+    return history_ != nullptr ? history_->octets_retransmitted : 0;
+}
+
+Statistics Connection::statistics() const {
+    const History h = history_ != nullptr ? *history_ : History{};
+    return {.octets_sent = stats_.octets_sent,
+            .octets_acked = stats_.octets_acked,
+            .octets_received = stats_.octets_received,
+            .octets_retransmitted = h.octets_retransmitted,
+            .segments_in = stats_.segments_in,
+            .segments_out = stats_.segments_out,
+            .data_in = stats_.data_in,
+            .data_out = stats_.data_out,
+            .retransmits = stats_.retransmits,
+            .timeouts = h.timeouts,
+            .fast_retransmits = h.fast_retransmits,
+            .duplicates_in = h.duplicates_in,
+            .out_of_order_in = h.out_of_order_in,
+            .dsacks_in = h.dsacks_in,
+            .probes_out = h.probes_out,
+            .tail_probes = h.tail_probes,
+            .undos = h.undos};
 }
 
 }  // namespace estab::tcp

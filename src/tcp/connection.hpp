@@ -5,6 +5,8 @@
 // Input never makes a segment: it changes the TCB and notes what is owed. RFC 9293 3.10.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -22,6 +24,7 @@
 namespace estab::tcp {
 
 struct Extras;
+struct History;
 struct FastOpen;
 struct FastOpenCookie;
 struct FastOpenOffer;
@@ -52,7 +55,14 @@ struct Notice {
     bool urgent : 1 = false;      // the urgent mark moved (MUST-32)
     bool trouble : 1 = false;     // R1 retransmissions or a soft ICMP error (SHLD-9, MUST-47)
     bool closed : 1 = false;      // it is over: error() says how
-    bool any() const { return connected || readable || writable || urgent || trouble || closed; }
+    bool any() const { return *this != Notice{}; }
+    void add(Notice more) { *this = from(bits() | more.bits()); }
+    friend bool operator==(Notice a, Notice b) { return a.bits() == b.bits(); }
+
+private:
+    // All at once: they are asked with every segment.
+    std::uint8_t bits() const { return std::bit_cast<std::uint8_t>(*this) & 63; }
+    static Notice from(int bits) { return std::bit_cast<Notice>(static_cast<std::uint8_t>(bits)); }
 };
 
 struct IcmpError {               // already matched to this connection's 4-tuple
@@ -147,6 +157,13 @@ public:
     void on_path_mtu(Environment& env, Instant now, std::uint32_t mtu);
 
     // --- Output
+    // Cheaper than to ask next_segment() in vain: true if it surely has nothing to say now.
+    bool is_silent() const {
+        return !owed_.any() && (active_ == nullptr || active_->send.size() == 0) &&
+               fin_queued_ == fin_sent_ && state_ != State::closed;
+    }
+    // It has been asked for all that it has to say.
+    void on_silence(Environment& env, Instant now);
     // The next segment, complete but for ports; false: nothing to say now. Its payload points into
     // the send buffer and is valid until the next call that changes this connection.
     bool next_segment(Environment& env, Instant now, const Room& room, Segment& out);
@@ -248,6 +265,8 @@ public:
     void begin_with(Environment& env, Instant now, const PathMetrics& known);
     // Gives back everything borrowed; the connection is dead afterwards.
     void release(Environment& env);
+    // The same, when nobody is to hear of its end.
+    void give_back(Environment& env);
     // What arrived out of order, given up under memory pressure; octets.
     std::uint64_t drop_out_of_order(Environment& env);
     // What must hold between any two calls; CHECKs it.
@@ -323,6 +342,7 @@ private:
     bool is_acceptable(const Segment& seg) const;
     bool fails_paws(Instant now, const Segment& seg) const;
     void trim(Segment& seg);
+    bool refused_lately(Instant now) const;
     void challenge(Environment& env, Instant now, const Segment& seg);
     void refuse(Environment& env, Instant now, const Segment& seg, bool is_old = false);
     // ack.cpp
@@ -440,8 +460,11 @@ private:
         if (active_ == nullptr) return idle_cwnd_;
         return active_->with_prr ? active_->prr.window() : active_->control.cwnd();
     }
+    std::uint64_t idle_ssthresh() const {
+        return idle_ssthresh_ == infinite ? congestion::infinite : idle_ssthresh_;
+    }
     std::uint64_t ssthresh() const {
-        return active_ ? active_->control.ssthresh() : idle_ssthresh_;
+        return active_ != nullptr ? active_->control.ssthresh() : idle_ssthresh();
     }
     const congestion::Table& table() const;
     const congestion::Table& usable(const congestion::Table& wanted) const;
@@ -452,12 +475,17 @@ private:
     void note(Environment& env, Instant now, event::Kind kind, std::uint64_t a = 0,
               std::uint64_t b = 0, std::uint64_t c = 0, std::uint64_t d = 0) const;
     void note_window(Environment& env, Instant now, event::Cause cause) const;
+    History* have_history(Environment& env);  // nullptr: no memory
+    void count(Environment& env, std::uint32_t History::*what, std::uint32_t more = 1);
+    Statistics statistics() const;
+    std::uint64_t octets_retransmitted() const;
     std::uint16_t max_payload() const;  // of one wire segment without options: peer's MSS and path
     friend struct ConnectionProbe;      // unit tests of this class
 
     Tcb tcb_;
     Active* active_ = nullptr;
     Extras* extras_ = nullptr;
+    History* history_ = nullptr;
     const Config* config_;
     wire::FourTuple tuple_;
     std::uint32_t id_;
@@ -473,8 +501,13 @@ private:
         bool fin : 1 = false;        // retransmission of our FIN
         bool dsack : 1 = false;
         bool handshake_ack : 1 = false;  // alone, before anything else (RFC 9768 3.2.2.1)
+        std::uint8_t unused : 7 = 0;
         std::uint8_t duplicate_acks =
             0;  // one for each out-of-order segment, when the peer lacks SACK
+        bool any() const {  // all at once: it is asked with every segment
+            return std::bit_cast<std::array<std::uint8_t, 3>>(*this) !=
+                   std::array<std::uint8_t, 3>{};
+        }
     } owed_;
     Notice notice_;
 
@@ -518,14 +551,14 @@ private:
     std::uint16_t path_mtu_ = 1500;
     std::uint16_t interface_mtu_ = 1500;
     std::uint16_t rcv_mss_ = 536;        // what the peer seems to send
+    LimitClock limits_;
     std::uint32_t ts_recent_ = 0;
     std::uint32_t ts_offset_ = 0;
     Instant ts_recent_at_{};
     Seq last_ack_sent_;
     Seq fin_seq_;                        // where our FIN is, once sent
     Seq fin_wait_seq_;                   // where the peer's FIN is, while it waits
-    Seq ecn_recover_;                    // one reaction per window
-    Seq dsack_begin_, dsack_end_;
+    wire::SeqNum dsack_begin_, dsack_end_;
     std::uint32_t ack_pending_octets_ = 0;
     std::uint32_t recv_buffer_ = 0;      // limits in force
     std::uint32_t recv_window_ = 0;      // what the window may be at most for now
@@ -536,8 +569,9 @@ private:
     std::uint32_t copied_in_round_ = 0;
     std::uint32_t text_came_us_ = 0;     // when text came last; 0: never; wraps
     std::uint64_t delivered_ = 0;        // octets, selectively acknowledged ones included
-    std::uint64_t idle_cwnd_ = 0;        // while no Active is borrowed
-    std::uint64_t idle_ssthresh_ = congestion::infinite;
+    static constexpr std::uint32_t infinite = 0xffff'ffff;
+    std::uint32_t idle_cwnd_ = 0;        // while no Active is borrowed; octets
+    std::uint32_t idle_ssthresh_ = infinite;
     RttEstimator rtt_;
 
     Instant retransmit_at_ = never;      // or persist
@@ -547,10 +581,12 @@ private:
     Instant cork_until_ = Instant::min();
     Instant last_sent_{};                // data
     Instant last_received_{};            // anything acceptable
-    Instant last_refused_ = Instant::min();  // ACK for an unacceptable segment (rate limit)
     Instant trouble_since_ = never;      // first retransmission of what is outstanding
-    Statistics stats_;
-    LimitClock limits_;
+    struct Counts {                      // of Statistics, what every connection has; else: History
+        std::uint64_t octets_sent = 0, octets_acked = 0, octets_received = 0;
+        std::uint32_t segments_in = 0, segments_out = 0, data_in = 0, data_out = 0;
+        std::uint32_t retransmits = 0;
+    } stats_;
 };
 
 }  // namespace estab::tcp

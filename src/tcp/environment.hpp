@@ -16,6 +16,7 @@ namespace estab::tcp {
 struct Active;
 struct Config;
 struct Extras;
+struct History;
 
 // So many challenge ACKs a second for everyone together, the share drawn anew each second so that
 // it cannot be counted from outside (RFC 5961 7, and the side channel that a fixed limit opened).
@@ -46,6 +47,7 @@ struct Environment {
     Pool<Active>& actives;
     Pool<Config>& configs;
     Pool<Extras>& extras;
+    Pool<History>& histories;
     event::Log& log;
     event::Counters& counters;
     ChallengeLimit& challenges;

@@ -126,9 +126,8 @@ void Connection::become_established(Environment& env, Instant now) {
     syn_lost_ = retries_ != 0;
     // RFC 5681 3.1; but one that never moves would stay there.
     if (syn_lost_ && table().name != "fixed")
-        idle_cwnd_ = std::min<std::uint64_t>(idle_cwnd_, send_mss());
-    idle_ssthresh_ = config_->initial_ssthresh == 0xffff'ffff ? congestion::infinite
-                                                              : config_->initial_ssthresh;
+        idle_cwnd_ = std::min<std::uint32_t>(idle_cwnd_, send_mss());
+    idle_ssthresh_ = config_->initial_ssthresh;
     if (active_ != nullptr) {
         active_->control = congestion::Control(table(), start_of_control(now));
         active_->paced = is_paced();

@@ -42,41 +42,48 @@ inline constexpr std::size_t limits = static_cast<std::size_t>(Limit::pacing) + 
 
 // Times are counted in ticks of 65.536 us; 78 hours of each, then it stays there. What lasts longer
 // than that without a change counts less the 78 hours.
+struct LimitTimes {
+    std::array<std::uint32_t, limits> ticks{};
+    std::uint32_t busy_ticks = 0;
+
+    static constexpr int tick_bits = 16;
+    Duration spent(Limit limit) const {
+        return Duration(std::int64_t{ticks[static_cast<std::size_t>(limit)]} << tick_bits);
+    }
+    Duration busy() const { return Duration(std::int64_t{busy_ticks} << tick_bits); }
+};
+
+// Adds to LimitTimes. It may run without any until something else than the application is the
+// limit for the first time: all that passed before was the application's.
 class LimitClock {
 public:
     void begin(Instant now) { since_ = ticks(now); }
     // From now on it is `limit`; what passed since the last call belongs to what it was. `busy`:
     // something is written and not acknowledged.
-    void set(Instant now, Limit limit, bool busy) {
-        close(now);
+    void set(Instant now, Limit limit, bool busy, LimitTimes& times) {
+        update(now, times);
         limit_ = limit;
         busy_ = busy;
     }
-    void update(Instant now) { close(now); }
-    // What has just passed was waiting for `limit`, whatever it seemed to be.
-    void was(Instant now, Limit limit) {
-        const Limit next = limit_;
-        limit_ = limit;
-        close(now);
-        limit_ = next;
-    }
-    Duration spent(Limit limit) const {
-        return Duration(std::int64_t{ticks_[static_cast<std::size_t>(limit)]} << tick_bits);
-    }
-    Duration busy() const { return Duration(std::int64_t{busy_ticks_} << tick_bits); }
-    Limit current() const { return limit_; }
-
-private:
-    static constexpr int tick_bits = 16;
-    static std::uint32_t ticks(Instant at) {  // wraps
-        return static_cast<std::uint32_t>(to_ns(at.time_since_epoch()) >> tick_bits);
-    }
-    void close(Instant now) {
+    void update(Instant now, LimitTimes& times) {
         const std::uint32_t passed = ticks(now) - since_;
         if (passed == 0) return;  // and what is left of a tick counts next time
         since_ += passed;
-        add(ticks_[static_cast<std::size_t>(limit_)], passed);
-        if (busy_) add(busy_ticks_, passed);
+        add(times.ticks[static_cast<std::size_t>(limit_)], passed);
+        if (busy_) add(times.busy_ticks, passed);
+    }
+    // What has just passed was waiting for `limit`, whatever it seemed to be.
+    void was(Instant now, Limit limit, LimitTimes& times) {
+        const Limit next = limit_;
+        limit_ = limit;
+        update(now, times);
+        limit_ = next;
+    }
+    Limit current() const { return limit_; }
+
+private:
+    static std::uint32_t ticks(Instant at) {  // wraps
+        return static_cast<std::uint32_t>(to_ns(at.time_since_epoch()) >> LimitTimes::tick_bits);
     }
     static void add(std::uint32_t& spent, std::uint32_t more) {
         spent = more > UINT32_MAX - spent ? UINT32_MAX : spent + more;
@@ -85,8 +92,6 @@ private:
     std::uint32_t since_ = 0;
     Limit limit_ = Limit::application;
     bool busy_ = false;
-    std::uint32_t busy_ticks_ = 0;
-    std::array<std::uint32_t, limits> ticks_{};
 };
 
 }  // namespace estab::tcp

@@ -4,6 +4,7 @@
 
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -48,8 +49,15 @@ bool Connection::next_segment(Environment& env, Instant now, const Room& room, S
     }
     if (plan_fin(env, now, out) || plan_ack(env, now, out) || plan_probe(env, now, out))
         return true;
-    limits_.set(now, what_limits(now), active_ != nullptr && active_->send.size() != 0);
+    on_silence(env, now);
     return false;
+}
+
+void Connection::on_silence(Environment& env, Instant now) {
+    const bool busy = active_ != nullptr && active_->send.size() != 0;
+    const Limit limit = what_limits(now);
+    if (history_ == nullptr && limit == Limit::application && !busy) return;  // as ever
+    if (History* h = have_history(env)) limits_.set(now, limit, busy, h->limited);
 }
 
 // Everything that segments of one connection have in common, options included.
@@ -193,7 +201,7 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
     }
     send_data(env, now, record.begin, octets, mss, out);
     stats_.retransmits += out.segments;
-    stats_.octets_retransmitted += octets;
+    if (History* h = have_history(env)) h->octets_retransmitted += octets;
     env.counters.Tcp_RetransSegs += out.segments;
     if (a.recovery == Recovery::timeout)
         env.counters.TcpExt_TCPSlowStartRetrans += out.segments;
@@ -427,7 +435,7 @@ bool Connection::plan_probe(Environment& env, Instant now, Segment& out) {
     if (!owed_.probe && !owed_.keepalive) return false;
     const bool window = owed_.probe;
     owed_.probe = owed_.keepalive = false;
-    ++stats_.probes_out;
+    count(env, &History::probes_out);
     if (window && config_->probe_form == ProbeForm::one_octet && active_ != nullptr &&
         active_->send.size() != 0) {
         const Seq at = tcb_.snd.una;

@@ -7,6 +7,7 @@
 
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -86,7 +87,7 @@ void Connection::learn_delivery(Instant arrived, const Segment& seg, const Sent&
 
 void Connection::on_duplicate_report(Environment& env, const SeqRange& range) {
     Active& a = *active_;
-    ++stats_.dsacks_in;
+    count(env, &History::dsacks_in);
     ++env.counters.TcpExt_TCPDSACKRecv;
     if (a.undo.armed && range.begin >= a.undo.from && range.end <= a.undo.until) {
         a.undo.unproven -= std::min(a.undo.unproven, distance(range.begin, range.end));
@@ -186,7 +187,7 @@ void Connection::recover_with_sack(Environment& env, Instant now, Instant arrive
     }
     end_tail_probe(env, now, news);
     const bool over = a.recovery != Recovery::open && tcb_.snd.una >= a.recover;
-    if (a.reducing && a.recovery == Recovery::open && tcb_.snd.una >= ecn_recover_)
+    if (a.reducing && a.recovery == Recovery::open && tcb_.snd.una >= a.ecn_recover)
         a.reducing = a.with_prr = false;
     if (over) end_recovery(env, now);
     a.doubt_until = never;
@@ -217,7 +218,7 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
     a.rescued_until = Seq();
     const bool is_unused = config_->cwnd_validation && !a.use.is_validated(a.control.cwnd());
     a.unused_flight = is_unused ? std::max(a.use.pipe_ack(), flight) : 0;
-    a.resent_before = stats_.octets_retransmitted;
+    a.resent_before = octets_retransmitted();
     if (!reduced && !planted(Bug::loss_costs_nothing)) a.control.on(congestion(now, flight));
     if (sack_) {
         a.with_prr = uses_prr();
@@ -229,7 +230,7 @@ void Connection::enter_recovery(Environment& env, Instant now, std::uint64_t del
         ++env.counters.TcpExt_TCPRenoRecovery;
     }
     a.retransmit_now = true;
-    ++stats_.fast_retransmits;
+    count(env, &History::fast_retransmits);
     ++env.counters.TcpExt_TCPFastRetrans;
     note(env, now, event::Kind::fast_retransmit, tcb_.snd.una.wire().raw, flight, cwnd(),
          ssthresh());
@@ -266,7 +267,7 @@ congestion::Congested Connection::congestion(Instant now, std::uint64_t flight) 
 // left, without what it lost.
 void Connection::leave_unused_window(Environment& env, Instant now) {
     Active& a = *active_;
-    const std::uint64_t resent = stats_.octets_retransmitted - a.resent_before;
+    const std::uint64_t resent = octets_retransmitted() - a.resent_before;
     const std::uint64_t carried = a.unused_flight - std::min(a.unused_flight, resent);
     a.unused_flight = 0;
     a.control.on(congestion::Restarted{now, std::max<std::uint64_t>(carried / 2, send_mss()), 0});
@@ -370,7 +371,7 @@ bool Connection::plan_tail_probe(Environment& env, Instant now, const Room& room
     }
     a.tail.outstanding = true;
     a.tail.end = tcb_.snd.nxt;
-    ++stats_.tail_probes;
+    count(env, &History::tail_probes);
     ++env.counters.TcpExt_TCPLossProbes;
     note(env, now, event::Kind::tail_loss_probe, out.seq.wire().raw,
          (out.seq + out.payload.size()).wire().raw, before != tcb_.snd.nxt);

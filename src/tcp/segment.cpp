@@ -43,7 +43,7 @@ void Tcb::read(const wire::TcpView& view, wire::Ecn ecn, Segment& out) const {
     out.wnd = std::uint32_t{view.window()} << (syn ? 0 : snd.shift);  // RFC 7323 2.2
     out.raw_window = view.window();
     out.urgent = view.urgent();
-    out.options = view.options();
+    view.read_options(out.options);
     out.ecn = ecn;
     out.payload.clear();
     out.payload.add(view.payload());

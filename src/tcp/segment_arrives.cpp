@@ -4,6 +4,7 @@
 
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -132,7 +133,7 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg, bool 
     }
     const bool has_text = !seg.payload.empty();
     if (has_text && seg.end() <= tcb_.rcv.nxt) {
-        stats_.duplicates_in += seg.segments;
+        count(env, &History::duplicates_in, seg.segments);
         ++env.counters.TcpExt_DelayedACKLost;  // or it was slow
         note(env, now, event::Kind::duplicate, seg.seq.wire().raw, seg.end().wire().raw);
         report_duplicate(env, seg.seq, seg.seq + seg.payload.size());
@@ -140,8 +141,7 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg, bool 
         note(env, now, event::Kind::out_of_window, seg.seq.wire().raw, seg.end().wire().raw);
         // Two sides that each think the other wrong must not talk for ever.
         if (!has_text && !seg.has(Flags::fin)) {
-            if (last_refused_ != Instant::min() &&
-                now - last_refused_ < config_->invalid_ratelimit) {
+            if (refused_lately(now)) {
                 event::Counters& n = env.counters;
                 ++(state_ == State::syn_received ? n.TcpExt_TCPACKSkippedSynRecv
                    : state_ == State::time_wait  ? n.TcpExt_TCPACKSkippedTimeWait
@@ -149,15 +149,20 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg, bool 
                                                  : n.TcpExt_TCPACKSkippedSeq);
                 return;
             }
-            last_refused_ = now;
+            if (History* h = have_history(env)) h->last_refused = now;
         }
     }
     owed_.ack = true;
 }
 
+bool Connection::refused_lately(Instant now) const {
+    return history_ != nullptr && history_->last_refused != Instant::min() &&
+           now - history_->last_refused < config_->invalid_ratelimit;
+}
+
 // RFC 5961 5 and 7: at most so many a second, for all connections together and for each.
 void Connection::challenge(Environment& env, Instant now, const Segment& seg) {
-    if (last_refused_ != Instant::min() && now - last_refused_ < config_->invalid_ratelimit) {
+    if (refused_lately(now)) {
         ++env.counters.TcpExt_TCPACKSkippedChallenge;
         return;
     }
@@ -165,7 +170,7 @@ void Connection::challenge(Environment& env, Instant now, const Segment& seg) {
         ++env.counters.TcpExt_TCPACKSkippedChallenge;
         return;
     }
-    last_refused_ = now;
+    if (History* h = have_history(env)) h->last_refused = now;
     if (seg.has(Flags::syn)) ++env.counters.TcpExt_TCPSYNChallenge;
     note(env, now, event::Kind::challenge_ack, seg.seq.wire().raw, seg.ack.wire().raw,
          seg.flags.bits);

@@ -4,6 +4,7 @@
 
 #include "base/math.hpp"
 #include "tcp/connection.hpp"
+#include "tcp/history.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -43,7 +44,7 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
     rcv_mss_ = static_cast<std::uint16_t>(std::clamp<std::uint32_t>(
         std::max<std::uint32_t>(rcv_mss_, std::min(seg.segment_size, 65'535u)), 1, interface_mtu_));
     if (what.duplicate) {
-        stats_.duplicates_in += seg.segments;
+        count(env, &History::duplicates_in, seg.segments);
         note(env, now, event::Kind::duplicate, seg.seq.wire().raw, seg.end().wire().raw);
         report_duplicate(env, Seq(what.duplicate_range.begin), Seq(what.duplicate_range.end));
     }
@@ -55,7 +56,7 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
         text_came_us_ = round_clock(now);
         grow_receive_window(now, what.in_order);
     } else if (what.fresh != 0) {
-        stats_.out_of_order_in += seg.segments;
+        count(env, &History::out_of_order_in, seg.segments);
         ++env.counters.TcpExt_TCPOFOQueue;
         if (what.duplicate) ++env.counters.TcpExt_TCPOFOMerge;
         note(env, now, event::Kind::out_of_order, seg.seq.wire().raw, seg.end().wire().raw,
@@ -114,8 +115,8 @@ void Connection::note_sack(const RecvBuffer::Inserted& what) {
 
 void Connection::report_duplicate(Environment& env, Seq begin, Seq end) {
     if (!sack_ || !config_->dsack || begin == end || planted(Bug::dsack_silent)) return;
-    dsack_begin_ = begin;
-    dsack_end_ = end;
+    dsack_begin_ = begin.wire();
+    dsack_end_ = end.wire();
     owed_.dsack = owed_.ack = true;
     ++(end <= tcb_.rcv.nxt ? env.counters.TcpExt_TCPDSACKOldSent
                            : env.counters.TcpExt_TCPDSACKOfoSent);
@@ -126,7 +127,7 @@ void Connection::fill_sack(Segment& out) {
     wire::TcpOptions& o = out.options;
     const std::uint8_t most = timestamps_ ? 3 : 4;
     if (owed_.dsack) {  // RFC 2883 4: the first block, once
-        o.sack[o.sack_count++] = {dsack_begin_.wire(), dsack_end_.wire()};
+        o.sack[o.sack_count++] = {dsack_begin_, dsack_end_};
     }
     if (active_ == nullptr || active_->sack_recent_count == 0) return;
     Active& a = *active_;

@@ -3,6 +3,7 @@
 
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 #include "tcp/plant.hpp"
 
 namespace estab::tcp {
@@ -81,7 +82,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
     if (gives_up(now)) return give_up(env, now);
     if (retries_ != 255) ++retries_;
     if (retries_ == config_->retries1) notice_.trouble = true;  // SHLD-9
-    ++stats_.timeouts;
+    count(env, &History::timeouts);
     ++env.counters.TcpExt_TCPTimeouts;
     note(env, now, event::Kind::retransmit_timeout,
          static_cast<std::uint64_t>(current_rto().count()), backoff_, tcb_.snd.una.wire().raw);
@@ -99,7 +100,7 @@ void Connection::on_retransmit_timer(Environment& env, Instant now) {
         retransmit_at_ = after(now, current_rto());
         return;
     }
-    limits_.was(now, Limit::timeout);
+    if (History* h = have_history(env)) limits_.was(now, Limit::timeout, h->limited);
     if (extras_ != nullptr && extras_->mtu.probe != 0) settle_mtu_probe(env, now, Seq());
     if (config_->mtu_probing != MtuProbing::off && seems_black_hole()) search_black_hole(env, now);
     time_out_data(env, now);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/connection.hpp"
+#include "tcp/history.hpp"
 
 namespace estab::tcp {
 
@@ -87,7 +88,7 @@ void Connection::undo_recovery(Environment& env, Instant now, const AckNews& new
         if (news.rtt >= 0s) backoff_ = 0;
         rtt_.restore(was.srtt, was.rttvar, news.rtt);
     }
-    ++stats_.undos;
+    count(env, &History::undos);
     if (cause == event::Cause::dsack) {
         ++env.counters.TcpExt_TCPDSACKUndo;
     } else if (timed_out) {

@@ -54,7 +54,10 @@ void Machine::receive(Instant now, const Frame& frame, std::vector<Frame>& out) 
 void Machine::pull(Instant now, std::vector<Frame>& out) {
     tcp::Segment segment;
     int burst = 0;
-    while (connection.next_segment(env_, now, {}, segment)) {
+    for (;;) {
+        const bool silent = connection.is_silent();
+        if (!connection.next_segment(env_, now, {}, segment)) return;
+        ASSERT_FALSE(silent) << "is_silent() said that nothing would come";
         connection.check_invariants();
         out.push_back(write_frame(now, segment, connection.tuple(), config.option_order));
         ASSERT_LE(out.back().octets.size(), 1480u) << "larger than the device takes";

@@ -9,6 +9,7 @@
 #include "conversation/notation.hpp"
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 
 namespace estab::conversation {
 
@@ -61,10 +62,12 @@ private:
     Pool<tcp::Active> actives_{memory_};
     Pool<tcp::Config> configs_{memory_};
     Pool<tcp::Extras> extras_{memory_};
+    Pool<tcp::History> histories_{memory_};
     std::vector<event::Event> room_;
     event::Log log_{room_};
     tcp::ChallengeLimit challenges_{1};
-    tcp::Environment env_{chunks_, sent_, actives_, configs_, extras_, log_, counters, challenges_};
+    tcp::Environment env_{chunks_,    sent_, actives_, configs_,   extras_,
+                          histories_, log_,  counters, challenges_};
     std::uint64_t written_ = 0, read_ = 0;
 };
 
