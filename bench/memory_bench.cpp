@@ -4,13 +4,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "link/memory_link.hpp"
 #include "stack/turn.hpp"
+#include "wire/ip.hpp"
+#include "wire/tcp.hpp"
 
 namespace {
 
@@ -59,17 +63,23 @@ struct World {
     link::MemoryLink wire{{.caps = plain(), .frames_max = 64}};
     Stack client, server;
     stack::ListenerId listener;
+    std::uint32_t addresses;  // of the client
 
-    explicit World(const tcp::Config& config = {})
+    explicit World(const tcp::Config& config = {}, std::uint32_t client_addresses = 1)
         : client(now, {.config = config, .memory_bytes = std::size_t{1} << 31, .seed = 1}),
-          server(now, {.config = config, .memory_bytes = std::size_t{1} << 31, .seed = 2}) {
+          server(now, {.config = config, .memory_bytes = std::size_t{1} << 31, .seed = 2}),
+          addresses(client_addresses) {
         client.attach(plain());
         server.attach(plain());
-        if (!client.routes().add_address(*wire::Prefix::parse("10.0.0.1/24")) ||
-            !server.routes().add_address(*wire::Prefix::parse("10.0.0.2/24"))) {
-            die("addresses");
-        }
+        bool added = server.routes().add_address({Address::v4(10, 0, 0, 2), 16}).has_value();
+        for (std::uint32_t i = 0; i < addresses; ++i)
+            added &= client.routes().add_address({client_address(i), 16}).has_value();
+        if (!added) die("addresses");
         listener = server.listen({.any_port = true}).value();
+    }
+    static Address client_address(std::uint32_t i) {
+        return Address::v4(10, 0, static_cast<std::uint8_t>(1 + i / 128),
+                           static_cast<std::uint8_t>(1 + i % 128));
     }
     std::size_t turns() {
         now += turn_time;
@@ -84,17 +94,23 @@ struct World {
     struct Pair {
         ConnectionId client, server;
     };
-    Pair connect(std::uint64_t number) {
-        const auto port = static_cast<std::uint16_t>(1000 + number / 4096);
-        const auto id = client.connect(now, {Address::v4(10, 0, 0, 2), port}, {});
+    ConnectionId open(std::uint64_t number) {
+        const auto port = static_cast<std::uint16_t>(1000 + number / addresses / 4096);
+        const auto from = client_address(static_cast<std::uint32_t>(number % addresses));
+        const auto id =
+            client.connect(now, {Address::v4(10, 0, 0, 2), port}, {.local_address = from});
         if (!id) die("connect");
+        return *id;
+    }
+    Pair connect(std::uint64_t number) {
+        const ConnectionId id = open(number);
         Result<ConnectionId> accepted = fail(Error::would_block);
         for (int i = 0; i < 100 && !accepted; ++i) {
             turns();
             accepted = server.accept(listener);
         }
         if (!accepted) die("accept");
-        return {*id, *accepted};
+        return {id, *accepted};
     }
 };
 
@@ -172,23 +188,27 @@ void round_trips(std::uint64_t count) {
                 static_cast<unsigned long long>(count));
 }
 
-// Handshake, our FIN, the peer's FIN, one at a time; the TIME-WAITs stay.
-void connects(std::uint64_t count) {
-    World w;
+// Handshake, our FIN, the peer's FIN, so many at a time; the TIME-WAITs stay.
+void connects(std::uint64_t count, std::uint32_t addresses, std::uint64_t at_a_time) {
+    tcp::Config config;
+    config.time_wait = 35min;  // longer than the run, in virtual time
+    config.time_wait_max = static_cast<std::uint32_t>(count);
+    World w{config, addresses};
     const double begin = seconds();
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const auto pair = w.connect(i);
-        w.client.close(w.now, pair.client);
+    for (std::uint64_t begun = 0; w.client.time_waits() != count;) {
+        while (begun < count && w.client.connections() < at_a_time) w.open(begun++);
         w.turns();
-        w.server.close(w.now, pair.server);
-        while (w.server.connections() != 0) w.turns();
-        while (w.client.next_notification()) {
+        while (w.server.accept(w.listener)) {
         }
-        while (w.server.next_notification()) {
+        while (const auto news = w.client.next_notification()) {
+            if (news->what.connected) w.client.close(w.now, news->connection);
+        }
+        while (const auto news = w.server.next_notification()) {
+            const tcp::Connection* c = w.server.find(news->connection);
+            if (c != nullptr && c->peer_finished()) w.server.close(w.now, news->connection);
         }
     }
     const double time = seconds() - begin;
-    if (w.client.time_waits() != count) die("a TIME-WAIT was lost");
     std::printf("%.0f conn/s  %.0f ns/conn  %zu TIME-WAITs kept\n",
                 static_cast<double>(count) / time, time * 1e9 / static_cast<double>(count),
                 w.client.time_waits());
@@ -202,17 +222,70 @@ double rss_bytes() {
     return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-// What an idle connection takes, and what it costs when the keepalives of all run out at once.
+// A bare ACK that says nothing new, as the client of `c` would send it.
+std::size_t write_ack(const tcp::Connection& c, MutableBytes room) {
+    const wire::FourTuple& tuple = c.tuple();
+    const std::size_t ip_bytes = wire::ip_header_bytes(true);
+    const std::size_t tcp_bytes =
+        wire::write_tcp(room.subspan(ip_bytes),
+                        {.source_port = tuple.local.port,
+                         .destination_port = tuple.remote.port,
+                         .seq = c.tcb().snd.nxt.wire(),
+                         .ack = c.tcb().rcv.nxt.wire(),
+                         .flags = {wire::Flags::ack},
+                         .window = 500,
+                         .urgent = 0,
+                         .options = {}},
+                        {.source = tuple.local.address, .destination = tuple.remote.address,
+                         .payload = {}});
+    wire::write_ip(room, {.source = tuple.local.address,
+                          .destination = tuple.remote.address,
+                          .protocol = wire::protocol_tcp,
+                          .payload_bytes = static_cast<std::uint32_t>(tcp_bytes)});
+    return ip_bytes + tcp_bytes;
+}
+
+// Time for one bare ACK to reach the one of `pairs` that it is for, drawn anew for each.
+double time_to_find(World& w, std::span<const World::Pair> pairs) {
+    constexpr std::size_t batch = 64, rounds = 4096;
+    std::array<std::array<std::uint8_t, 128>, batch> rooms;
+    std::array<device::Frame, batch> frames;
+    std::array<std::uint8_t, mtu> nothing;
+    Rng rng{11};
+    double time = 0;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        for (std::size_t i = 0; i < batch; ++i) {
+            const World::Pair& pair = pairs[rng.below(pairs.size())];
+            const std::size_t octets = write_ack(*w.client.find(pair.client), rooms[i]);
+            frames[i] = {.bytes = Bytes(rooms[i]).first(octets), .arrived = w.now, .offload = {}};
+        }
+        const double begin = seconds();
+        w.server.receive(w.now, frames);
+        device::Offload offload;
+        if (w.server.write_next(w.now, nothing, offload) != 0) die("an answer to a bare ACK");
+        time += seconds() - begin;
+    }
+    return time * 1e9 / (batch * rounds);
+}
+
+// What an idle connection takes, how long it takes to find one, and what it costs when the
+// keepalives of all run out at once.
 void idle(std::uint64_t count) {
     tcp::Config config;
     config.keepalive = true;
-    World w{config};
-    w.connect(0);
+    World w{config, 64};
+    std::vector<World::Pair> pairs(count, w.connect(0));
     w.settle();
     const double before = rss_bytes();
     const std::size_t client_before = w.client.memory().used(),
                       server_before = w.server.memory().used();
-    for (std::uint64_t i = 0; i < count; ++i) w.connect(i + 4096);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        pairs[i] = w.connect(i + 1);
+        while (w.client.next_notification()) {
+        }
+        while (w.server.next_notification()) {
+        }
+    }
     w.settle();
     const auto n = static_cast<double>(count);
     std::printf(
@@ -220,6 +293,9 @@ void idle(std::uint64_t count) {
         (rss_bytes() - before) / (2 * n),
         static_cast<double>(w.client.memory().used() - client_before) / n,
         static_cast<double>(w.server.memory().used() - server_before) / n);
+    const std::span<const World::Pair> all(pairs);
+    std::printf("%.1f ns for a segment to find one of all  %.1f ns to find one of 10\n",
+                time_to_find(w, all), time_to_find(w, all.first(10)));
     const double begin = seconds();
     w.client.advance(w.now + config.keepalive_idle + 1s);
     std::printf("%.1f ns per connection for a sweep of %.0f timers\n",
@@ -268,7 +344,9 @@ int main(int argc, char** argv) {
         bulk(n,
              argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 128 * 1024);
     } else if (mode == "connect" && n != 0) {
-        connects(n);
+        const std::uint64_t at_a_time = argc > 4 ? std::strtoull(argv[4], nullptr, 0) : 1;
+        connects(n, argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 1,
+                 at_a_time);
     } else if (mode == "trips" && n != 0) {
         round_trips(n);
     } else if (mode == "idle" && n != 0) {
@@ -277,8 +355,8 @@ int main(int argc, char** argv) {
         demux();
     } else {
         std::fprintf(stderr,
-                     "usage: memory_bench bulk BYTES [BUFFER] | connect N | trips N | idle N | "
-                     "demux\n");
+                     "usage: memory_bench bulk BYTES [BUFFER] | connect N [ADDRESSES [AT_A_TIME]] | "
+                     "trips N | idle N | demux\n");
         return 2;
     }
 }
