@@ -158,6 +158,46 @@ void bulk(std::uint64_t octets, std::uint32_t buffer) {
                 static_cast<unsigned long long>(allocations - allocations_at_half));
 }
 
+// So many streams that always have something to send share the wire; how evenly, by Jain's index
+// of the octets that each has brought over.
+void share(std::uint64_t count, std::uint64_t octets_each) {
+    tcp::Config config;
+    config.send_buffer = config.send_buffer_max = config.recv_buffer = config.recv_buffer_max =
+        16 * 1024;
+    World w{config, 64};
+    static std::uint8_t page[16'384];
+    std::vector<std::uint64_t> received;  // by the server's index
+    std::uint64_t total = 0;
+    const auto fill = [&](ConnectionId id) {
+        while (w.client.write(w.now, id, page)) {
+        }
+    };
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto pair = w.connect(i);
+        if (received.size() <= pair.server.index) received.resize(pair.server.index + 1);
+        fill(pair.client);
+    }
+    const double begin = seconds();
+    while (total < count * octets_each) {
+        w.turns();
+        while (const auto news = w.server.next_notification()) {
+            if (!news->connection.valid()) continue;
+            const std::size_t octets = take(w.server, w.now, news->connection);
+            received[news->connection.index] += octets;
+            total += octets;
+        }
+        while (const auto news = w.client.next_notification()) fill(news->connection);
+    }
+    const double time = seconds() - begin;
+    double squares = 0;
+    for (const std::uint64_t octets : received)
+        squares += static_cast<double>(octets) * static_cast<double>(octets);
+    const auto sum = static_cast<double>(total);
+    std::printf("%.4f Jain's index of %llu streams  %.2f Gbit/s\n",
+                sum * sum / (static_cast<double>(count) * squares),
+                static_cast<unsigned long long>(count), sum * 8 / time / 1e9);
+}
+
 // One octet there and one back, each acknowledged with the next.
 void round_trips(std::uint64_t count) {
     World w;
@@ -347,6 +387,8 @@ int main(int argc, char** argv) {
         const std::uint64_t at_a_time = argc > 4 ? std::strtoull(argv[4], nullptr, 0) : 1;
         connects(n, argc > 3 ? static_cast<std::uint32_t>(std::strtoul(argv[3], nullptr, 0)) : 1,
                  at_a_time);
+    } else if (mode == "share" && n != 0) {
+        share(n, argc > 3 ? std::strtoull(argv[3], nullptr, 0) : 200'000);
     } else if (mode == "trips" && n != 0) {
         round_trips(n);
     } else if (mode == "idle" && n != 0) {
@@ -356,7 +398,7 @@ int main(int argc, char** argv) {
     } else {
         std::fprintf(stderr,
                      "usage: memory_bench bulk BYTES [BUFFER] | connect N [ADDRESSES [AT_A_TIME]] | "
-                     "trips N | idle N | demux\n");
+                     "trips N | share N [OCTETS_EACH] | idle N | demux\n");
         return 2;
     }
 }
