@@ -141,8 +141,12 @@ TEST(DualPi2, MarksWhatHasWaitedLonger) {
     Bench b;
     DualPi2 dual({});
     const auto leaves_marked = [&](Duration waited) {
-        dual.push(at(1s), b.packets, b.make(1500, 0, at(1s), wire::Ecn::ect1));
-        return b.packets[dual.pop(after(at(1s), waited), b.packets, b.dropped)].marked;
+        for (int i = 0; i < 2; ++i)  // one alone would be no queue
+            dual.push(at(1s), b.packets, b.make(1500, 0, at(1s), wire::Ecn::ect1));
+        const Instant now = after(at(1s), waited);
+        const bool first = b.packets[dual.pop(now, b.packets, b.dropped)].marked;
+        EXPECT_FALSE(b.packets[dual.pop(now, b.packets, b.dropped)].marked);
+        return first;
     };
     EXPECT_FALSE(leaves_marked(700us));
     EXPECT_FALSE(leaves_marked(1000us));  // half and half: every second one
