@@ -554,6 +554,7 @@ private:
     LimitClock limits_;
     std::uint32_t ts_recent_ = 0;
     std::uint32_t ts_offset_ = 0;
+    std::uint32_t text_came_us_ = 0;     // when text came last; 0: never; wraps
     Instant ts_recent_at_{};
     Seq last_ack_sent_;
     Seq fin_seq_;                        // where our FIN is, once sent
@@ -567,7 +568,6 @@ private:
     // because an application that keeps up leaves no Active behind.
     std::uint32_t round_start_us_ = 0;   // 0: none; wraps
     std::uint32_t copied_in_round_ = 0;
-    std::uint32_t text_came_us_ = 0;     // when text came last; 0: never; wraps
     std::uint64_t delivered_ = 0;        // octets, selectively acknowledged ones included
     static constexpr std::uint32_t infinite = 0xffff'ffff;
     std::uint32_t idle_cwnd_ = 0;        // while no Active is borrowed; octets
