@@ -138,7 +138,7 @@ Breaches::Watched* Breaches::watched(const Verdict& v, const wire::FourTuple& fr
                                        .window_retreat_by_scale = true};
     const wire::FourTuple from_server{from_client.remote, from_client.local};
     auto fresh = std::make_unique<Watched>(
-        Watched{.sides = {{from_client, settings}, {from_server, settings}}});
+        Watched{.sides = {{from_client, settings}, {from_server, settings}}, .unstamped = {}});
     return watched_.emplace(v.connection->number, std::move(fresh)).first->second.get();
 }
 

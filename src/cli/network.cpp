@@ -280,7 +280,7 @@ void NetworkOptions::setup_records(Options& options) {
         {"--trace", "[=FILE]", "each segment as tcpdump -nn prints it, to standard error"}, trace);
     options.value(
         {"--pcap", "FILE", "each segment as pcapng, with comments; - for standard output"}, pcap);
-    options.value({"--events", "FILE", "what happens inside, as JSON lines"}, events);
+    options.value({"--events", "FILE", events_help}, events);
     options.flag(
         {"--explain", "", "under each line of the trace what it means; alone: --trace too"},
         explain);

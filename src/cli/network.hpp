@@ -44,6 +44,7 @@ struct NetworkOptions {
     std::optional<std::uint64_t> mtu, seed, shards, spin;
     bool quiet = false, explain = false;
     bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
+    const char* events_help = "what happens inside, as JSON lines";
     bool path_may_change = false;     // there is one, though it may do nothing yet
     std::vector<std::string> branches;  // paths beside --impair's, in the same grammar and sense
     link::PathLanes::Classify classify = nullptr;  // which of them

@@ -69,6 +69,9 @@ public:
                       "CMD's own TCP is estab's, by seccomp; no namespace; UDP is the host's"},
                      own_tcp_);
         options.value({"--mtu", "OCTETS", "of CMD's interface (1500)"}, network_.mtu);
+        network_.events_help =
+            "what happens inside, as JSON lines; or how the link changes while CMD runs: 'at 5s "
+            "down 3s; at 20s rate 500kbit; at 30s rst'";
         network_.setup_records(options);
     }
 

@@ -128,7 +128,7 @@ Fact seccomp_notify() {
     Fact fact{.name = "seccomp notification", .ok = false, .found = {}, .change = {}};
     try {
         Fd calls;
-        Child child = spawn({"true"}, {.stopped_calls = &calls});
+        Child child = spawn({"true"}, {.files = {}, .leftover = {}, .stopped_calls = &calls});
         (void)child.wait();
         fact.ok = true;
         fact.found = "system calls of a command can be answered (estab run --own-tcp)";

@@ -93,7 +93,8 @@ void Stack::forget_tunnel(const wire::FourTuple& tuple) {
 }
 
 std::uint32_t Stack::mtu_for(const wire::FourTuple& tuple) const {
-    return caps_.mtu - (tunnel_of(tuple) != 0 ? wire::udp_header_bytes : 0);
+    constexpr auto header = static_cast<std::uint32_t>(wire::udp_header_bytes);
+    return caps_.mtu - (tunnel_of(tuple) != 0 ? header : 0);
 }
 
 // `room` begins with the place for the header, and the segment is behind it.

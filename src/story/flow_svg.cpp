@@ -124,13 +124,13 @@ std::string flow_svg(const analysis::Connection& c, const FlowGraph& graph, int&
             states = row.states;
             at += row_height;
             for (const std::string& remark : row.remarks) {
-                for (std::size_t begin = 0; begin <= remark.size();) {
-                    const std::size_t end = std::min(remark.find('\n', begin), remark.size());
-                    const std::string line = remark.substr(begin, end - begin);
+                for (std::size_t from = 0; from <= remark.size();) {
+                    const std::size_t end = std::min(remark.find('\n', from), remark.size());
+                    const std::string line = remark.substr(from, end - from);
                     body += text_at({left + 14, at - 6}, "soft", "start",
                                     shortened(line, text_most));
                     at += 18;
-                    begin = end + 1;
+                    from = end + 1;
                 }
             }
             continue;

@@ -12,6 +12,15 @@ namespace estab::tcp {
 // How long an idle connection keeps what it knows about its path.
 constexpr Duration idle_memory = 10s;
 
+namespace {
+
+// Of a window that is kept in 32 bits; an infinite one is the largest.
+std::uint32_t kept(std::uint64_t octets) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(octets, 0xffff'ffff));
+}
+
+}  // namespace
+
 Connection::Connection(const wire::FourTuple& tuple, const Config& config, std::uint32_t id,
                        std::uint16_t interface_mtu)
     : config_(&config),
@@ -51,8 +60,8 @@ void Connection::finish(Environment& env, Instant now, std::optional<Error> erro
     const bool readable = !error || (config_->reset_keeps_unread && error != Error::aborted);
     const bool keep_unread = readable && !orphan_ && unread() != 0;
     if (active_ != nullptr) {
-        idle_cwnd_ = active_->control.cwnd();
-        idle_ssthresh_ = active_->control.ssthresh();
+        idle_cwnd_ = kept(active_->control.cwnd());
+        idle_ssthresh_ = kept(active_->control.ssthresh());
     }
     if (active_ != nullptr && !keep_unread) {
         env.actives.free(active_);
@@ -118,9 +127,6 @@ void Connection::deactivate_if_idle(Environment& env, Instant now, bool forget_p
         if (misc_at_ == never) misc_at_ = after(now, idle_memory);
         return;
     }
-    const auto kept = [](std::uint64_t octets) {
-        return static_cast<std::uint32_t>(std::min<std::uint64_t>(octets, infinite));
-    };
     idle_cwnd_ = kept(active_->control.cwnd());
     idle_ssthresh_ = kept(active_->control.ssthresh());
     env.actives.free(active_);
@@ -192,7 +198,7 @@ void Connection::begin_with(Environment& env, Instant now, const PathMetrics& kn
         rtt_.restore(known.srtt, std::max(known.rttvar, rtt_.rttvar()), Duration{-1});
     const std::uint64_t least = 2 * std::uint64_t{send_mss()};
     if (known.ssthresh != 0 && ssthresh() >= congestion::infinite) {
-        idle_ssthresh_ = std::max(known.ssthresh, least);
+        idle_ssthresh_ = kept(std::max(known.ssthresh, least));
         if (active_ != nullptr) {
             congestion::Start start = start_of_control(now);
             start.cwnd = active_->control.cwnd();

@@ -13,13 +13,10 @@ class Told final : public Observer {
 public:
     void on_event(Instant, const Host& host, const event::Event& e) override {
         if (host.number() != 1) return;
-        switch (e.kind) {
-        case event::Kind::congestion_window:
-        case event::Kind::recovery_end: return tell(e.values[0], e.values[1]);
-        case event::Kind::recovery_undone: return tell(e.values[1], e.values[2]);
-        case event::Kind::pacing_rate: rate_ = e.values[0]; return;
-        default: return;
-        }
+        using enum event::Kind;
+        if (e.kind == congestion_window || e.kind == recovery_end) tell(e.values[0], e.values[1]);
+        if (e.kind == recovery_undone) tell(e.values[1], e.values[2]);
+        if (e.kind == pacing_rate) rate_ = e.values[0];
     }
     void look(Instant now, const tcp::Connection& connection) {
         const tcp::Info info = connection.info(now);
