@@ -12,6 +12,7 @@
 #include "congestion/reno.hpp"
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
+#include "tcp/history.hpp"
 
 namespace {
 
@@ -27,10 +28,12 @@ struct Sender {
     Pool<tcp::Active> actives{memory};
     Pool<tcp::Config> configs{memory};
     Pool<tcp::Extras> extras{memory};
+    Pool<tcp::History> histories{memory};
     event::Log log{{}};
     event::Counters counters;
     tcp::ChallengeLimit challenges{1};
-    tcp::Environment env{chunks, sents, actives, configs, extras, log, counters, challenges};
+    tcp::Environment env{chunks,    sents, actives,  configs,   extras,
+                         histories, log,   counters, challenges};
     tcp::Config config;
     tcp::Connection connection;
     Instant now{1000s};
