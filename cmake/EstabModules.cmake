@@ -36,6 +36,9 @@ target_include_directories(estab_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
 target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-Wall -Wextra -Wshadow -Wconversion
   -Wswitch-enum -Wnon-virtual-dtor -ffp-contract=off>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")  # libstdc++ 12's stable_sort uses what it calls deprecated
+  target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-Wno-deprecated-declarations>)
+endif()
 if(ESTAB_SANITIZE)
   target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-fsanitize=${ESTAB_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer>)

@@ -7,7 +7,7 @@
 
 namespace estab::cli {
 
-PerfServer::PerfServer(socket::Reactor& reactor, const PerfPorts& ports) : reactor_(reactor) {
+PerfServer::PerfServer(socket::Reactor& reactor, const PerfPorts& ports) {
     const std::array wanted = {ports.sink, ports.source, ports.echo};
     const std::array services = {&PerfServer::discard, &PerfServer::send, &PerfServer::echo};
     for (std::size_t i = 0; i < wanted.size(); ++i) {

@@ -42,7 +42,6 @@ private:
     void send(Peer& peer);
     void echo(Peer& peer);
 
-    socket::Reactor& reactor_;
     std::array<socket::Listener, 3> listeners_;
     std::unordered_map<std::uint64_t, Peer> peers_;  // at most as many as the stack has connections
     std::uint64_t serial_ = 0;

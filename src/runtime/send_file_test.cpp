@@ -69,8 +69,9 @@ TEST_F(SendFile, TheWholeOfABigOne) {
 TEST_F(SendFile, PartsOfEverySize) {
     fill(2'500'000);
     std::string wanted;
-    for (const std::uint64_t first : {0, 1, 4095, 4096, 16'385}) {
-        for (const std::uint64_t size : {0, 1, 16'384, 16'385, 1'048'576, 1'048'577, 2'400'000}) {
+    for (const std::uint64_t first : {0U, 1U, 4095U, 4096U, 16'385U}) {
+        for (const std::uint64_t size :
+             {0U, 1U, 16'384U, 16'385U, 1'048'576U, 1'048'577U, 2'400'000U}) {
             EXPECT_TRUE(send({first, size}));
             wanted += content.substr(first, size);
         }
