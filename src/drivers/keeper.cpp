@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "drivers/spawn.hpp"
 #include "drivers/system.hpp"
@@ -49,16 +50,38 @@ void kill_all() {
     }
 }
 
+// Whether it is on its way out, though we have not been told yet: the command may have ended of
+// what it closed on that way. proc(5): the flags, the seventh behind the name.
+bool is_ending(pid_t process) {
+    constexpr unsigned long exiting = 0x4;  // PF_EXITING
+    char path[64];
+    ::snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(process));
+    const Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+    char text[1024];
+    const ssize_t n = file ? ::read(*file, text, sizeof text - 1) : 0;
+    if (n <= 0) return true;
+    text[n] = '\0';
+    const char* const behind_name = ::strrchr(text, ')');
+    unsigned long flags = 0;
+    return behind_name != nullptr &&
+           ::sscanf(behind_name, ") %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
+           (flags & exiting) != 0;
+}
+
 [[noreturn]] void keep(pid_t parent, pid_t command, const char* leftover) {
     sigset_t all;
     ::sigfillset(&all);
+    const auto remove_leftover = [&] {
+        if (*leftover == '\0') return;
+        if (::getppid() != parent || is_ending(parent)) ::unlink(leftover);
+    };
     for (;;) {
         siginfo_t what{};
         if (::sigwaitinfo(&all, &what) < 0) continue;
         const bool is_ours = what.si_code <= 0 && what.si_pid == parent;
         if (::getppid() != parent || (is_ours && what.si_signo == keeper_end)) {
             kill_all();
-            if (::getppid() != parent && *leftover != '\0') ::unlink(leftover);
+            remove_leftover();
             ::_exit(125);
         }
         if (what.si_signo != SIGCHLD) {
@@ -70,6 +93,7 @@ void kill_all() {
         for (pid_t ended; (ended = ::waitpid(-1, &status, WNOHANG)) > 0;) {
             if (ended != command) continue;
             kill_all();
+            remove_leftover();
             ::_exit(exit_code(status));
         }
     }
