@@ -7,6 +7,8 @@ import subprocess
 import sys
 import unittest
 
+import private_network
+
 ESTAB = ""
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "run"
 
@@ -52,15 +54,5 @@ class Examples(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
 
-def main():
-    global ESTAB
-    ESTAB = os.path.abspath(sys.argv.pop(1))
-    probe = subprocess.run([ESTAB, "run", "-q", "--", "true"], capture_output=True, text=True)
-    if probe.returncode != 0:
-        print(f"skipped: {probe.stderr.strip()}")
-        sys.exit(77)
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    private_network.main(globals())

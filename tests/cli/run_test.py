@@ -6,7 +6,6 @@ network can be had.
 import contextlib
 import hashlib
 import http.server
-import os
 import pathlib
 import random
 import shutil
@@ -17,6 +16,8 @@ import sys
 import tempfile
 import threading
 import unittest
+
+import private_network
 
 ESTAB = ""
 GATEWAYS = ("10.77.0.1", "fd77::1")
@@ -201,15 +202,5 @@ print(all(peer.recv(4) == b"%04d" % n for n, peer in enumerate(peers)))
             self.assertEqual(run("-q", "--link", name, command=["true"]).returncode, 0, name)
 
 
-def main():
-    global ESTAB
-    ESTAB = os.path.abspath(sys.argv.pop(1))
-    probe = subprocess.run([ESTAB, "run", "-q", "--", "true"], capture_output=True, text=True)
-    if probe.returncode != 0:
-        print(f"skipped: {probe.stderr.strip()}")
-        sys.exit(77)
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    private_network.main(globals())
