@@ -1,9 +1,11 @@
 #include "cli/forward_tcp.hpp"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <stdexcept>
 
 #include "cli/descriptor.hpp"
 #include "cli/forward_flow.hpp"
@@ -27,29 +29,54 @@ wire::IcmpReason reason_of(int error) {
 
 }  // namespace
 
+std::vector<wire::Address> stand_for_everybody(stack::Stack& stack,
+                                               const drivers::PrivateAddresses& addresses) {
+    std::vector<wire::Address> hosts = addresses.gateways;
+    ip::Routes& routes = stack.routes();
+    for (const wire::Address& gateway : hosts) {
+        const std::uint8_t whole = gateway.is_v4() ? 32 : 128;
+        (void)routes.add_address({gateway, whole});
+    }
+    for (const char* everything : {"0.0.0.0/0", "::/0"})
+        (void)routes.accept(*wire::Prefix::parse(everything));
+    for (const wire::Prefix& own : addresses.own) hosts.push_back(own.address);
+    return hosts;
+}
+
 TcpForwarder::TcpForwarder(runtime::Reactor& reactor, Gate& gate)
     : reactor_(reactor), gate_(gate), scratch_(scratch_bytes) {}
 TcpForwarder::~TcpForwarder() = default;
 
-Task<> TcpForwarder::open_all(socket::Listener& listener) {
+void TcpForwarder::start() {
+    auto listener =
+        socket::Listener::listen(reactor_, {.any_address = true, .any_port = true, .hold = true});
+    if (!listener)
+        throw std::runtime_error(fmt::format("cannot listen: {}", to_string(listener.error())));
+    listener_ = std::move(*listener);
+    socket::spawn(reactor_, open_all());
+    socket::spawn(reactor_, accept_all());
+    reactor_.at({}, [] { drivers::raise_descriptor_limit(); });
+}
+
+Task<> TcpForwarder::open_all() {
     for (;;) {
-        const auto syn = co_await listener.async_next_held();
+        const auto syn = co_await listener_.async_next_held();
         if (!syn) co_return;
-        socket::spawn(reactor_, open(listener, *syn));
+        socket::spawn(reactor_, open(*syn));
     }
 }
 
-Task<> TcpForwarder::open(socket::Listener& listener, socket::HeldSyn syn) {
+Task<> TcpForwarder::open(socket::HeldSyn syn) {
     const Gate::Way way = gate_.find(egress::Transport::tcp, syn.wanted);
     if (!way.there) {
         gate_.record(egress::Transport::tcp, syn.from, syn.wanted, way.decision);
-        (void)listener.unreachable_held(syn, wire::IcmpReason::prohibited);
+        (void)listener_.unreachable_held(syn, wire::IcmpReason::prohibited);
         co_return;
     }
     const int family = way.there->address.is_v4() ? AF_INET : AF_INET6;
     drivers::Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd || open_ >= connections_max) {
-        (void)listener.refuse_held(syn);
+        (void)listener_.refuse_held(syn);
         co_return;
     }
     ++open_;
@@ -65,11 +92,11 @@ Task<> TcpForwarder::open(socket::Listener& listener, socket::HeldSyn syn) {
         ++totals_.refused;
         record.ended = reactor_.now();
         if (record.refused == ECONNREFUSED) {
-            (void)listener.refuse_held(syn);
+            (void)listener_.refuse_held(syn);
         } else if (record.refused == ETIMEDOUT) {
-            (void)listener.drop_held(syn);
+            (void)listener_.drop_held(syn);
         } else {
-            (void)listener.unreachable_held(syn, reason_of(record.refused));
+            (void)listener_.unreachable_held(syn, reason_of(record.refused));
         }
         gate_.record(egress::Transport::tcp, syn.from, syn.wanted, way.decision,
                      {.lasted = record.host_connect});
@@ -77,7 +104,7 @@ Task<> TcpForwarder::open(socket::Listener& listener, socket::HeldSyn syn) {
         co_return;
     }
     const Key key{syn.wanted, syn.from};
-    if (!listener.accept_held(syn)) {  // CMD has given up
+    if (!listener_.accept_held(syn)) {  // CMD has given up
         --open_;
         co_return;
     }
@@ -94,9 +121,9 @@ void TcpForwarder::forget(std::map<Key, Waiting>::iterator waiting) {
     --open_;
 }
 
-Task<> TcpForwarder::accept_all(socket::Listener& listener) {
+Task<> TcpForwarder::accept_all() {
     for (;;) {
-        auto stream = co_await listener.async_accept();
+        auto stream = co_await listener_.async_accept();
         if (!stream) co_return;
         const auto found = waiting_.find({stream->local(), stream->remote()});
         if (found == waiting_.end()) {
@@ -118,7 +145,7 @@ Task<> TcpForwarder::let_in(drivers::Fd listening, std::vector<InsideWay> ways) 
     }
 }
 
-Task<> TcpForwarder::bring_in(drivers::Fd host, const std::vector<InsideWay>& ways) {
+Task<> TcpForwarder::bring_in(drivers::Fd host, std::vector<InsideWay> ways) {
     if (open_ >= connections_max) {
         reset_when_closed(*host);
         co_return;

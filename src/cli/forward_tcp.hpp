@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/gate.hpp"
+#include "drivers/private_network.hpp"
 #include "runtime/reactor.hpp"
 #include "socket/listener.hpp"
 
@@ -43,6 +44,11 @@ struct InsideWay {
     wire::Endpoint to;
 };
 
+// Packets to anywhere are for `stack` to answer; the addresses there that stand for the host, those
+// with a name first.
+std::vector<wire::Address> stand_for_everybody(stack::Stack& stack,
+                                               const drivers::PrivateAddresses& addresses);
+
 class TcpForwarder {
 public:
     static constexpr std::size_t connections_max = 16'384;  // beyond: refused
@@ -50,9 +56,10 @@ public:
     TcpForwarder(runtime::Reactor& reactor, Gate& gate);
     ~TcpForwarder();
 
-    // Until the reactor ends. `listener` holds SYNs for every address and port.
-    socket::Task<> open_all(socket::Listener& listener);    // what is held
-    socket::Task<> accept_all(socket::Listener& listener);  // what is accepted
+    // Carries whatever is opened to the stack, at any address and port, until the reactor ends.
+    // Throws what cannot be listened to. At the first turn, when CMD has started with the limit
+    // that it was given, ours on descriptors goes up.
+    void start();
     // What `listening`, a socket of the host's, accepts goes to CMD, by the first way on which a
     // server is. Where none is it is reset.
     socket::Task<> let_in(drivers::Fd listening, std::vector<InsideWay> ways);
@@ -65,6 +72,9 @@ public:
     std::vector<Forwarded> take_report();
 
 private:
+    // Until the reactor ends.
+    socket::Task<> open_all();    // what is held
+    socket::Task<> accept_all();  // what is accepted
     struct Flow;
     struct Waiting {
         drivers::Fd host;
@@ -74,15 +84,16 @@ private:
     };
     using Key = std::pair<wire::Endpoint, wire::Endpoint>;
 
-    socket::Task<> open(socket::Listener& listener, socket::HeldSyn syn);
+    socket::Task<> open(socket::HeldSyn syn);
     void forget(std::map<Key, Waiting>::iterator waiting);
-    socket::Task<> bring_in(drivers::Fd host, const std::vector<InsideWay>& ways);
+    socket::Task<> bring_in(drivers::Fd host, std::vector<InsideWay> ways);
     void carry(socket::Stream stream, Waiting waiting);
     void finish(const std::shared_ptr<Flow>& flow);
     void keep(Forwarded record);
 
     runtime::Reactor& reactor_;
     Gate& gate_;
+    socket::Listener listener_;
     // What is on its way between two sockets is here only while it is moved: an idle connection
     // holds no buffer of ours, and one that waits leaves all but a little where it came from.
     std::vector<std::uint8_t> scratch_;

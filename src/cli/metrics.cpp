@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "cli/command.hpp"
+#include "cli/lane_counts.hpp"
 #include "cli/publish.hpp"
 #include "cli/relay.hpp"
 
@@ -57,31 +58,21 @@ void add_forwarded(Text& text, const MetricsOf& of) {
 void add_link(Text& text, const link::PathLanes& lanes) {
     const std::pair<const char*, const link::Lane*> ways[] = {{"up", &lanes.down()},
                                                               {"down", &lanes.up()}};
-    const auto all = [&](std::string_view name, std::string_view help, auto&& value) {
-        text.family(name, "counter", help);
-        for (const auto& [way, lane] : ways)
-            for (const auto& [what, count] : value(lane->counters()))
-                text.sample(fmt::format("{}_total", name),
-                            fmt::format(R"({{way="{}",what="{}"}})", way, what), count);
+    text.family("link_packets", "counter", "Packets on the link, up from the command");
+    const auto sample = [&](const char* family, const char* way, const char* what,
+                            std::uint64_t value) {
+        text.sample(family, fmt::format(R"({{way="{}",what="{}"}})", way, what), value);
     };
-    using Counters = link::Lane::Counters;
-    using Values = std::vector<std::pair<const char*, std::uint64_t>>;
-    all("link_packets", "Packets on the link, up from the command", [](const Counters& c) {
-        return Values{{"entered", c.entered},
-                      {"delivered", c.left},
-                      {"lost", c.dropped_by_loss + c.dropped_by_script},
-                      {"dropped_by_policer", c.dropped_by_policer},
-                      {"dropped_by_queue", c.dropped_by_queue},
-                      {"dropped_by_memory", c.dropped_by_memory},
-                      {"reordered", c.reordered},
-                      {"duplicated", c.duplicated},
-                      {"corrupted", c.corrupted},
-                      {"marked", c.marked}};
-    });
-    all("link_bytes", "Octets of packets on the link, up from the command",
-        [](const Counters& c) {
-            return Values{{"entered", c.entered_bytes}, {"delivered", c.left_bytes}};
-        });
+    for (const auto& [way, lane] : ways) {
+        sample("link_packets_total", way, "entered", lane->counters().entered);
+        for (const auto& [what, count] : lane_counts(lane->counters()))
+            sample("link_packets_total", way, what, count);
+    }
+    text.family("link_bytes", "counter", "Octets of packets on the link, up from the command");
+    for (const auto& [way, lane] : ways) {
+        sample("link_bytes_total", way, "entered", lane->counters().entered_bytes);
+        sample("link_bytes_total", way, "delivered", lane->counters().left_bytes);
+    }
     text.family("link_queued_bytes", "gauge", "Octets that wait in front of the rate");
     for (const auto& [way, lane] : ways)
         text.sample("link_queued_bytes", fmt::format(R"({{way="{}"}})", way), lane->queued_bytes());

@@ -21,13 +21,6 @@ namespace {
 
 constexpr std::uint32_t mtu_min = 576, mtu_max = 65'535;
 
-std::uint64_t random_seed() {
-    std::uint64_t seed = 0;
-    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        drivers::throw_system("no random numbers");
-    return seed;
-}
-
 std::vector<wire::Prefix> prefixes(const std::vector<std::string>& words, const char* option) {
     std::vector<wire::Prefix> result;
     for (const std::string& word : words) {
@@ -226,6 +219,13 @@ bool is_in_foreground() {
 }
 
 }  // namespace
+
+std::uint64_t random_seed() {
+    std::uint64_t seed = 0;
+    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        drivers::throw_system("no random numbers");
+    return seed;
+}
 
 void TcpOptions::setup(Options& options) {
     options.group("TCP");

@@ -22,6 +22,9 @@
 
 namespace estab::cli {
 
+// For whoever was given none. Throws SystemError.
+std::uint64_t random_seed();
+
 // How TCP is configured.
 struct TcpOptions {
     std::string profile = "linux";

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
 #include <algorithm>
 
@@ -18,13 +17,6 @@ namespace {
 constexpr std::size_t frames_max = 64;               // on the wire, each way
 constexpr std::size_t loopback_bytes = 4u << 20;     // of packets from CMD's host to itself
 constexpr std::uint32_t big_frame = 65'536;
-
-std::uint64_t random_seed() {
-    std::uint64_t seed = 0;
-    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        drivers::throw_system("no random numbers");
-    return seed;
-}
 
 // Without a path nobody needs to cut frames; a path cuts for itself.
 device::Caps wire_caps(const NetworkOptions& options) {

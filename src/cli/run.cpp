@@ -113,7 +113,8 @@ private:
     int carry(Network& network, const Words& command,
               const std::optional<wire::Endpoint>& metrics) {
         runtime::Reactor& reactor = network.reactor();
-        const std::vector<wire::Address> gateways = open_everything(network);
+        const std::vector<wire::Address> gateways =
+            stand_for_everybody(network.stack(), network.private_network()->addresses());
         const Destinations destinations(gateways, {.host_loopback = host_loopback_,
                                                    .forwarded = forwarded_});
         Forwarders forwarders(reactor, destinations, rules(gateways), log_);
@@ -121,13 +122,7 @@ private:
         if (!path_.branches().empty()) forwarders.gate.remember_names();
         const auto json = json_.empty() ? nullptr : std::make_unique<PageFile>(json_);
         if (json) forwarders.gate.remember_names();
-        auto listener = socket::Listener::listen(
-            reactor, {.any_address = true, .any_port = true, .hold = true});
-        if (!listener)
-            throw std::runtime_error(
-                fmt::format("cannot listen: {}", to_string(listener.error())));
-        socket::spawn(reactor, forwarders.tcp.open_all(*listener));
-        socket::spawn(reactor, forwarders.tcp.accept_all(*listener));
+        forwarders.tcp.start();
         RunStory story{.command = command,
                        .backend = network.reason(),
                        .path = path_.text(),
@@ -137,8 +132,6 @@ private:
                        .published = open_ports(network, forwarders)};
         if (metrics) serve(*metrics, network, forwarders);
         schedule_changes(network, forwarders.tcp);
-        // At the first turn: CMD has started with the limit that it was given.
-        reactor.at({}, [] { drivers::raise_descriptor_limit(); });
         story.began = reactor.now();
         story.exit_status = run_command(network, command,
                                         {.files = {{"/etc/resolv.conf", destinations.resolv_conf()},
@@ -156,21 +149,6 @@ private:
             for (const std::string& line : reasons(story.connections, story.rates, reasons_max))
                 note(name, line);
         return story.exit_status;
-    }
-
-    // CMD's packets to anywhere are ours to answer; the addresses that stand for the host.
-    static std::vector<wire::Address> open_everything(Network& network) {
-        std::vector<wire::Address> gateways = network.private_network()->addresses().gateways;
-        ip::Routes& routes = network.stack().routes();
-        for (const wire::Address& gateway : gateways) {
-            const std::uint8_t whole = gateway.is_v4() ? 32 : 128;
-            (void)routes.add_address({gateway, whole});
-        }
-        for (const char* everything : {"0.0.0.0/0", "::/0"})
-            (void)routes.accept(*wire::Prefix::parse(everything));
-        for (const wire::Prefix& own : network.private_network()->addresses().own)
-            gateways.push_back(own.address);
-        return gateways;
     }
 
     std::vector<std::string> open_ports(Network& network, Forwarders& forwarders) {

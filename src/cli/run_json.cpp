@@ -3,6 +3,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "cli/lane_counts.hpp"
 #include "cli/limited_json.hpp"
 
 namespace estab::cli {
@@ -49,17 +50,9 @@ Json connection_json(const Forwarded& c, const RunStory& story, const Gate& gate
 }
 
 Json lane_json(const link::Lane::Counters& c) {
-    return {{"packets", c.entered},
-            {"bytes", c.entered_bytes},
-            {"lost", c.dropped_by_loss + c.dropped_by_script},
-            {"dropped_by_policer", c.dropped_by_policer},
-            {"dropped_by_queue", c.dropped_by_queue},
-            {"dropped_by_memory", c.dropped_by_memory},
-            {"reordered", c.reordered},
-            {"duplicated", c.duplicated},
-            {"corrupted", c.corrupted},
-            {"marked", c.marked},
-            {"delivered", c.left}};
+    Json json{{"packets", c.entered}, {"bytes", c.entered_bytes}};
+    for (const auto& [what, count] : lane_counts(c)) json[what] = count;
+    return json;
 }
 
 }  // namespace

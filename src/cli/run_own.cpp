@@ -1,7 +1,5 @@
 #include "cli/run_own.hpp"
 
-#include <fmt/format.h>
-
 #include <map>
 #include <numeric>
 
@@ -17,38 +15,18 @@ namespace {
 constexpr Duration patience = 10s;
 constexpr std::size_t near_max = 4096;  // later ones are told without
 
-std::vector<wire::Address> make_far_host(stack::Stack& stack) {
-    std::vector<wire::Address> aliases = drivers::PrivateAddresses::standard().gateways;
-    ip::Routes& routes = stack.routes();
-    for (const wire::Address& gateway : aliases) {
-        const std::uint8_t whole = gateway.is_v4() ? 32 : 128;
-        (void)routes.add_address({gateway, whole});
-    }
-    for (const char* everything : {"0.0.0.0/0", "::/0"})
-        (void)routes.accept(*wire::Prefix::parse(everything));
-    for (const wire::Prefix& own : drivers::PrivateAddresses::standard().own)
-        aliases.push_back(own.address);
-    return aliases;
-}
-
 }  // namespace
 
 int run_with_own_tcp(const OwnRun& options, const Words& command,
                      const std::function<void(std::vector<Forwarded>)>& report) {
     const std::unique_ptr<OwnNetwork> network = OwnNetwork::open(options.network);
     runtime::Reactor& reactor = network->reactor();
-    const Destinations destinations(make_far_host(reactor.stack()),
-                                    {.host_loopback = options.host_loopback});
+    const Destinations destinations(
+        stand_for_everybody(reactor.stack(), drivers::PrivateAddresses::standard()),
+        {.host_loopback = options.host_loopback});
     Gate gate(destinations, {}, options.log);
     TcpForwarder tcp(reactor, gate);
-    auto listener =
-        socket::Listener::listen(reactor, {.any_address = true, .any_port = true, .hold = true});
-    if (!listener)
-        throw std::runtime_error(fmt::format("cannot listen: {}", to_string(listener.error())));
-    socket::spawn(reactor, tcp.open_all(*listener));
-    socket::spawn(reactor, tcp.accept_all(*listener));
-    // At the first turn: CMD has started with the limit that it was given.
-    reactor.at({}, [] { drivers::raise_descriptor_limit(); });
+    tcp.start();
 
     std::vector<drivers::ReplacedFile> files;
     if (options.host_loopback) files.push_back({"/etc/hosts", destinations.hosts()});
