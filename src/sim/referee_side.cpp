@@ -90,7 +90,11 @@ void Side::judge_syn(const Seen& seen, Report& report) {
     const bool is_same_peer =
         peer_open_ && is_answer &&
         seen.tcp.ack().raw - static_cast<std::uint32_t>(irs_) - 1 <= syn_text_;
-    if (!is_known && open_ && !partial_ && !beyond_syn_ && is_same_peer) {
+    // A listener with Fast Open may give up an end and meet the same SYN again, without its text:
+    // that end is over, and what it acknowledged with it (RFC 9293 3.8.3, RFC 7413 4.2.2).
+    const bool is_next_end =
+        ack_ && is_before(seen.tcp.ack().raw, static_cast<std::uint32_t>(*ack_));
+    if (!is_known && open_ && !partial_ && !beyond_syn_ && is_same_peer && !is_next_end) {
         // A cookie changes with time, and the peer may answer any of them (RFC 4987 3.6).
         other_iss_[other_iss_count_++ % other_iss_.size()] = static_cast<std::uint32_t>(iss_);
         iss_ = first_number(raw);

@@ -448,6 +448,28 @@ TEST(Referee, FindsTheTextOfASynThatWasLostAcknowledged) {
     EXPECT_GE(p.referee.counters().violations, 1u);
 }
 
+// The server gave up after its SYN-ACKs; the client's SYN, now without text, opens another end.
+TEST(Referee, KnowsThatAnEndWithASynsTextMayBeGivenUp) {
+    const EarlyText early;
+    Play p;
+    p.say({.flags = Flags::syn, .payload = "hello", .options = early.cookie()});
+    p.say({.server = true, .ack = 6, .flags = Flags::syn | Flags::ack, .is_lost = true});
+    p.say({.flags = Flags::syn});
+    p.say({.server = true, .ack = 1, .flags = Flags::syn | Flags::ack, .seq_offset = 77});
+    p.say({.seq = 1, .ack = 1 + 77, .payload = "hello"});
+    p.say({.server = true, .seq = 1, .ack = 6, .seq_offset = 77});
+    EXPECT_CONTENT(p);
+}
+
+TEST(Referee, FindsTheTextOfASynTakenBack) {
+    const EarlyText early;
+    Play p;
+    p.say({.flags = Flags::syn, .payload = "hello", .options = early.cookie()});
+    p.say({.server = true, .ack = 6, .flags = Flags::syn | Flags::ack});
+    p.say({.server = true, .ack = 1, .flags = Flags::syn | Flags::ack, .window = 1005});
+    EXPECT_BLAMED(p, "takes back its acknowledgment 6: now 1");
+}
+
 TEST(Referee, FindsASegmentWithoutAck) {
     Play p;
     p.open();
