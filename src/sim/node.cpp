@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "link/segment.hpp"
 #include "sim/world.hpp"
 #include "wire/checksum.hpp"
 
@@ -35,6 +34,12 @@ std::uint32_t destination_host(Bytes packet) {
     return 0;
 }
 
+Door::Settings door_of(const HostSettings& settings) {
+    Door::Settings door = settings.door;
+    if (settings.big_segments) door.tso4 = door.tso6 = true;
+    return door;
+}
+
 // Everybody is on the link, as on a point-to-point one.
 void add_default_routes(ip::Routes& routes) {
     for (const wire::Address& any : {wire::Address::v4(0, 0, 0, 0), wire::Address()}) {
@@ -52,6 +57,8 @@ Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std
     : Node(world, settings.name, number),
       Actor(world),
       event_room_(settings.events_max),
+      door_(door_of(settings)),
+      caps_(door_.caps(settings.mtu)),
       v4_(v4_address(hosts_net, number)),
       v6_(v6_address(hosts_net, number)),
       clock_(settings.clock) {
@@ -62,11 +69,6 @@ Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std
     options.seed = seed;
     options.event_room = event_room_;
     stack_ = std::make_unique<stack::Stack>(clock(world.now()), options);
-    caps_ = {.link = device::LinkType::ip, .mtu = settings.mtu, .frame_max = settings.mtu};
-    if (settings.big_segments) {
-        caps_.frame_max = link::big_frame_bytes(device::LinkType::ip);
-        caps_.tso4 = caps_.tso6 = caps_.checksum = caps_.gso_ecn = true;
-    }
     stack_->attach(caps_);
     room_.resize(stack_->frame_bytes());
     piece_.resize(settings.mtu);
@@ -77,9 +79,7 @@ Host::Host(World& world, const HostSettings& settings, std::uint32_t number, std
 
 void Host::fit(std::uint32_t mtu) {
     if (mtu >= caps_.mtu) return;
-    const bool is_big = caps_.frame_max > caps_.mtu;
-    caps_.mtu = mtu;
-    if (!is_big) caps_.frame_max = mtu;
+    caps_ = door_.caps(mtu);
     stack_->attach(caps_);
 }
 
@@ -117,8 +117,10 @@ void Host::arrive(Instant now, std::span<const device::Frame> frames) {
         for (device::Frame& frame : restamped_) frame.arrived = clock(frame.arrived);
         frames = restamped_;
     }
-    stack_->receive(clock(now), frames);
-    pump(now);
+    door_.hand_over(frames, [&](std::span<const device::Frame> batch) {
+        stack_->receive(clock(now), batch);
+        pump(now);
+    });
 }
 
 void Host::pump(Instant now) {
@@ -161,9 +163,7 @@ void Host::send(Instant now) {
             emit(now, frame);
             continue;
         }
-        const auto cut = link::cut(frame, offload, {.link = caps_.link, .frame_max = caps_.mtu},
-                                   piece_, [&](Bytes piece) { emit(now, piece); });
-        CHECK(cut.has_value());
+        door_.cut(frame, offload, caps_.mtu, piece_, [&](Bytes piece) { emit(now, piece); });
     }
 }
 

@@ -8,6 +8,9 @@ namespace estab::sim {
 namespace {
 
 constexpr std::uint16_t port = 80;
+// Such that the seeds that have found something (tests/simulation/swarm.cpp) have no doors: they
+// are still the worlds that they were.
+constexpr std::uint64_t doors_key = 0x0600'006a;
 
 // The first TCP segment that anybody sends is a SYN.
 class FirstNumber final : public Observer {
@@ -28,7 +31,10 @@ SwarmWorld::SwarmWorld(std::uint64_t seed, Duration later)
     : rng_(seed * 2 + 1),
       later_(seed ^ 0x7413'9768),
       latest_(seed ^ 0x4821'0768),
+      doors_(seed ^ doors_key),
+      has_doors_(doors_.below(3) == 0),
       ledger_(rng_.next()) {
+    if (has_doors_) describe("doors");
     World::Settings settings;
     settings.seed = rng_.next();
     // Numbers that wrap and clocks that begin anywhere: ISNs depend on time (RFC 9293 3.4.1).
@@ -121,6 +127,8 @@ World::LinkSettings SwarmWorld::random_link() {
     link.round_trip = link.there.delay + link.back.delay;
     link.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(576, 9000));
     if (maybe(20)) link.grain = time_between(10us, 2ms);
+    if (has_doors_ && doors_.below(2) == 0)
+        link.grain = Duration(static_cast<std::int64_t>(10'000 + doors_.below(3'000'000)));
     smallest_mtu_ = std::min(smallest_mtu_, link.mtu);
     allows_v6_ = allows_v6_ && link.mtu >= 1280;  // RFC 8200 5
     return link;
@@ -229,7 +237,27 @@ HostSettings SwarmWorld::random_host() {
     host.big_segments = maybe(40);
     host.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(1280, 9000));
     if (maybe(15)) host.memory_bytes = between(8, 32) << 20;
+    if (has_doors_) {
+        host.big_segments = false;
+        host.door = random_door();
+    }
     return host;
+}
+
+// In one world out of three: what cuts and joins segments is different at each host, and with it
+// which ways through the stack they take.
+Door::Settings SwarmWorld::random_door() {
+    Door::Settings door;
+    door.tso4 = doors_.below(3) != 0;
+    door.tso6 = doors_.below(3) != 0;
+    door.checksum = doors_.below(2) == 0;
+    if (doors_.below(2) == 0)
+        door.frame_max = 3'000 + static_cast<std::uint32_t>(doors_.below(30'000));
+    if (doors_.below(4) == 0)
+        door.smaller_percent = 10 + static_cast<std::uint32_t>(doors_.below(90));
+    door.in = static_cast<Door::In>(doors_.below(4));
+    door.seed = doors_.next();
+    return door;
 }
 
 tcp::Config SwarmWorld::random_config() {

@@ -38,6 +38,7 @@ private:
     link::Direction random_direction();
     void add_faults(link::Direction& direction);
     HostSettings random_host();
+    Door::Settings random_door();
     tcp::Config random_config();
     void make_servers();
     void make_talks();
@@ -66,6 +67,8 @@ private:
     Rng rng_;
     Rng later_;      // of what came later: the seeds known before stay what they were
     Rng latest_;     // and after that
+    Rng doors_;      // of what cuts and joins segments
+    bool has_doors_ = false;
     Ledger ledger_;
     std::string description_;
     Instant calm_at_{};

@@ -20,6 +20,7 @@
 #include "ip/icmp.hpp"
 #include "link/lane.hpp"
 #include "sim/agenda.hpp"
+#include "sim/door.hpp"
 #include "sim/middlebox.hpp"
 #include "sim/referee.hpp"
 #include "sim/stream_hash.hpp"
@@ -127,6 +128,7 @@ struct HostSettings {
     std::size_t memory_bytes = 256u << 20;
     std::uint32_t mtu = 1500;
     bool big_segments = false;       // the device cuts frames of up to 64 KB and sums them
+    Door::Settings door{};           // what it does besides
     std::size_t events_max = 4096;   // in one turn; more are counted as lost
     Duration clock{};                // how often the host's clock ticks; 0: it is exact
 };
@@ -165,6 +167,7 @@ private:
 
     std::vector<event::Event> event_room_;
     std::unique_ptr<stack::Stack> stack_;
+    Door door_;
     device::Caps caps_;
     wire::Address v4_, v6_;
     std::vector<Owned> connections_, listeners_;
