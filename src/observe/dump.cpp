@@ -65,10 +65,6 @@ void add_direction(TextBuffer& out, std::string_view interface, Direction direct
     for (std::size_t i = name.size(); i < 4; ++i) out.add(' ');
 }
 
-bool is_printed(std::uint16_t ethertype) {
-    return ethertype == ethertype_ipv4 || ethertype == ethertype_ipv6 || ethertype == ethertype_arp;
-}
-
 }  // namespace
 
 SegmentPrinter::SegmentPrinter(const DumpOptions& options)
@@ -106,16 +102,19 @@ void SegmentPrinter::print_packet(TextBuffer& out, const NetworkPacket& packet) 
 
 void SegmentPrinter::print_frame(TextBuffer& out, Instant time, LinkType link, Bytes frame,
                                  std::uint32_t original_bytes) {
+    if (frame.empty()) {
+        return out.add(original_bytes == 0 ? "[Invalid header: caplen==0, len==0]"
+                                           : "[Invalid header: caplen==0]");
+    }
     print_time(out, time);
     if (const auto packet = network_packet(link, frame, original_bytes)) {
         add_interface(out, *packet);
-        const bool unknown = !is_printed(packet->ethertype);
-        if (options_.link_header || (unknown && link == LinkType::ethernet)) {
-            dump::print_link_header(out, link, frame, original_bytes, *packet, options_.quick);
-        }
-        if (unknown && link == LinkType::ethernet) {
-            dump::print_unknown(out, packet->bytes, options_);
+        if (link == LinkType::ethernet) {
+            dump::print_ethernet(out, {frame, original_bytes}, {options_, numbers_});
         } else {
+            if (options_.link_header) {
+                dump::print_link_header(out, link, frame, original_bytes, *packet, options_.quick);
+            }
             print_packet(out, *packet);
         }
         const bool whole = options_.hex > 1 || options_.hex_and_text > 1;
@@ -124,7 +123,7 @@ void SegmentPrinter::print_frame(TextBuffer& out, Instant time, LinkType link, B
     }
     if (is_known(link)) {
         out.add(" [|");
-        out.add(to_string(link));
+        out.add(link == LinkType::ethernet ? "ether" : to_string(link));
         out.add(']');
         return;
     }

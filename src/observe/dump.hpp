@@ -1,6 +1,7 @@
 // Packets as lines, as `tcpdump -nn` 4.99.3 prints them. TCP over IPv4 and IPv6 is byte for byte
-// the same, impossible and cut off headers included; of UDP, ICMP, ICMPv6 and ARP the usual forms
-// are.
+// the same, impossible and cut off headers included; so are UDP, ICMP, ICMPv6, ARP, DNS, DHCP, NTP,
+// TFTP, syslog, SIP, VXLAN and spanning trees in the forms of tests/captures/applications and odd.
+// What tcpdump reads and this does not is said as tcpdump says what it does not know.
 #pragma once
 
 #include <cstdint>

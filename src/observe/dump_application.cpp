@@ -18,6 +18,10 @@ constexpr std::array<std::string_view, 11> rtsp_methods = {
     "ANNOUNCE", "DESCRIBE", "OPTIONS", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER",
     "RECORD", "REDIRECT", "SET_PARAMETER"};
 
+constexpr std::array<std::string_view, 17> sip_methods = {  // RFC 3261 7.1 and later ones
+    "ACK", "BYE", "CANCEL", "DO", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK",
+    "PUBLISH", "QAUTH", "REFER", "REGISTER", "SPRACK", "SUBSCRIBE", "UPDATE"};
+
 bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_print(std::uint8_t c) { return c >= 0x20 && c < 0x7f; }
 char upper(std::uint8_t c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); }
@@ -113,7 +117,6 @@ void print_all_lines(TextBuffer& out, Part part, const Protocol& protocol) {
 }
 
 void print_lines(TextBuffer& out, Part part, const Protocol& protocol, bool verbose) {
-    out.add(": ");
     out.add(protocol.name);
     if (!protocol.words.empty() && !begins_message(part, protocol.words, protocol.code_is_second)) {
         return;
@@ -126,6 +129,12 @@ void print_lines(TextBuffer& out, Part part, const Protocol& protocol, bool verb
         add_text(out, line.text);
     }
     if (line.ending != Ending::seen) add_cut(out, protocol.cut);
+}
+
+// What stands behind a TCP line's "length N".
+void print_named(TextBuffer& out, Part part, const Protocol& protocol, bool verbose) {
+    out.add(": ");
+    print_lines(out, part, protocol, verbose);
 }
 
 void print_ssh(TextBuffer& out, Part part) {  // RFC 4253 4.2: a version line, later binary packets
@@ -166,18 +175,22 @@ void print_application(TextBuffer& out, Part text, Ports ports, bool verbose) {
         return;
     }
     if (ports.either(23)) return;
-    if (ports.either(25)) return print_lines(out, text, {"SMTP", "smtp", {}}, verbose);
-    if (ports.either(43)) return print_lines(out, text, {"WHOIS", "whois", {}}, verbose);
+    if (ports.either(25)) return print_named(out, text, {"SMTP", "smtp", {}}, verbose);
+    if (ports.either(43)) return print_named(out, text, {"WHOIS", "whois", {}}, verbose);
     if (ports.either(22)) return print_ssh(out, text);
-    if (ports.either(21)) return print_lines(out, text, {"FTP", "ftp", {}}, verbose);
+    if (ports.either(21)) return print_named(out, text, {"FTP", "ftp", {}}, verbose);
     if (ports.either(80) || ports.either(8080)) {
-        return print_lines(out, text, {"HTTP", "http", http_methods, true}, verbose);
+        return print_named(out, text, {"HTTP", "http", http_methods, true}, verbose);
     }
     if (ports.either(554) || ports.either(8554)) {
-        return print_lines(out, text, {"RTSP", "rtsp", rtsp_methods, true}, verbose);
+        return print_named(out, text, {"RTSP", "rtsp", rtsp_methods, true}, verbose);
     }
     if (ports.either(53)) return print_dns(out, text);
     if (ports.either(179) && !verbose) out.add(": BGP");
+}
+
+void print_sip(TextBuffer& out, Part text, bool verbose) {
+    print_lines(out, text, {"SIP", "sip", sip_methods, true}, verbose);
 }
 
 }  // namespace estab::observe::dump

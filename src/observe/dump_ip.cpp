@@ -320,7 +320,8 @@ void add_wrong_version(TextBuffer& out, std::uint8_t first) {
 }  // namespace
 
 void print_v4(TextBuffer& out, Part packet, Context context) {
-    if (packet.has(1) && packet.bytes[0] >> 4 != 4) return add_wrong_version(out, packet.bytes[0]);
+    if (!packet.has(1)) return add_cut(out, "ip");
+    if (packet.bytes[0] >> 4 != 4) return add_wrong_version(out, packet.bytes[0]);
     if (!context.options.link_header) out.add("IP ");
     if (!packet.has(20)) return add_cut(out, "ip");
     const std::uint8_t* header = packet.bytes.data();
@@ -445,14 +446,14 @@ bool is_extension(std::uint8_t kind) {
 }  // namespace
 
 void print_v6(TextBuffer& out, Part packet, Context context) {
+    if (!packet.has(40)) return add_cut(out, "ip6");
     if (!context.options.link_header) out.add("IP6 ");
-    if (packet.has(1) && packet.bytes[0] >> 4 != 6) {
+    if (packet.bytes[0] >> 4 != 6) {
         out.add("version error: ");
         out.decimal(packet.bytes[0] >> 4);
         out.add(" != 6");
         return;
     }
-    if (!packet.has(40)) return add_cut(out, "ip6");
     const std::uint8_t* header = packet.bytes.data();
     const std::uint32_t payload = load_be16(header + 4);
     if (packet.length < payload + 40) {

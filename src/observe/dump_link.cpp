@@ -6,21 +6,30 @@
 namespace estab::observe::dump {
 namespace {
 
+struct Ethertype {
+    std::uint16_t type;
+    const char* name;
+};
+constexpr Ethertype ethertypes[] = {
+    {0x0600, "NS"}, {0x0707, "GeoNet (old)"}, {0x0800, "IPv4"}, {0x0806, "ARP"},
+    {0x1000, "Trail"}, {0x1111, "CALM FAST"}, {0x6001, "MOP DL"}, {0x6002, "MOP RC"},
+    {0x6003, "DN"}, {0x6004, "LAT"}, {0x6007, "SCA"}, {0x6558, "TEB"}, {0x8035, "Reverse ARP"},
+    {0x8038, "Lanbridge"}, {0x803c, "DEC DNS"}, {0x803e, "DEC DTS"}, {0x805b, "VEXP"},
+    {0x805c, "VPROD"}, {0x809b, "Appletalk"}, {0x80f3, "Appletalk ARP"}, {0x8100, "802.1Q"},
+    {0x8137, "IPX"}, {0x86dd, "IPv6"}, {0x8808, "MPCP"}, {0x8809, "Slow Protocols"},
+    {0x880b, "PPP"}, {0x8847, "MPLS unicast"}, {0x8848, "MPLS multicast"}, {0x8863, "PPPoE D"},
+    {0x8864, "PPPoE S"}, {0x886f, "MS NLB heartbeat"}, {0x888e, "EAPOL"},
+    {0x8899, "Realtek protocols"}, {0x88a2, "AoE"}, {0x88a8, "802.1Q-QinQ"}, {0x88ca, "TIPC"},
+    {0x88cc, "LLDP"}, {0x88e5, "802.1AE MACsec"}, {0x88f7, "PTP"}, {0x8902, "CFM"},
+    {0x893a, "IEEE1905.1"}, {0x8947, "GeoNet"}, {0x894f, "NSH"}, {0x9000, "Loopback"},
+    {0x9100, "802.1Q-9100"}, {0xabcd, "CFM (old)"}, {0xfefe, "OSI"}};
+
 const char* ethertype_name(std::uint16_t type) {
-    switch (type) {
-        case ethertype_ipv4: return "IPv4";
-        case ethertype_ipv6: return "IPv6";
-        case ethertype_arp: return "ARP";
-        case 0x8100: return "802.1Q";
-        case 0x88a8: return "802.1Q-QinQ";
-        case 0x9100: return "802.1Q-9100";
-        case 0x8863: return "PPPoE D";
-        case 0x8864: return "PPPoE S";
-        case 0x88cc: return "LLDP";
-        case 0x8847: return "MPLS unicast";
-        default: return "Unknown";
-    }
+    const auto* found = std::ranges::find(ethertypes, type, &Ethertype::type);
+    return found == std::ranges::end(ethertypes) ? "Unknown" : found->name;
 }
+
+}  // namespace
 
 void add_ethertype(TextBuffer& out, std::uint16_t type) {
     out.add("ethertype ");
@@ -31,7 +40,9 @@ void add_ethertype(TextBuffer& out, std::uint16_t type) {
     out.add(')');
 }
 
-void add_length(TextBuffer& out, std::uint32_t bytes) {
+namespace {
+
+void add_frame_length(TextBuffer& out, std::uint32_t bytes) {
     out.add(", length ");
     out.decimal(bytes);
     out.add(": ");
@@ -44,9 +55,9 @@ void add_ethernet(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
     add_mac(out, frame.data());
     out.add(", ");
     std::uint16_t type = load_be16(frame.data() + 12);
-    if (type < 0x600) {
+    if (type <= 1500) {  // a length, IEEE 802.3
         out.add("802.3");
-        return add_length(out, original_bytes);
+        return add_frame_length(out, type);
     }
     if (quick) {
         const char* name = ethertype_name(type);
@@ -60,7 +71,7 @@ void add_ethernet(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
     } else {
         add_ethertype(out, type);
     }
-    add_length(out, original_bytes);
+    add_frame_length(out, original_bytes);
     for (std::size_t at = 14; at < packet.offset; at += 4) {  // the tags
         const std::uint16_t tag = load_be16(frame.data() + at);
         out.add("vlan ");
@@ -69,7 +80,9 @@ void add_ethernet(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
         out.decimal(tag >> 13);
         if ((tag & 0x1000) != 0) out.add(", DEI");
         out.add(", ");
-        add_ethertype(out, load_be16(frame.data() + at + 2));
+        type = load_be16(frame.data() + at + 2);
+        if (type <= 1500) return out.add("802.3");
+        add_ethertype(out, type);
         out.add(", ");
     }
 }
@@ -82,7 +95,7 @@ void add_family(TextBuffer& out, Bytes frame, const NetworkPacket& packet) {
     out.add(" (");
     out.decimal(family);
     out.add(')');
-    add_length(out, packet.original_bytes + 4);
+    add_frame_length(out, packet.original_bytes + 4);
 }
 
 // The address in a cooked header: at most eight octets.
@@ -103,7 +116,7 @@ void add_sll(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
     const std::size_t octets = std::min<std::size_t>(8, load_be16(frame.data() + 4));
     add_cooked_address(out, frame.subspan(6, octets));
     add_ethertype(out, packet.ethertype);
-    add_length(out, original_bytes);
+    add_frame_length(out, original_bytes);
 }
 
 void add_sll2(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
@@ -113,7 +126,7 @@ void add_sll2(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
     out.add(' ');
     add_cooked_address(out, frame.subspan(12, std::min<std::size_t>(8, frame[11])));
     add_ethertype(out, packet.ethertype);
-    add_length(out, original_bytes);
+    add_frame_length(out, original_bytes);
 }
 
 constexpr std::size_t bytes_per_line = 16;

@@ -53,6 +53,19 @@ void add_address(TextBuffer& out, bool v6, const std::uint8_t* octets);
 void add_mac(TextBuffer& out, const std::uint8_t* six);
 void add_pair(TextBuffer& out, const Ip& ip);  // "source > destination"
 void add_ports(TextBuffer& out, const Ip& ip, std::uint16_t source, std::uint16_t destination);
+inline void add_number(TextBuffer& out, std::string_view what, std::uint64_t number) {
+    out.add(what);
+    out.decimal(number);
+}
+inline void add_length(TextBuffer& out, std::uint32_t length) {
+    add_number(out, ", length ", length);
+}
+void add_hex16(TextBuffer& out, std::uint16_t value);  // "0x0a0b"
+void add_echo(TextBuffer& out, Part message);          // the identifier and number of a ping
+const char* upper_name(std::uint8_t protocol);         // "tcp", "udp", or nothing
+// What is not printable as ^X, with M- in front above 127.
+void add_visible(TextBuffer& out, Bytes text);
+void add_time_span(TextBuffer& out, std::uint32_t seconds);  // "1h30m"
 inline void add_cut(TextBuffer& out, std::string_view protocol) {
     out.add(" [|");
     out.add(protocol);
@@ -64,12 +77,24 @@ void print_v6(TextBuffer& out, Part packet, Context context);
 void print_arp(TextBuffer& out, Part packet, const Context& context);
 void print_tcp(TextBuffer& out, Part segment, const Ip& ip, const Context& context);
 void print_udp(TextBuffer& out, Part datagram, const Ip& ip, const Context& context);
+// What a datagram carries. `length` is what UDP says that the application sent; its octets end
+// where IP's do.
+void print_dns(TextBuffer& out, Part message, const Context& context, bool multicast);
+void print_dhcp(TextBuffer& out, Part message, const Context& context);
+void print_ntp(TextBuffer& out, Part message, const Context& context);
+void print_tftp(TextBuffer& out, Part message);
+void print_syslog(TextBuffer& out, Part message, const Context& context);
+void print_vxlan(TextBuffer& out, Part message, const Context& context);
+void print_otv(TextBuffer& out, Part message, const Context& context);
 void print_icmp(TextBuffer& out, Part message, const Context& context);
 void print_icmpv6(TextBuffer& out, Part message, const Ip& ip, const Context& context);
 
 // The link header as -e shows it, up to the packet.
 void print_link_header(TextBuffer& out, LinkType link, Bytes frame, std::uint32_t original_bytes,
                        const NetworkPacket& packet, bool quick);
+// A frame within a packet.
+void print_ethernet(TextBuffer& out, Part frame, const Context& context);
+void add_ethertype(TextBuffer& out, std::uint16_t type);  // "ethertype IPv4 (0x0800)"
 // What nobody here can read, unless the bytes are printed anyway.
 void print_unknown(TextBuffer& out, Bytes bytes, const DumpOptions& options);
 std::string_view direction_name(Direction direction);
@@ -98,5 +123,6 @@ struct Ports {
 };
 // What follows "length N": the application's first line, for ports known for it.
 void print_application(TextBuffer& out, Part text, Ports ports, bool verbose);
+void print_sip(TextBuffer& out, Part text, bool verbose);
 
 }  // namespace estab::observe::dump

@@ -57,6 +57,17 @@ class Dump(unittest.TestCase):
             compared += 1
         self.assertEqual(compared, 7)
 
+    def test_applications_over_udp_and_frames_without_ip(self):
+        """DNS, DHCP, NTP, TFTP, syslog, SIP, VXLAN, spanning trees, LLDP: right, wrong, and cut off at each octet."""
+        words = {"nn": (), "v": ("-v",), "vvv": ("-vvv",), "e": ("-e",), "q": ("-q",)}
+        compared = 0
+        for expected in sorted((CAPTURES / "applications").glob("*.tcpdump")):
+            name, variant, _ = expected.name.split(".")
+            got = estab("dump", CAPTURES / "applications" / f"{name}.pcap", *words[variant]).stdout
+            self.assertEqual(got.split(b"\n"), expected.read_bytes().split(b"\n"), expected.name)
+            compared += 1
+        self.assertEqual(compared, 28)
+
     def test_count_and_filter(self):
         file = CAPTURES / "hello-welcome.pcap"
         self.assertEqual(len(estab("dump", "-c", "3", file).stdout.splitlines()), 3)
