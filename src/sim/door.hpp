@@ -26,8 +26,8 @@ public:
     struct Settings {
         bool tso4 = false, tso6 = false;  // frames of many segments, of IPv4, of IPv6
         bool checksum = false;            // frames without checksum; with tso4 and tso6 always
-        std::uint32_t frame_max = 65'535;    // of big frames
         std::uint32_t frame_max = 65'535;   // of big frames
+        std::uint32_t smaller_percent = 0;  // of them that are cut smaller than was asked for
         In in = In::batches;
         std::uint64_t seed = 1;
     };
