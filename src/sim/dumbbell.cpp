@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "congestion/algorithm.hpp"
 
 namespace estab::sim {
@@ -45,7 +46,7 @@ public:
 
 Dumbbell::Dumbbell(const DumbbellSettings& settings)
     : settings_(settings),
-      world_({.seed = settings.seed, .referee = settings.referee}),
+      world_({.seed = settings.seed, .begin = settings.begin, .referee = settings.referee}),
       begin_(world_.now()),
       measure_from_(after(begin_, settings.warm_up)),
       ledger_(settings.seed),
@@ -65,6 +66,7 @@ Dumbbell::Dumbbell(const DumbbellSettings& settings)
     left.silent = right.silent = settings.silent;
     for (std::size_t i = 0; i < settings.flows.size(); ++i) make_flow(i, left, right);
     for (std::size_t i = 0; i < settings.datagrams.size(); ++i) make_datagrams(i, left, right);
+    for (const HostPlan& plan : settings.hosts) make_host(plan, plan.is_left ? left : right);
     octets_before_.resize(settings.flows.size());
     world_.watch(meter_.get());
 }
@@ -114,6 +116,35 @@ void Dumbbell::make_flow(std::size_t index, Router& left, Router& right) {
                               .number = number,
                               .begin = after(begin_, plan.begin)};
     talks_.push_back(std::make_unique<Talk>(ledger_, client));
+}
+
+void Dumbbell::make_host(const HostPlan& plan, Router& router) {
+    const World::LinkSettings access{
+        .there = plan.up, .back = plan.down, .round_trip = settings_.rtt, .mtu = settings_.mtu};
+    if (plan.is_outside) {
+        Port& port = world_.add_port(plan.name);
+        world_.connect(port, router, access);
+        named_.push_back({plan.name, port.v4(), port.v6(), &port});
+        return;
+    }
+    HostSettings settings;
+    settings.name = plan.name;
+    settings.config = plan.config;
+    settings.mtu = settings_.mtu;
+    settings.big_segments = settings_.big_segments;
+    settings.clock = settings_.clock;
+    Host& host = world_.add_host(settings);
+    world_.connect(host, router, access);
+    named_.push_back({plan.name, host.v4(), host.v6(), nullptr});
+    for (const ServicePlan& service : plan.services) {
+        services_.push_back(Service::start(host, service, settings_.on_served));
+        CHECK(services_.back() != nullptr);  // no port twice
+    }
+}
+
+Instant Dumbbell::deadline() const {
+    if (changes_done_ == settings_.changes.size()) return world_.deadline();
+    return std::min(world_.deadline(), after(begin_, settings_.changes[changes_done_].at));
 }
 
 void Dumbbell::begin_measuring() {

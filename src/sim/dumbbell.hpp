@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/datagrams.hpp"
+#include "sim/service.hpp"
 #include "sim/talk.hpp"
 
 namespace estab::sim {
@@ -26,8 +27,19 @@ struct LinkChange {
     std::uint32_t mtu = 0;  // from now on; 0: as before
 };
 
+// A host with a name, behind one of the routers.
+struct HostPlan {
+    std::string name{};
+    bool is_left = false;              // where the senders are
+    bool is_outside = false;           // a Port: whoever joins the world to something else
+    tcp::Config config{};
+    link::Direction up{}, down{};      // what it sends, what it gets
+    std::vector<ServicePlan> services{};
+};
+
 struct DumbbellSettings {
     std::uint64_t seed = 1;
+    Instant begin = Instant(1s);
     std::vector<tcp::Config> flows{tcp::Config{}};  // one sender, receiver and connection each
     Duration spread{};                              // each flow begins somewhere within it
     std::vector<FlowPlan> plans{};  // of the flows, or none: each sends `octets`
@@ -38,6 +50,8 @@ struct DumbbellSettings {
     std::vector<LinkChange> changes{};              // in order of time
     std::optional<Middlebox::Settings> box{};       // on the shared link
     std::vector<Datagrams::Plan> datagrams{};       // beside the flows, each with hosts of its own
+    std::vector<HostPlan> hosts{};                  // beside those of flows and datagrams
+    Service::OnEnded on_served{};                   // told of connections of their services
     bool silent = false;                            // routers drop without a word of ICMP
     Duration rtt = 40ms;                            // half of it each way, instead of there.delay
     std::uint32_t mtu = 1500;
@@ -95,6 +109,15 @@ public:
     std::optional<FlowSample> sample(std::size_t flow) const;  // nothing before and after it
     const tcp::Connection* connection(std::size_t flow) const;  // the sender's; nullptr: none now
     const World::Link& shared() const { return shared_; }
+    // When run_to() has something to do.
+    Instant deadline() const;
+    struct Named {
+        std::string name;
+        wire::Address v4, v6;
+        Port* port;  // nullptr: a host
+    };
+    const std::vector<Named>& named() const { return named_; }  // in the order of the settings
+    const std::vector<std::unique_ptr<Service>>& services() const { return services_; }
     // The flow of which this is the sender.
     std::optional<std::size_t> flow_of_sender(const Host& host) const;
 
@@ -103,6 +126,7 @@ private:
     Host& add_host(Router& router, const tcp::Config& config);
     void make_flow(std::size_t index, Router& left, Router& right);
     void make_datagrams(std::size_t index, Router& left, Router& right);
+    void make_host(const HostPlan& plan, Router& router);
     void advance(Instant at);
     void begin_measuring();
     FlowReport flow_report(std::size_t index) const;
@@ -117,6 +141,8 @@ private:
     std::vector<std::unique_ptr<Server>> servers_;
     std::vector<std::unique_ptr<Talk>> talks_;
     std::vector<std::unique_ptr<Datagrams>> datagrams_;
+    std::vector<Named> named_;
+    std::vector<std::unique_ptr<Service>> services_;
     std::vector<std::uint64_t> octets_before_;
     link::Lane::Counters before_{};
     Wire::Waits waits_;

@@ -172,6 +172,22 @@ void Host::emit(Instant now, Bytes packet) {
     if (!wires().empty()) wires().front()->send(std::max(now, home().now()), packet);
 }
 
+// --- Ports
+
+Port::Port(World& world, std::string name, std::uint32_t number)
+    : Node(world, std::move(name), number),
+      v4_(v4_address(hosts_net, number)),
+      v6_(v6_address(hosts_net, number)) {}
+
+void Port::arrive(Instant now, std::span<const device::Frame> frames) {
+    for (const device::Frame& frame : frames)
+        if (deliver) deliver(now, frame.bytes);
+}
+
+void Port::send(Instant now, Bytes packet) {
+    if (!wires().empty()) wires().front()->send(std::max(now, home().now()), packet);
+}
+
 // --- Routers
 
 Router::Router(World& world, std::string name, std::uint32_t number)

@@ -102,8 +102,7 @@ World::World(const Settings& settings)
 World::~World() = default;
 
 Host& World::add_host(const HostSettings& settings) {
-    CHECK(hosts_.size() < 60'000);
-    const auto number = static_cast<std::uint32_t>(hosts_.size() + 1);
+    const std::uint32_t number = next_number();
     HostSettings named = settings;
     if (named.name.empty()) named.name = "h" + std::to_string(number);
     hosts_.push_back(std::make_unique<Host>(*this, named, number, rng_.next()));
@@ -114,6 +113,17 @@ Router& World::add_router(std::string name) {
     const auto number = static_cast<std::uint32_t>(routers_.size() + 1);
     routers_.push_back(std::make_unique<Router>(*this, std::move(name), number));
     return *routers_.back();
+}
+
+Port& World::add_port(std::string name) {
+    ports_.push_back(std::make_unique<Port>(*this, std::move(name), next_number()));
+    return *ports_.back();
+}
+
+// Of hosts and ports together: the last two octets of their addresses.
+std::uint32_t World::next_number() const {
+    CHECK(hosts_.size() + ports_.size() < 60'000);
+    return static_cast<std::uint32_t>(hosts_.size() + ports_.size() + 1);
 }
 
 World::Link World::connect(Node& a, Node& b, const LinkSettings& settings) {
@@ -145,15 +155,18 @@ Middlebox& World::put_box(const Link& link, const Middlebox::Settings& settings)
 // The fewest hops; among equals the link that was made first.
 void World::find_routes() {
     has_routes_ = true;
-    for (const auto& router : routers_) router->next_.assign(hosts_.size() + 1, nullptr);
-    for (const auto& host : hosts_) {
-        std::vector<Node*> reached{host.get()};
+    std::vector<Node*> ends;
+    for (const auto& host : hosts_) ends.push_back(host.get());
+    for (const auto& port : ports_) ends.push_back(port.get());
+    for (const auto& router : routers_) router->next_.assign(ends.size() + 1, nullptr);
+    for (Node* const end : ends) {
+        std::vector<Node*> reached{end};
         for (std::size_t i = 0; i < reached.size(); ++i) {
             for (const auto& wire : wires_) {
                 if (&wire->to() != reached[i]) continue;
                 auto* router = dynamic_cast<Router*>(&wire->from());
-                if (router == nullptr || router->next_[host->number()] != nullptr) continue;
-                router->next_[host->number()] = wire.get();
+                if (router == nullptr || router->next_[end->number()] != nullptr) continue;
+                router->next_[end->number()] = wire.get();
                 reached.push_back(router);
             }
         }

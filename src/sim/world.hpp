@@ -201,6 +201,21 @@ private:
     std::vector<std::uint8_t> scratch_;
 };
 
+// The way out of a world: what arrives here goes to whoever is outside, what they send comes in. It
+// has a host's number and addresses.
+class Port final : public Node {
+public:
+    Port(World& world, std::string name, std::uint32_t number);
+    wire::Address v4() const { return v4_; }
+    wire::Address v6() const { return v6_; }
+    std::function<void(Instant now, Bytes packet)> deliver;
+    void arrive(Instant now, std::span<const device::Frame> frames) override;
+    void send(Instant now, Bytes packet);  // at most the MTU of its link
+
+private:
+    wire::Address v4_, v6_;
+};
+
 // Watches everything that happens in a world.
 class Observer {
 public:
@@ -226,6 +241,7 @@ public:
 
     Host& add_host(const HostSettings& settings);
     Router& add_router(std::string name);
+    Port& add_port(std::string name);
     struct Link {
         Wire* there;   // from the first to the second
         Wire* back;
@@ -268,6 +284,7 @@ private:
     friend class Wire;
     void see(const Host& host, Observer::Way way, Bytes packet);
     void find_routes();
+    std::uint32_t next_number() const;
 
     Settings settings_;
     Instant now_;
@@ -276,6 +293,7 @@ private:
     std::vector<Actor*> actors_;                 // by id
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<std::unique_ptr<Router>> routers_;
+    std::vector<std::unique_ptr<Port>> ports_;
     std::vector<std::unique_ptr<Wire>> wires_;
     std::vector<std::unique_ptr<Middlebox>> boxes_;
     std::vector<Observer*> observers_;
