@@ -1,4 +1,6 @@
-// A file that is whole or not there: written beside its place and moved there at the end.
+// A file that is whole or not there: it has no name before the end, so that whoever kills us finds
+// nothing of it; where the file system has no such files it is written beside its place and moved.
+// What is no regular file, as /dev/stdout, is written as it comes.
 #pragma once
 
 #include <cstdio>
@@ -17,9 +19,13 @@ public:
     void finish();
 
 private:
+    enum class Kind { nameless, part, direct };
+    bool settle();  // under its name
     [[noreturn]] void fail() const;
+
     std::string name_, part_;
-    std::FILE* file_;
+    Kind kind_ = Kind::nameless;
+    std::FILE* file_ = nullptr;
 };
 
 }  // namespace estab::cli
