@@ -24,6 +24,7 @@ public:
     std::optional<wire::Endpoint> find(const wire::Endpoint& wanted) const;
     // The host's resolver, under the address that CMD knows.
     bool is_resolver(const wire::Endpoint& wanted) const;
+    bool opens_host() const { return open_.host_loopback; }
     // What CMD's resolv.conf and hosts are to say.
     std::string resolv_conf() const;
     std::string hosts() const;

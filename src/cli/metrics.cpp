@@ -43,9 +43,9 @@ private:
 };
 
 void add_forwarded(Text& text, const MetricsOf& of) {
-    const Totals& t = of.tcp.totals();
+    const Totals& t = of.totals;
     text.family("forwarded_open", "gauge", "Connections that are carried now");
-    text.sample("forwarded_open", "", of.tcp.open());
+    text.sample("forwarded_open", "", of.open);
     text.family("forwarded_connections", "counter", "Connections by what became of them");
     text.sample("forwarded_connections_total", R"({outcome="connected"})", t.connections);
     text.sample("forwarded_connections_total", R"({outcome="refused"})", t.refused);

@@ -18,7 +18,8 @@ wire::Endpoint parse_metrics_address(std::string_view text);
 
 struct MetricsOf {
     stack::Stack& stack;
-    const TcpForwarder& tcp;
+    std::size_t open;      // connections that are carried
+    const Totals& totals;
     const Gate& gate;
     const link::PathLanes* lanes;  // nullptr where nothing is impaired
 };

@@ -16,6 +16,7 @@
 #include "cli/run_json.hpp"
 #include "cli/run_own.hpp"
 #include "cli/run_path.hpp"
+#include "cli/run_place.hpp"
 #include "cli/run_report.hpp"
 
 namespace estab::cli {
@@ -68,6 +69,11 @@ public:
         options.flag({"--own-tcp", "",
                       "CMD's own TCP is estab's, by seccomp; no namespace; UDP is the host's"},
                      own_tcp_);
+        options.value({"--world", "FILE",
+                       "as --own-tcp, and everybody else is in a simulated network: the TOML of "
+                       "`estab sim run` with [[host]]"},
+                      world_);
+        options.value({"--as", "NAME", "the host of --world that CMD is"}, as_);
         options.value({"--mtu", "OCTETS", "of CMD's interface (1500)"}, network_.mtu);
         network_.events_help =
             "what happens inside, as JSON lines; or how the link changes while CMD runs: 'at 5s "
@@ -92,57 +98,88 @@ public:
         if (command.empty()) throw UsageError("give a command to run: estab run -- CMD…");
         if (network_.pcap == "-")
             throw UsageError("--pcap -: standard output is the command's; give a file");
-        if (own_tcp_) return run_own("own-tcp", command);
         network_.classify = path_.branches().empty() ? nullptr : Branches::find;
         network_.classify_context = &ways_;
-        std::unique_ptr<Network> network;
-        try {
-            network = Network::open(network_, name);
-        } catch (const drivers::SystemError& e) {
-            if (network_.backend != "auto" || !beyond_own_tcp().empty()) throw;
-            return run_own(fmt::format("own-tcp ({})", e.what()), command);
-        }
-        if (has_rules() && !network->private_network()->has_user_namespace())
-            throw std::runtime_error(
-                "--allow, --deny and --deny-all need user namespaces: without one the command is "
-                "root on the host and can leave the network");
-        return carry(*network, command, metrics);
+        check_world();
+        const std::unique_ptr<RunPlace> place = find_place();
+        return carry(*place, command, metrics);
     }
 
 private:
-    int carry(Network& network, const Words& command,
+    // Options that speak of a network beyond a world's.
+    void check_world() const {
+        if (world_.empty()) {
+            if (!as_.empty()) throw UsageError("--as names a host of --world FILE");
+            return;
+        }
+        const std::pair<const char*, bool> given[] = {
+            {"--publish", !publish_.empty()}, {"--forward", !forward_.empty()},
+            {"--host-loopback", host_loopback_}, {"--log", !log_.empty()},
+            {"--backend", network_.backend != "auto"}};
+        for (const auto& [option, is_given] : given)
+            if (is_given)
+                throw UsageError(fmt::format(
+                    "{} does not go with --world: there is nobody but the world's hosts", option));
+    }
+
+    std::unique_ptr<RunPlace> find_place() {
+        if (own_tcp_ || !world_.empty()) return own_place("own-tcp");
+        try {
+            std::unique_ptr<Network> network = Network::open(network_, name);
+            if (has_rules() && !network->private_network()->has_user_namespace())
+                throw std::runtime_error(
+                    "--allow, --deny and --deny-all need user namespaces: without one the command "
+                    "is root on the host and can leave the network");
+            return std::make_unique<NetworkPlace>(std::move(network));
+        } catch (const drivers::SystemError& e) {
+            if (network_.backend != "auto" || !beyond_own_tcp().empty()) throw;
+            return own_place(fmt::format("own-tcp ({})", e.what()));
+        }
+    }
+
+    std::unique_ptr<RunPlace> own_place(const std::string& why) {
+        if (const std::string problem = beyond_own_tcp(); !problem.empty())
+            throw UsageError(problem);
+        std::vector<std::string> names;
+        for (const PathOptions::Branch& branch : path_.branches())
+            if (world_.empty() && branch.to.is_by_name())
+                names.emplace_back(branch.to.exact_name());
+        auto world = world_.empty() ? nullptr
+                                    : std::make_unique<OwnWorld>(WorldOptions{
+                                          .file = world_, .as = as_, .seed = network_.seed});
+        return std::make_unique<OwnPlace>(network_, why, std::move(names), std::move(world));
+    }
+
+    int carry(RunPlace& place, const Words& command,
               const std::optional<wire::Endpoint>& metrics) {
-        runtime::Reactor& reactor = network.reactor();
+        runtime::Reactor& reactor = place.reactor();
         const std::vector<wire::Address> gateways =
-            stand_for_everybody(network.stack(), network.private_network()->addresses());
+            stand_for_everybody(reactor.stack(), place.addresses());
         const Destinations destinations(gateways, {.host_loopback = host_loopback_,
                                                    .forwarded = forwarded_});
         Forwarders forwarders(reactor, destinations, rules(gateways), log_);
         known_names_ = &forwarders.gate.policy();
+        place.learn_names(forwarders.gate.policy());
         if (!path_.branches().empty()) forwarders.gate.remember_names();
         const auto json = json_.empty() ? nullptr : std::make_unique<PageFile>(json_);
         if (json) forwarders.gate.remember_names();
         forwarders.tcp.start();
         RunStory story{.command = command,
-                       .backend = network.reason(),
+                       .backend = place.reason(),
                        .path = path_.text(),
                        .branches = path_.branches(),
                        .connections = {},
                        .rates = rates(),
-                       .published = open_ports(network, forwarders)};
-        if (metrics) serve(*metrics, network, forwarders);
-        schedule_changes(network, forwarders.tcp);
+                       .published = open_ports(place, forwarders)};
+        if (metrics) serve(*metrics, place, forwarders);
+        schedule_changes(place, forwarders.tcp);
         story.began = reactor.now();
-        story.exit_status = run_command(network, command,
-                                        {.files = {{"/etc/resolv.conf", destinations.resolv_conf()},
-                                                   {"/etc/hosts", destinations.hosts()}},
-                                         .leftover = {},
-                                         .close_inherited = has_rules()});
+        story.exit_status = place.run(command, destinations, has_rules());
         story.ended = reactor.now();
-        story.connections = forwarders.tcp.take_report();
-        story.totals = forwarders.tcp.totals();
+        story.connections = place.report(forwarders.tcp);
+        story.totals = place.totals(forwarders.tcp);
         if (json) {
-            json->write(run_json(story, forwarders.gate, network.lanes()));
+            json->write(run_json(story, forwarders.gate, place.lanes()));
             json->finish();
         }
         if (!network_.quiet)
@@ -151,40 +188,39 @@ private:
         return story.exit_status;
     }
 
-    std::vector<std::string> open_ports(Network& network, Forwarders& forwarders) {
+    std::vector<std::string> open_ports(RunPlace& place, Forwarders& forwarders) {
         std::vector<std::string> all;
         for (const Published& port : published_) {
-            for (const wire::Endpoint& at :
-                 publish(port, network.reactor(), network.private_network()->addresses(),
-                         forwarders.tcp, forwarders.udp)) {
+            for (const wire::Endpoint& at : publish(port, place.reactor(), place.addresses(),
+                                                    forwarders.tcp, forwarders.udp)) {
                 all.push_back(at.text());
                 if (!network_.quiet)
                     note(name, fmt::format("{} {} leads to CMD's port {}",
                                            to_string(port.transport), at.text(), port.inside));
             }
         }
-        for (const std::uint16_t port : forwarded_)
-            forward_port(port, network.reactor(), *network.private_network());
+        for (const std::uint16_t port : forwarded_) place.forward_port(port);
         return all;
     }
 
-    void serve(const wire::Endpoint& at, Network& network, Forwarders& forwarders) {
-        const wire::Endpoint have = serve_metrics(network.reactor(), at, [&network, &forwarders] {
-            return metrics_text({.stack = network.stack(),
-                                 .tcp = forwarders.tcp,
+    void serve(const wire::Endpoint& at, RunPlace& place, Forwarders& forwarders) {
+        const wire::Endpoint have = serve_metrics(place.reactor(), at, [&place, &forwarders] {
+            return metrics_text({.stack = place.counted(),
+                                 .open = forwarders.tcp.open(),
+                                 .totals = place.totals(forwarders.tcp),
                                  .gate = forwarders.gate,
-                                 .lanes = network.lanes()});
+                                 .lanes = place.lanes()});
         });
         if (!network_.quiet) note(name, fmt::format("metrics: http://{}/metrics", have.text()));
     }
 
     // Times of --events count from CMD's start.
-    void schedule_changes(Network& network, TcpForwarder& tcp) {
+    void schedule_changes(RunPlace& place, TcpForwarder& tcp) {
         for (std::size_t branch = 0; branch <= path_.branches().size(); ++branch) {
             for (const link::Moment& moment : path_.timeline(branch)) {
-                network.reactor().after(moment.at, [this, &network, &tcp, &moment, branch] {
-                    network.lanes()->change(network_.as_ours(moment.path), branch);
-                    if (moment.resets && branch == 0) tcp.reset_all();
+                place.reactor().after(moment.at, [this, &place, &tcp, &moment, branch] {
+                    place.lanes()->change(network_.as_ours(moment.path), branch);
+                    if (moment.resets && branch == 0) place.reset_all(tcp);
                 });
             }
         }
@@ -195,32 +231,21 @@ private:
         return {.up = path.down.rate_bits, .down = path.up.rate_bits};
     }
 
-    // The first option that only a private network can do; empty: none.
+    // What only a private network can do; empty: nothing of it is asked for.
     std::string beyond_own_tcp() const {
-        if (has_rules() || !allow_.empty()) return "--allow, --deny and --deny-all";
-        if (!publish_.empty()) return "--publish";
-        if (!forward_.empty()) return "--forward";
-        if (!path_.branches().empty()) return "--to";
-        if (network_.path_may_change) return "--events 'at …'";
-        if (!json_.empty()) return "--json";
-        return metrics_.empty() ? "" : "--metrics";
-    }
-
-    int run_own(const std::string& chosen, const Words& command) {
-        if (const std::string option = beyond_own_tcp(); !option.empty())
-            throw UsageError(
-                fmt::format("{} does not go with --own-tcp: it needs a private network", option));
-        network_.impair_is_commands = false;  // the path is seen from CMD's side
-        if (!network_.quiet) note(name, chosen);
-        const link::PathSpec path = network_.path();
-        const LinkRates rates{.up = path.up.rate_bits, .down = path.down.rate_bits};
-        return run_with_own_tcp({network_, host_loopback_, log_}, command,
-                                [&](std::vector<Forwarded> connections) {
-                                    if (network_.quiet) return;
-                                    for (const std::string& line :
-                                         reasons(std::move(connections), rates, reasons_max))
-                                        note(name, line);
-                                });
+        if (has_rules() || !allow_.empty())
+            return "--allow, --deny and --deny-all do not go with --own-tcp: it needs a private "
+                   "network to hold CMD in";
+        for (const Published& port : published_)
+            if (port.transport == egress::Transport::udp)
+                return "--publish …/udp does not go with --own-tcp: CMD's UDP is the host's, and "
+                       "is to be reached as it is";
+        for (const PathOptions::Branch& branch : path_.branches())
+            if (world_.empty() && branch.to.is_by_name() && branch.to.exact_name().empty())
+                return fmt::format("--to {} does not go with --own-tcp: only whole names can be "
+                                   "asked for at the start",
+                                   branch.to.text());
+        return "";
     }
 
     bool has_rules() const { return deny_all_ || !deny_.empty(); }
@@ -254,7 +279,7 @@ private:
     std::vector<std::string> publish_, forward_;
     std::vector<Published> published_;
     std::vector<std::uint16_t> forwarded_;
-    std::string json_, metrics_;
+    std::string json_, metrics_, world_, as_;
     std::vector<std::string> allow_, deny_;
     bool deny_all_ = false;
     std::string log_;

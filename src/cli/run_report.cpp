@@ -83,8 +83,9 @@ std::vector<Share> shares(const Forwarded& c, const LinkRates& link) {
     all.push_back({fmt::format("waiting for retransmission time-outs ({})",
                                losses(c.info.statistics)),
                    spent(tcp::Limit::timeout)});
-    all.push_back({"CMD did not read: its receive window was full",
-                   spent(tcp::Limit::receive_window) + spent(tcp::Limit::zero_window)});
+    all.push_back({"CMD did not read: its receive window was shut",
+                   spent(tcp::Limit::zero_window)});
+    all.push_back({"the receive window of CMD's side", spent(tcp::Limit::receive_window)});
     std::ranges::stable_sort(all, std::ranges::greater{}, &Share::time);
     return all;
 }

@@ -290,6 +290,11 @@ sim::DumbbellSettings SimRun::of_scenario(const std::string& name) const {
 
 int SimRun::run(bool json, const std::string& scenario) {
     const sim::DumbbellSettings wanted = scenario.empty() ? settings() : of_scenario(scenario);
+    if (wanted.flows.empty() && wanted.datagrams.empty())
+        throw UsageError(
+            fmt::format("{} has hosts and no [[flow]]: `estab run --world {} -- CMD` runs a "
+                        "program among them",
+                        printable(scenario), printable(scenario)));
     sim::Dumbbell dumbbell(wanted);
     std::optional<SimRecord> record;
     if (!out_.empty()) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <toml++/toml.h>
 
@@ -12,119 +13,10 @@
 #include "cli/text_file.hpp"
 #include "congestion/algorithm.hpp"
 #include "link/path_spec.hpp"
+#include "link/profile.hpp"
 
 namespace estab::cli {
 namespace {
-
-constexpr ReadyScenario ready[] = {
-    {"bufferbloat", "two flows before a queue of ten BDPs: what delay it makes", R"(
-duration = "30s"
-[link]
-rate = "20mbit"
-queue = "10bdp"
-[[flow]]
-count = 2
-)"},
-    {"codel", "the same flows before CoDel", R"(
-duration = "30s"
-[link]
-rate = "20mbit"
-queue = "codel"
-[[flow]]
-count = 2
-)"},
-    {"outage", "a link that is dead for three seconds", R"(
-duration = "30s"
-[link]
-rate = "20mbit"
-queue = "1bdp"
-[[flow]]
-[[change]]
-at = "10s"
-for = "3s"
-link = { loss = "100%" }
-)"},
-    {"route-change", "the delay grows from 20 to 120 ms, and later falls again", R"(
-duration = "30s"
-rtt = "20ms"
-[link]
-rate = "50mbit"
-queue = "200p"
-[[flow]]
-[[change]]
-at = "10s"
-for = "10s"
-link = { delay = "60ms" }
-back = { delay = "60ms" }
-)"},
-    {"short-flows", "300 flows of 30 KB that come at random, beside one that never ends", R"(
-duration = "40s"
-[link]
-rate = "50mbit"
-queue = "1bdp"
-[[flow]]
-[[flow]]
-count = 300
-bytes = "30k"
-every = "100ms"
-)"},
-    {"video", "chunks of 1 MB each two seconds, beside a flow that never ends", R"(
-duration = "60s"
-[link]
-rate = "20mbit"
-queue = "1bdp"
-[[flow]]
-app = "chunks"
-bytes = "1m"
-pause = "2s"
-[[flow]]
-begin = "5s"
-)"},
-    {"middlebox", "other sequence numbers, a small MSS and no SACK, with 1 % of loss", R"(
-duration = "20s"
-[link]
-rate = "20mbit"
-queue = "1bdp"
-loss = "1%"
-[[flow]]
-[box]
-strip = ["sack"]
-mss-max = 1200
-rewrite-numbers = true
-)"},
-    {"mtu-change", "a route with a smaller MTU, of which no ICMP tells", R"(
-duration = "40s"
-silent = true
-[link]
-rate = "20mbit"
-queue = "1bdp"
-[[flow]]
-[[change]]
-at = "10s"
-mtu = 1300
-)"},
-    {"cross-traffic", "datagrams that take half of the link, five seconds out of ten", R"(
-duration = "40s"
-[link]
-rate = "20mbit"
-queue = "1bdp"
-[[flow]]
-[[udp]]
-rate = "10mbit"
-on = "5s"
-off = "5s"
-)"},
-    {"slow-reader", "a receiver that takes 64 KB a second", R"(
-duration = "30s"
-[link]
-rate = "20mbit"
-queue = "1bdp"
-[[flow]]
-app = "slow-reader"
-chunk = "64k"
-pause = "1s"
-)"},
-};
 
 class Scenario {
 public:
@@ -138,7 +30,7 @@ public:
 
     sim::DumbbellSettings read() {
         expect(root_, {"seed", "duration", "warm-up", "rtt", "mtu", "clock", "silent", "link",
-                       "back", "flow", "udp", "change", "box"});
+                       "back", "flow", "udp", "change", "box", "host"});
         settings_.flows.clear();
         if (const auto seed = number(root_, "seed", 0, INT64_MAX)) {
             settings_.seed = static_cast<std::uint64_t>(*seed);
@@ -158,7 +50,8 @@ public:
         if (const toml::table* given = table(root_, "back")) back = direction(*given, back);
         settings_.back = back;
         each(root_, "flow", [this](const toml::table& t) { flow(t); });
-        if (settings_.flows.empty()) flow(toml::table{});
+        each(root_, "host", [this](const toml::table& t) { host(t); });
+        if (settings_.flows.empty() && settings_.hosts.empty()) flow(toml::table{});
         each(root_, "udp", [this](const toml::table& t) { udp(t); });
         each(root_, "change", [this](const toml::table& t) { change(t); });
         std::ranges::stable_sort(settings_.changes, {}, &sim::LinkChange::at);
@@ -273,6 +166,21 @@ private:
     void flow(const toml::table& from) {
         expect(from, {"count", "cc", "ecn", "begin", "every", "app", "bytes", "chunk", "pause",
                       "rounds", "nodelay", "buffer"});
+        const tcp::Config config = tcp_config(from);
+        sim::FlowPlan plan{.order = order(from)};
+        take(from, "begin", plan.begin);
+        Duration every{};
+        take(from, "every", every);
+        Rng random(settings_.seed + settings_.flows.size());
+        const std::int64_t count = number(from, "count", 1, 10'000).value_or(1);
+        for (std::int64_t i = 0; i < count; ++i) {
+            if (every > Duration{}) plan.begin += sim::exponential(random, every);
+            settings_.flows.push_back(config);
+            settings_.plans.push_back(plan);
+        }
+    }
+
+    tcp::Config tcp_config(const toml::table& from) const {
         tcp::Config config;
         if (const auto name = word(from, "cc")) {
             config.congestion_control = congestion::find(*name);
@@ -287,17 +195,73 @@ private:
             config.send_buffer = config.recv_buffer = static_cast<std::uint32_t>(
                 std::clamp<std::uint64_t>(*buffer, 1000, 1u << 30));
         }
-        sim::FlowPlan plan{.order = order(from)};
-        take(from, "begin", plan.begin);
-        Duration every{};
-        take(from, "every", every);
-        Rng random(settings_.seed + settings_.flows.size());
-        const std::int64_t count = number(from, "count", 1, 10'000).value_or(1);
-        for (std::int64_t i = 0; i < count; ++i) {
-            if (every > Duration{}) plan.begin += sim::exponential(random, every);
-            settings_.flows.push_back(config);
-            settings_.plans.push_back(plan);
+        return config;
+    }
+
+    // A host with a name, for `estab run --world`.
+    void host(const toml::table& from) {
+        expect(from, {"name", "side", "path", "cc", "ecn", "buffer", "serve"});
+        sim::HostPlan plan{.config = tcp_config(from)};
+        const auto name = word(from, "name");
+        if (!name) refuse(from, "a host has a name: name = \"api.example.com\"");
+        const bool is_name = !name->empty() && name->size() < 254 &&
+                             std::ranges::all_of(*name, [](unsigned char c) {
+                                 return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+                             });
+        if (!is_name) refuse(*from.get("name"), "a name is of letters, digits, - _ and .");
+        plan.name = *name;
+        if (std::ranges::find(settings_.hosts, plan.name, &sim::HostPlan::name) !=
+            settings_.hosts.end())
+            refuse(*from.get("name"), "there is one of that name already");
+        each(from, "serve", [&](const toml::table& t) { serve(t, plan); });
+        // Who serves is where the senders are, so that `link` is what clients download through.
+        const std::string side =
+            word(from, "side").value_or(plan.services.empty() ? "receivers" : "senders");
+        if (side != "senders" && side != "receivers")
+            refuse(*from.get("side"), "'side' is \"senders\" or \"receivers\"");
+        plan.is_left = side == "senders";
+        if (const auto text = word(from, "path")) {
+            const link::Profile* const profile = link::find_profile(*text);
+            const auto path = read_path(profile != nullptr ? profile->path : *text, folder());
+            if (!path) refuse(*from.get("path"), printable(path.error().text()));
+            plan.up = path->up;
+            plan.down = path->down;
         }
+        settings_.hosts.push_back(std::move(plan));
+    }
+
+    void serve(const toml::table& from, sim::HostPlan& host) const {
+        expect(from, {"app", "port", "bytes", "chunk", "pause", "status"});
+        using App = sim::ServicePlan::App;
+        struct Known {
+            std::string_view name;
+            App app;
+            std::uint16_t port;  // 0: has to be said
+        };
+        constexpr Known known[] = {{"http", App::http, 80},
+                                   {"echo", App::echo, 7},
+                                   {"discard", App::discard, 9},
+                                   {"bulk", App::bulk, 19},
+                                   {"requests", App::requests, 0}};
+        const std::string name = word(from, "app").value_or("http");
+        const auto* const found = std::ranges::find(known, name, &Known::name);
+        if (found == std::end(known))
+            refuse(*from.get("app"), fmt::format("'{}' is none of http, echo, discard, bulk, "
+                                                 "requests",
+                                                 printable(name)));
+        sim::ServicePlan plan{.app = found->app};
+        const auto port = number(from, "port", 1, 65'535);
+        if (!port && found->port == 0) refuse(from, "this app has no usual port: port = 7000");
+        plan.port = static_cast<std::uint16_t>(port.value_or(found->port));
+        if (std::ranges::find(host.services, plan.port, &sim::ServicePlan::port) !=
+            host.services.end())
+            refuse(from, fmt::format("port {} is served already", plan.port));
+        plan.octets = octets(from, "bytes").value_or(plan.octets);
+        plan.request = std::max<std::uint64_t>(octets(from, "chunk").value_or(1), 1);
+        take(from, "pause", plan.pause);
+        plan.status =
+            static_cast<std::uint16_t>(number(from, "status", 200, 599).value_or(plan.status));
+        host.services.push_back(plan);
     }
 
     sim::Order order(const toml::table& from) const {
@@ -414,11 +378,10 @@ private:
 
 }  // namespace
 
-std::span<const ReadyScenario> ready_scenarios() { return ready; }
-
 sim::DumbbellSettings read_scenario(const std::string& name) {
+    const std::span<const ReadyScenario> ready = ready_scenarios();
     const auto known = std::ranges::find(ready, name, &ReadyScenario::name);
-    if (!std::filesystem::exists(name) && known != std::end(ready)) {
+    if (!std::filesystem::exists(name) && known != ready.end()) {
         return Scenario(name, known->text).read();
     }
     const auto text = read_file(name);

@@ -42,6 +42,12 @@ std::span<const std::string> Policy::names(const wire::Address& address) const {
     return found == names_.end() ? std::span<const std::string>() : found->second;
 }
 
+bool Policy::knows(std::string_view name) const {
+    return std::ranges::any_of(names_, [&](const auto& entry) {
+        return std::ranges::find(entry.second, name) != entry.second.end();
+    });
+}
+
 const Rule* Policy::find(const std::vector<Rule>& rules, const wire::Endpoint& to) const {
     const auto matches = [&](const Rule& rule) {
         return holds(rule, to.port) && rule.has_address(to.address);

@@ -44,6 +44,7 @@ public:
 
     void pin(std::string_view name, const wire::Address& address);
     std::span<const std::string> names(const wire::Address& address) const;
+    bool knows(std::string_view name) const;  // an address of it
 
     // port 0 with Transport::icmp: any rule for the host holds.
     Decision on_connection(Transport transport, const wire::Endpoint& to) const;

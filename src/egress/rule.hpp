@@ -24,6 +24,11 @@ public:
     static std::expected<Rule, std::string> parse(std::string_view text);
 
     bool is_by_name() const { return std::holds_alternative<Name>(host_); }
+    // The one name that it is about; empty: none, or all below one.
+    std::string_view exact_name() const {
+        const Name* const name = std::get_if<Name>(&host_);
+        return name == nullptr || name->below ? std::string_view() : name->name;
+    }
     bool has_port(std::uint16_t port) const { return port >= first_ && port <= last_; }
     bool has_name(std::string_view name) const;              // a normal one
     bool has_address(const wire::Address& address) const;    // never, by name

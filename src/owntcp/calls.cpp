@@ -191,6 +191,7 @@ std::int64_t Supervisor::name(const Call& call, End& end, bool peer) {
     const int done = peer ? sockets_.getpeername(end.socket, address.get(), &address.size)
                           : sockets_.getsockname(end.socket, address.get(), &address.size);
     if (done != 0) return -sockets_.last_error();
+    if (peer && end.asked.size != 0) address = end.asked;
     return write_address(call.thread, call.arguments[1], call.arguments[2], *room, address)
                ? 0
                : -EFAULT;

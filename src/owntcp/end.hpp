@@ -54,6 +54,7 @@ struct End {
 
     // Connecting
     Address wanted;
+    Address asked;  // what the program knows it by, where that is another address; else empty
     std::size_t filler = 0;  // octets of ours in it, so that it is not writable
     bool in_progress_told = false;
     int error = 0;  // for SO_ERROR

@@ -48,6 +48,7 @@ void Supervisor::connect(const Call& call, End& end) {
     if (socket->phase == End::Phase::fresh) {
         socket->wanted = *address;
         name_this_host(socket->wanted);
+        send_elsewhere(*socket);
         return begin_connect(call, *socket, nonblocking);
     }
     if (socket->phase != End::Phase::connecting) {
@@ -61,6 +62,20 @@ void Supervisor::connect(const Call& call, End& end) {
         const bool told = std::exchange(socket->in_progress_told, true);
         calls_.answer(call.id, told ? -EALREADY : -EINPROGRESS);
     }
+}
+
+void Supervisor::send_elsewhere(End& end) {
+    const int family = end.wanted.get()->sa_family;
+    if (!redirect_ || (family != AF_INET && family != AF_INET6)) return;
+    const bool is_whole =
+        end.wanted.size >= (family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    const auto there = is_whole
+                           ? redirect_(posix::to_endpoint(end.wanted.get(), end.wanted.size))
+                           : std::nullopt;
+    if (!there) return;
+    end.asked = end.wanted;
+    end.wanted.size = sizeof end.wanted.octets;
+    posix::fill_address(*there, family, end.wanted.get(), &end.wanted.size);
 }
 
 void Supervisor::begin_connect(const Call& call, End& end, bool nonblocking) {

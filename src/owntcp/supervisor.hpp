@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -31,6 +32,10 @@ public:
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
+
+    // Where a connection to `wanted` goes in truth; nothing: there. The program does not see it.
+    using Redirect = std::function<std::optional<wire::Endpoint>(const wire::Endpoint& wanted)>;
+    void redirect(Redirect where) { redirect_ = std::move(where); }
 
     // What TCP has to tell goes to the program.
     void on_turn();
@@ -74,6 +79,7 @@ private:
     std::int64_t result(std::int64_t value) const;
     // opening.cpp: connect() and accept()
     void connect(const Call& call, End& end);
+    void send_elsewhere(End& end);
     void begin_connect(const Call& call, End& end, bool nonblocking);
     End* renew(const Call& call, End& end);
     void fill(End& end);
@@ -115,6 +121,7 @@ private:
     drivers::SystemCalls calls_;
     posix::Sockets sockets_;
     OnEnded on_ended_;
+    Redirect redirect_;
     drivers::Fd epoll_;  // of our ends, edge-triggered
     std::unordered_map<std::uint64_t, std::unique_ptr<End>> ends_;  // by inode
     std::vector<std::uint64_t> by_connection_, by_listener_;        // inodes, by index; 0: none

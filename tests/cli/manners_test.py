@@ -4,6 +4,7 @@ manners_test.py ESTAB [--own-tcp] [--moments N] [--seed N]. Ends with 77 where n
 """
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -14,8 +15,11 @@ import tempfile
 import time
 import unittest
 
+import private_network
+
 ESTAB = ""
-OWN_TCP = []  # or the option
+OWN_TCP = False
+BACKENDS = {}  # of each user
 MOMENTS = 21
 SEED = 1
 NOBODY = 65534
@@ -76,6 +80,9 @@ class Manners(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         os.chmod(self.folder.name, 0o755)
+        self.told = pathlib.Path(self.folder.name) / "told"
+        self.told.mkdir()
+        self.told.chmod(0o777)
         self.runtime = {}
         for user in self.users():
             self.runtime[user] = pathlib.Path(self.folder.name) / str(user)
@@ -85,13 +92,14 @@ class Manners(unittest.TestCase):
     @staticmethod
     def users():
         """Root tries both: it has other ways to make a network."""
-        return [0, NOBODY] if os.geteuid() == 0 else [os.geteuid()]
+        return list(BACKENDS)
 
     def start(self, user, mark, *command):
         key, value = mark.split("=")
         as_user = {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
         return subprocess.Popen(
-            [ESTAB, "run", "-q", *OWN_TCP, "--", *command], stdout=subprocess.PIPE, cwd="/",
+            [ESTAB, "run", "-q", "--backend", BACKENDS[user], "--json", self.told / "run.json", "--report",
+             self.told / "page.html", "--", *command], stdout=subprocess.PIPE, cwd="/",
             env={**os.environ, key: value, "XDG_RUNTIME_DIR": str(self.runtime[user]),
                  "TMPDIR": str(self.runtime[user]), "HOME": str(self.runtime[user])}, **as_user)
 
@@ -103,6 +111,12 @@ class Manners(unittest.TestCase):
         self.assertFalse(is_interface_left(), what)
         files = [p for folder in self.runtime.values() for p in folder.rglob("*") if not p.is_dir()]
         self.assertEqual(files, [], what)
+        # What it tells is whole or not there.
+        for file in self.told.iterdir():
+            self.assertIn(file.name, ("run.json", "page.html"), what)
+            text = file.read_text()
+            json.loads(text) if file.suffix == ".json" else self.assertTrue(text.rstrip().endswith("</html>"), what)
+            file.unlink()
 
     def moment(self, rng, number):
         user = rng.choice(self.users())
@@ -158,13 +172,22 @@ def main():
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--own-tcp", action="store_true")
     options, rest = parser.parse_known_args()
-    if options.own_tcp:
-        OWN_TCP = ["--own-tcp"]
-        COMMANDS.update(IN_A_CALL)
+    OWN_TCP = options.own_tcp
     ESTAB, MOMENTS, SEED = os.path.abspath(options.estab), options.moments, options.seed
-    probe = subprocess.run([ESTAB, "run", "-q", *OWN_TCP, "--", "true"], capture_output=True, text=True)
-    if probe.returncode != 0:
-        print(f"skipped: {probe.stderr.strip()}")
+    if OWN_TCP:
+        COMMANDS.update(IN_A_CALL)
+    for user in [0, NOBODY] if os.geteuid() == 0 else [os.geteuid()]:
+        as_user = {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
+        if OWN_TCP:
+            done = private_network.probe(ESTAB, "own-tcp", cwd="/", **as_user)
+            found, why = [] if done.returncode else ["own-tcp"], done.stderr.strip()
+        else:
+            found, why = private_network.working(ESTAB, cwd="/", **as_user)
+        if found:
+            BACKENDS[user] = found[0]
+        else:
+            print(f"user {user} is skipped: {why}")
+    if not BACKENDS:
         sys.exit(77)
     unittest.main(argv=[sys.argv[0], *rest])
 

@@ -48,6 +48,14 @@ class Examples(unittest.TestCase):
         self.assertNotIn("reached", told)
         self.assertEqual(told.count("denied"), 4)
 
+    @unittest.skipIf(shutil.which("curl") is None, "not installed: curl")
+    def test_a_network_in_a_file(self):
+        api, tired, files, ends = example("in-a-world.sh").splitlines()
+        self.assertRegex(api, r"^http://api\.example\.com/: 200, 2000 octets in 0\.\d+ s$")
+        self.assertRegex(tired, r": 503, 10000 octets in \d+\.\d+ s$")
+        self.assertRegex(files, r": 200, 1048576 octets")
+        self.assertEqual(ends.count("closed"), 3)
+
     def test_the_test_in_a_project(self):
         done = subprocess.run([sys.executable, EXAMPLES / "test_download.py"], capture_output=True, text=True,
                               timeout=120, env={**os.environ, "ESTAB": ESTAB})

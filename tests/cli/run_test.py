@@ -19,12 +19,13 @@ import unittest
 
 import private_network
 
-ESTAB = ""
+ESTAB = BACKEND = ""
+BACKENDS = []
 GATEWAYS = ("10.77.0.1", "fd77::1")
 
 
 def run(*words, command, timeout=60, **options):
-    return subprocess.run([ESTAB, "run", *words, "--", *command], capture_output=True, text=True,
+    return subprocess.run([ESTAB, "run", "--backend", BACKEND, *words, "--", *command], capture_output=True, text=True,
                           timeout=timeout, **options)
 
 
@@ -106,7 +107,7 @@ class Programs(unittest.TestCase):
         for family, gateway in zip((socket.AF_INET, socket.AF_INET6), GATEWAYS):
             host = f"[{gateway}]" if family == socket.AF_INET6 else gateway
             with server(Files, family) as port:
-                for backend in ("auto", "veth"):
+                for backend in BACKENDS:
                     for program in (["curl", "-sS", "-o", "-"], ["wget", "-q", "-O", "-"]):
                         if shutil.which(program[0]) is None:
                             continue
