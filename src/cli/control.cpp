@@ -45,8 +45,41 @@ std::string control_folder(bool make) {
     return {};
 }
 
-std::string path_of(const std::string& folder, int pid) {
-    return fmt::format("{}/{}.sock", folder, pid);
+std::string path_of(const std::string& folder, int pid, std::size_t shard) {
+    return shard == 0 ? fmt::format("{}/{}.sock", folder, pid)
+                      : fmt::format("{}/{}.{}.sock", folder, pid, shard);
+}
+
+struct Name {
+    int pid = 0;
+    std::size_t shard = 0;
+    auto operator<=>(const Name&) const = default;
+};
+std::optional<Name> parse_name(std::string_view text) {
+    if (!text.ends_with(".sock")) return {};
+    text.remove_suffix(5);
+    Name name;
+    const auto read = [&text](auto& number) {
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), number);
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        return error == std::errc{} && number > 0;
+    };
+    if (!read(name.pid)) return {};
+    if (text.empty()) return name;
+    if (text[0] != '.') return {};
+    text.remove_prefix(1);
+    return read(name.shard) && text.empty() ? std::optional(name) : std::nullopt;
+}
+
+// In order.
+std::vector<Name> names_in(const std::string& folder) {
+    std::vector<Name> names;
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(folder.c_str()), ::closedir);
+    while (const dirent* entry = listing ? ::readdir(listing.get()) : nullptr)
+        if (const auto name = parse_name(entry->d_name)) names.push_back(*name);
+    std::ranges::sort(names);
+    return names;
 }
 
 std::optional<sockaddr_un> unix_address(const std::string& path) {
@@ -82,12 +115,32 @@ bool wait_for(int fd, short events) {
     return ::poll(&entry, 1, answer_patience_ms) > 0;
 }
 
+std::optional<std::string> ask(const std::string& path, std::string_view line) {
+    const drivers::Fd fd = unix_socket();
+    if (!fd || connect_unix(fd, path) != 0) return {};
+    const std::string request = std::string(line) + "\n";
+    if (::send(*fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size()))
+        return {};
+    std::string answer;
+    std::vector<char> buffer(64 << 10);
+    while (wait_for(*fd, POLLIN)) {
+        const ssize_t n = ::recv(*fd, buffer.data(), buffer.size(), 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+        if (n <= 0) break;
+        answer.append(buffer.data(), static_cast<std::size_t>(n));
+    }
+    if (!answer.ends_with('\n')) return {};
+    answer.pop_back();
+    return answer;
+}
+
 }  // namespace
 
 Control::Control(runtime::Reactor& reactor, ControlInfo info)
     : reactor_(reactor), info_(std::move(info)) {
     running_commands();  // which cleans up
-    const std::string path = Control::path();
+    const std::string path = Control::path(info_.shard);
     if (path.empty()) return;
     const auto address = unix_address(path);
     drivers::Fd fd = unix_socket();
@@ -100,13 +153,18 @@ Control::Control(runtime::Reactor& reactor, ControlInfo info)
     socket::spawn(reactor, accept());
 }
 
-std::string Control::path() {
+std::string Control::path(std::size_t shard) {
     const std::string folder = control_folder(true);
-    return folder.empty() ? std::string() : path_of(folder, ::getpid());
+    return folder.empty() ? std::string() : path_of(folder, ::getpid(), shard);
 }
 
 Control::~Control() {
     if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+Task<> keep_control(runtime::Reactor& reactor, ControlInfo info) {
+    const Control control(reactor, std::move(info));
+    co_await socket::sleep_until(reactor, never);
 }
 
 Task<> Control::accept() {
@@ -157,44 +215,28 @@ std::vector<int> running_commands() {
     const std::string folder = control_folder(false);
     std::vector<int> pids;
     if (folder.empty()) return pids;
-    const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(folder.c_str()), ::closedir);
-    while (const dirent* entry = listing ? ::readdir(listing.get()) : nullptr) {
-        const std::string_view name = entry->d_name;
-        int pid = 0;
-        const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (parsed.ec != std::errc{} || std::string_view(parsed.ptr) != ".sock" || pid <= 0)
-            continue;
+    for (const Name& name : names_in(folder)) {
         // The number may be another process's by now: only who answers is there.
-        const std::string path = path_of(folder, pid);
+        const std::string path = path_of(folder, name.pid, name.shard);
         const int error = connect_unix(unix_socket(), path);
         if (error == ECONNREFUSED)
             ::unlink(path.c_str());
-        else if (error == 0 || error == EAGAIN)
-            pids.push_back(pid);
+        else if ((error == 0 || error == EAGAIN) && (pids.empty() || pids.back() != name.pid))
+            pids.push_back(name.pid);
     }
-    std::ranges::sort(pids);
     return pids;
 }
 
-std::optional<std::string> ask_command(int pid, std::string_view line) {
+std::vector<std::string> ask_command(int pid, std::string_view line) {
     const std::string folder = control_folder(false);
-    const drivers::Fd fd = unix_socket();
-    if (folder.empty() || !fd || connect_unix(fd, path_of(folder, pid)) != 0) return {};
-    const std::string request = std::string(line) + "\n";
-    if (::send(*fd, request.data(), request.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(request.size()))
-        return {};
-    std::string answer;
-    std::vector<char> buffer(64 << 10);
-    while (wait_for(*fd, POLLIN)) {
-        const ssize_t n = ::recv(*fd, buffer.data(), buffer.size(), 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-        if (n <= 0) break;
-        answer.append(buffer.data(), static_cast<std::size_t>(n));
+    std::vector<std::string> answers;
+    if (folder.empty()) return answers;
+    for (const Name& name : names_in(folder)) {
+        if (name.pid != pid) continue;
+        if (auto answer = ask(path_of(folder, pid, name.shard), line))
+            answers.push_back(std::move(*answer));
     }
-    if (!answer.ends_with('\n')) return {};
-    answer.pop_back();
-    return answer;
+    return answers;
 }
 
 }  // namespace estab::cli

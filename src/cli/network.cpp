@@ -105,6 +105,7 @@ public:
         : chosen_(std::move(chosen)),
           gateways_(options.gateways),
           seed_(options.seed ? *options.seed : random_seed()),
+          command_(who.substr(who.rfind(' ') + 1)),
           recorder_(options.records(fmt::format("estab {}, seed {}", ESTAB_VERSION, seed_)),
                     chosen_.device.caps().link),
           below_(chosen_.device, options),
@@ -125,10 +126,9 @@ public:
         spin_ = std::chrono::microseconds(options.spin.value_or(0));
         reactor_->set_spin(spin_);
         add_addresses();
-        const std::string_view command = who.substr(who.rfind(' ') + 1);
         // At the first turn: by then a command's keeper knows what to remove if we are killed.
-        reactor_->at({}, [this, name = std::string(command)] {
-            control_.emplace(*reactor_, ControlInfo{.command = name, .interface = interface()});
+        reactor_->at({}, [this] {
+            control_.emplace(*reactor_, ControlInfo{.command = command_, .interface = interface()});
         });
     }
     ~Chain() override { recorder_.flush(); }
@@ -145,10 +145,13 @@ public:
             runtime::Shard::Settings settings{.stack = options_, .own = chosen_.own};
             settings.stack.seed = options_.seed + shards_.size() + 1;
             const int fd = device.fd();
+            ControlInfo control{.command = command_, .interface = interface(),
+                                .shard = shards_.size() + 1};
             auto& shard = shards_.emplace_back(std::make_unique<runtime::Shard>(
                 std::move(device), fd, settings,
-                [service, spin = spin_](runtime::Reactor& reactor) {
+                [service, spin = spin_, control](runtime::Reactor& reactor) {
                     reactor.set_spin(spin);
+                    socket::spawn(reactor, keep_control(reactor, control));
                     return service(reactor);
                 }));
             // One that ends before we do has failed; what it says comes out of run_once().
@@ -184,6 +187,7 @@ private:
     std::vector<std::string> gateways_;
     Duration spin_{};
     std::uint64_t seed_;
+    std::string command_;
     Recorder recorder_;
     Below below_;
     link::Tap<typename Below::Top, Recorder> tap_;

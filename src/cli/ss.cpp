@@ -171,19 +171,36 @@ public:
             pids = {wanted};
         }
         std::vector<Json> answers;
-        for (const int pid : pids) {
-            const auto line = ask_command(pid, R"({"get":["sockets","counters"]})");
-            Json answer = Json::parse(line.value_or(""), nullptr, false);
-            if (answer.is_object() && answer.value("schema", "") == "estab.control/1" &&
-                answer.contains("sockets"))
-                answers.push_back(std::move(answer));
-        }
+        for (const int pid : pids)
+            if (auto answer = joined(ask_command(pid, R"({"get":["sockets","counters"]})")))
+                answers.push_back(std::move(*answer));
         if (answers.empty()) throw std::runtime_error("no estab command of this user runs");
         json_ ? show_json(answers) : show_text(answers);
         return exit_status::done;
     }
 
 private:
+    // The shards of a command as one: all their sockets, and their counters added.
+    static std::optional<Json> joined(const std::vector<std::string>& lines) {
+        std::optional<Json> whole;
+        for (const std::string& line : lines) {
+            Json answer = Json::parse(line, nullptr, false);
+            if (!answer.is_object() || answer.value("schema", "") != "estab.control/1" ||
+                !answer.contains("sockets"))
+                continue;
+            if (!whole) {
+                whole = std::move(answer);
+                continue;
+            }
+            for (Json& socket : answer["sockets"])
+                (*whole)["sockets"].push_back(std::move(socket));
+            for (const auto& [name, value] : answer["counters"].items()) {
+                Json& sum = (*whole)["counters"][name];
+                sum = sum.get<std::uint64_t>() + value.get<std::uint64_t>();
+            }
+        }
+        return whole;
+    }
     bool is_wanted(const Json& socket) const {
         const std::string& state = socket.at("state").get_ref<const std::string&>();
         if (listening_) return state == "LISTEN";

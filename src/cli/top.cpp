@@ -102,10 +102,10 @@ private:
         std::vector<Sighting> seen;
         bool any = false;
         for (const int pid : pids) {
-            const auto answer = ask_command(pid, R"({"get":["sockets"]})");
-            if (!answer) continue;
-            any = true;
-            for (Sighting& s : sightings_of(*answer)) seen.push_back(std::move(s));
+            for (const std::string& answer : ask_command(pid, R"({"get":["sockets"]})")) {
+                any = true;
+                for (Sighting& s : sightings_of(answer)) seen.push_back(std::move(s));
+            }
         }
         const auto now = Steady::now();
         table_.update(std::chrono::duration_cast<Duration>(now - looked_), std::move(seen));

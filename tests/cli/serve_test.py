@@ -168,6 +168,21 @@ class Outside(unittest.TestCase):
         self.assertIn("netns+tun with 3 queues", run.stderr)
         self.assertEqual(run.stderr.count('"GET /10m" 200'), 24)
 
+    def test_ss_sees_every_shard(self):
+        look = ("import json, socket, subprocess, sys, time\n"
+                "held = [socket.create_connection(('10.77.0.2', 80), timeout=60) for _ in range(24)]\n"
+                "for _ in range(100):\n"
+                "    text = subprocess.run([sys.argv[1], 'ss', '-a', '--json'], capture_output=True, check=True).stdout\n"
+                "    [command] = json.loads(text)['commands']\n"
+                "    states = [row['state'] for row in command['sockets']]\n"
+                "    if states.count('ESTABLISHED') == 24: break\n"
+                "    time.sleep(0.05)\n"
+                "print(states.count('LISTEN'), states.count('ESTABLISHED'), command['counters']['TcpPassiveOpens'])\n")
+        run = self.serve(sys.executable, "-c", look, ESTAB, options=("--shards", "3", "--backend", "tun"))
+        if "TUN" in run.stderr and run.returncode == 125:
+            self.skipTest(run.stderr)
+        self.assertEqual((run.returncode, run.stdout), (0, "3 24 24\n"), run.stderr[-2000:])
+
     def test_a_file_that_shrinks_ends_the_connection_and_not_the_server(self):
         script = ("import os, socket, urllib.request as u\n"
                   "peer = socket.create_connection(('10.77.0.2', 80), timeout=60)\n"
