@@ -2,6 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= 2
+ROUNDS ?= 5
 export JOBS
 
 .PHONY: help run test check bench install clean
@@ -10,7 +11,7 @@ help:
 	@echo 'make run      download a file from estab with wget, in a private network, and show every segment'
 	@echo 'make test     build and run the tests: unit, conversation, simulation, interop'
 	@echo 'make check    everything: both compilers, sanitizers, clang-tidy, fuzz corpora, the long tests'
-	@echo 'make bench    build and run the benchmarks'
+	@echo 'make bench    build and run the benchmarks beside their peers [ROUNDS=$(ROUNDS)]'
 	@echo 'make install  headers, library, CMake and pkg-config files, the program [PREFIX=$(PREFIX)] [DESTDIR=]'
 	@echo 'make clean    remove build/ and out/'
 	@echo 'Each first installs the Debian packages that it needs and that are missing (tools/setup).'
@@ -32,7 +33,7 @@ check:
 bench:
 	@tools/setup bench
 	@tools/build bench
-	@tools/run-bench build/bench
+	@tools/run-bench build/bench --rounds $(ROUNDS)
 
 install:
 	@tools/setup run
