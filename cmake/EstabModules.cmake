@@ -36,6 +36,12 @@ target_include_directories(estab_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
 target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-Wall -Wextra -Wshadow -Wconversion
   -Wswitch-enum -Wnon-virtual-dtor -ffp-contract=off>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # What is cleared or copied whole and short: g++ would take `rep stos` and `rep movs`, which begin slowly.
+  set(short vector_loop:256:noalign,libcall:-1:noalign)
+  target_compile_options(estab_options INTERFACE
+    $<BUILD_INTERFACE:-mmemset-strategy=${short}> $<BUILD_INTERFACE:-mmemcpy-strategy=${short}>)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")  # libstdc++ 12's stable_sort uses what it calls deprecated
   target_compile_options(estab_options INTERFACE $<BUILD_INTERFACE:-Wno-deprecated-declarations>)
 endif()

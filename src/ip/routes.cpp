@@ -120,12 +120,10 @@ bool Routes::is_unicast(const wire::Address& address) const {
 }
 
 std::optional<Hop> Routes::find(const wire::Address& destination) const {
-    for (const Route& route : routes_) {
-        if (!route.destination.contains(destination)) continue;
-        return Hop{
-            .next = route.gateway.value_or(destination), .source = route.source, .mtu = route.mtu};
-    }
-    return std::nullopt;
+    const Route* route = route_to(destination);
+    if (route == nullptr) return std::nullopt;
+    return Hop{
+        .next = route->gateway.value_or(destination), .source = route->source, .mtu = route->mtu};
 }
 
 std::optional<wire::Address> Routes::source_for(const wire::Address& destination) const {

@@ -55,6 +55,12 @@ public:
 
     // By the longest prefix that matches (RFC 1122 3.3.1, RFC 1812 5.2.4.3).
     std::optional<Hop> find(const wire::Address& destination) const;
+    // nullptr: none. For use at once.
+    const Route* route_to(const wire::Address& destination) const {
+        for (const Route& route : routes_)
+            if (route.destination.contains(destination)) return &route;
+        return nullptr;
+    }
 
     // The address to speak from to `destination`: its own if it is ours, the route's, that on the
     // link of the next hop, else of the right scope and with the longest common prefix (RFC 6724 5,

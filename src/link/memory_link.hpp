@@ -32,7 +32,10 @@ public:
             return;
         }
         CHECK(is_reserved_ && size <= frame_max_);
-        slots_[tail_ & mask_] = {.bytes = {bytes(tail_), size}, .arrived = now, .offload = offload};
+        device::Frame& frame = slots_[tail_ & mask_];  // in place: nothing is made to be copied
+        frame.bytes = {bytes(tail_), size};
+        frame.arrived = now;
+        frame.offload = offload;
         ++tail_;
         is_reserved_ = false;
     }

@@ -290,12 +290,12 @@ bool Stack::open_early(Instant now, std::uint32_t listener, const tcp::Handshake
     tcp::Connection& c = r.connection;
     if (r.linked) c.on_path_mtu(environment_, now, mtu_towards(now, tuple.remote.address));
     if (!r.linked || !c.accept_fast_open(environment_, now, h, syn, fresh)) {
-        free_record(index);
+        free_record(r);
         return false;
     }
     r.fast_open = true;
     ++l.fast_open_pending;
-    enqueue(now, listener, index);
+    enqueue(listener, r);
     return true;
 }
 

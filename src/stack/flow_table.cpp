@@ -1,10 +1,8 @@
 #include "stack/flow_table.hpp"
 
-#include <array>
 #include <bit>
 #include <cstring>
 #include <new>
-#include <type_traits>
 
 #include "base/check.hpp"
 
@@ -16,7 +14,7 @@ constexpr std::uint32_t capacity_max = std::uint32_t{1} << 30;
 }  // namespace
 
 FlowTable::FlowTable(Memory& memory, SipKey key, std::uint32_t cells_min)
-    : memory_(memory), key_(key), cells_min_(cells_min), hash_(make_hash(hashed_)) {
+    : memory_(memory), key_(key), cells_min_(cells_min) {
     CHECK(std::has_single_bit(cells_min) && cells_min >= 16 && cells_min <= capacity_max);
 }
 
@@ -55,20 +53,6 @@ void FlowTable::erase(const wire::FourTuple& tuple, std::uint32_t ref) {
     --size_;
     // Failing to shrink is no harm.
     if (capacity_ > cells_min_ && size_ < capacity_ / 8) resize(capacity_ / 2);
-}
-
-std::uint32_t FlowTable::make_hash(const wire::FourTuple& tuple) const {
-    if (tuple.local.address.is_v4() && tuple.remote.address.is_v4()) {  // a third as long
-        std::array<std::uint8_t, 12> name;
-        std::memcpy(name.data(), tuple.local.address.octets().data() + 12, 4);
-        std::memcpy(name.data() + 4, tuple.remote.address.octets().data() + 12, 4);
-        std::memcpy(name.data() + 8, &tuple.local.port, 2);
-        std::memcpy(name.data() + 10, &tuple.remote.port, 2);
-        return static_cast<std::uint32_t>(siphash_1_3(key_, name));
-    }
-    static_assert(sizeof tuple == 36 && std::has_unique_object_representations_v<wire::FourTuple>);
-    const auto* octets = reinterpret_cast<const std::uint8_t*>(&tuple);
-    return static_cast<std::uint32_t>(siphash_1_3(key_, {octets, sizeof tuple}));
 }
 
 std::uint32_t FlowTable::place_of(const wire::FourTuple& tuple, std::uint32_t ref) const {

@@ -1,10 +1,18 @@
 // Which record has a segment's four-tuple: a hash table of 8-byte cells that name records by 32-bit
 // refs. The tuples live in the records; `tuple(ref)` must be a const wire::FourTuple& of the
 // record. Keyed, so that a peer cannot choose tuples that meet in one place.
+//
+// The hash is a chain of 64-bit products folded together, with secret factors, as in wyhash:
+// nothing of it or of the table's order ever leaves the stack, so that what a peer lacks is not
+// only the key but anything to solve it with. With SipHash, for what is seen on the wire, opening
+// and closing would cost a twentieth more.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 
+#include "base/math.hpp"
 #include "base/memory.hpp"
 #include "base/siphash.hpp"
 #include "wire/address.hpp"
@@ -42,6 +50,22 @@ public:
 
     void erase(const wire::FourTuple& tuple, std::uint32_t ref);  // it must be there
 
+    // Among millions a cell is far away: whoever has something else to do lets it come meanwhile.
+    void prefetch(const wire::FourTuple& tuple) const {
+        if (capacity_ != 0) __builtin_prefetch(&cells_[home(hash_of(tuple))]);
+    }
+
+    static std::uint32_t hash(const SipKey& key, const wire::FourTuple& tuple) {
+        const auto from = words(tuple.local.address), to = words(tuple.remote.address);
+        const std::uint64_t ports =
+            std::uint64_t{tuple.local.port} << 16 | std::uint64_t{tuple.remote.port};
+        const std::uint64_t upper = fold(from[0] ^ key.k0, to[0] ^ key.k1);
+        const std::uint64_t lower = fold(from[1] ^ key.k1, to[1] ^ upper);
+        // Once more, or ports that count up would walk through the table in even steps.
+        const std::uint64_t all = fold(lower ^ key.k0, ports ^ key.k1);
+        return static_cast<std::uint32_t>(fold(all ^ key.k1, 0x9e37'79b9'7f4a'7c15) >> 32);
+    }
+
     std::uint32_t size() const { return size_; }
     std::uint32_t capacity() const { return capacity_; }  // cells
 
@@ -51,15 +75,14 @@ private:
         std::uint32_t ref;
     };
 
-    // A tuple is often asked for several times in a row: looked for, added, handed over.
-    std::uint32_t hash_of(const wire::FourTuple& tuple) const {
-        if (tuple != hashed_) {
-            hashed_ = tuple;
-            hash_ = make_hash(tuple);
-        }
-        return hash_;
+    std::uint32_t hash_of(const wire::FourTuple& tuple) const { return hash(key_, tuple); }
+    static std::array<std::uint64_t, 2> words(const wire::Address& address) {
+        return std::bit_cast<std::array<std::uint64_t, 2>>(address.octets());
     }
-    std::uint32_t make_hash(const wire::FourTuple& tuple) const;
+    static std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
+        const u128 product = static_cast<u128>(a) * b;
+        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    }
     // The upper bits say where an entry belongs, so a table of another size has the same order.
     std::uint32_t home(std::uint32_t hash) const {
         return static_cast<std::uint32_t>(std::uint64_t{hash} * capacity_ >> 32);
@@ -75,8 +98,6 @@ private:
     std::uint32_t mask_ = 0;
     std::uint32_t size_ = 0;
     std::uint32_t cells_min_;
-    mutable wire::FourTuple hashed_{};  // the last one, and
-    mutable std::uint32_t hash_;        // its hash
 };
 
 }  // namespace estab::stack

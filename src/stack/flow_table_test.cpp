@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -85,10 +86,7 @@ TEST(FlowTable, NoMemoryAtAllIsARefusal) {
 TEST(FlowTable, ACrowdInOnePlaceIsStillRight) {
     std::vector<std::uint32_t> crowd;
     for (std::uint32_t n = 0; crowd.size() != 48; ++n) {
-        const FourTuple tuple = tuple_of(n);
-        const auto* octets = reinterpret_cast<const std::uint8_t*>(&tuple);
-        const auto hash = static_cast<std::uint32_t>(siphash_1_3(key, {octets, sizeof tuple}));
-        if (hash >> 22 >= 1022) crowd.push_back(n);
+        if (FlowTable::hash(key, tuple_of(n)) >> 22 >= 1022) crowd.push_back(n);
     }
     Memory memory{1 << 20};
     FlowTable table{memory, key};
@@ -98,6 +96,36 @@ TEST(FlowTable, ACrowdInOnePlaceIsStillRight) {
     }
     for (std::size_t i = 0; i != crowd.size(); ++i) {
         EXPECT_EQ(find(table, crowd[i]), i % 3 == 0 ? FlowTable::none : crowd[i]);
+    }
+}
+
+// One host that counts its ports up, many that use the same, and both families: under any key each
+// place of a table gets about what chance would give it.
+TEST(FlowTable, HashesAreSpreadWhateverCounts) {
+    constexpr std::uint32_t places = 1024, many = 16'384;
+    const wire::Address server = *wire::Address::parse("2001:db8::1");
+    std::array<std::vector<FourTuple>, 4> crowds;
+    for (std::uint32_t n = 0; n != many; ++n) {
+        const auto port = static_cast<std::uint16_t>(n);
+        const auto client = *wire::Address::parse("2001:db8:" + std::to_string(n % 5'000) + "::7");
+        crowds[0].push_back({tuple_of(0).local, {wire::Address::v4(10, 0, 0, 9), port}});
+        crowds[1].push_back({{wire::Address::v4(10, 0, 0, 9), port}, tuple_of(0).remote});
+        crowds[2].push_back(tuple_of(n));
+        crowds[3].push_back({{server, static_cast<std::uint16_t>(n / 5'000)}, {client, 443}});
+    }
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        Rng rng{seed};
+        const SipKey secret{rng.next(), rng.next()};
+        for (const auto& crowd : crowds) {
+            std::array<std::uint32_t, places> count{};
+            for (const FourTuple& tuple : crowd) ++count[FlowTable::hash(secret, tuple) >> 22];
+            double chi_square = 0;
+            for (const std::uint32_t c : count) {
+                const double off = static_cast<double>(c) - double{many} / places;
+                chi_square += off * off / (double{many} / places);
+            }
+            EXPECT_LT(chi_square, 1400) << "seed " << seed << ", like " << crowd[1].remote.text();
+        }
     }
 }
 

@@ -32,11 +32,12 @@ void Stack::hold_syn(Instant now, std::uint32_t index, const wire::FourTuple& tu
 }
 
 void Stack::expire_held(Instant now) {
-    std::erase_if(held_, [&](const Held& h) { return h.ends <= now; });
+    held_.erase(held_.begin(), std::ranges::upper_bound(held_, now, {}, &Held::ends));
 }
 
-std::vector<Stack::Held>::iterator Stack::find_held(HeldSynId id) {
-    return std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.id == id; });
+std::vector<Held>::iterator Stack::find_held(HeldSynId id) {
+    const auto at = std::ranges::lower_bound(held_, id, {}, &Held::id);
+    return at != held_.end() && at->id == id ? at : held_.end();
 }
 
 std::optional<HeldSyn> Stack::next_held(ListenerId listener) {

@@ -388,6 +388,25 @@ TEST(Hold, RefuseDropUnreachable) {
     EXPECT_EQ(error->seq->raw, 1000u);
 }
 
+TEST(Hold, TheStackWakesWhenTheOldestHasWaitedLongEnough) {
+    Bench b;
+    const auto l = *b.stack.listen({.port = 80, .hold = true});
+    b.from(peer(0), "S 1000");
+    const Instant ends = b.stack.deadline();
+    EXPECT_EQ(ends, b.now + tcp::Config{}.held_syn_timeout);
+    b.wait(10s);
+    b.from(peer(1), "S 1000");
+    b.from(peer(2), "S 1000");
+    EXPECT_EQ(b.stack.deadline(), ends);
+    const auto oldest = b.stack.next_held(l), middle = b.stack.next_held(l);
+    ASSERT_TRUE(b.stack.drop_held(middle->id));
+    EXPECT_EQ(b.stack.deadline(), ends);
+    ASSERT_TRUE(b.stack.drop_held(oldest->id));
+    EXPECT_EQ(b.stack.deadline(), b.now + tcp::Config{}.held_syn_timeout);
+    ASSERT_TRUE(b.stack.drop_held(b.stack.next_held(l)->id));
+    EXPECT_EQ(b.stack.deadline(), never);
+}
+
 TEST(Hold, TimesOutAndHasALimit) {
     tcp::Config config;
     config.held_syns_max = 2;

@@ -55,7 +55,8 @@ std::size_t Stack::write_answer(Instant now, MutableBytes room, device::Offload&
                              : wire::Address::from_v6(packet.data() + 8);
         const auto to = v4 ? wire::Address::from_v4(packet.data() + 16)
                            : wire::Address::from_v6(packet.data() + 24);
-        written = finish_frame(now, room, packet.size(), from, to, offload);
+        written = finish_frame(now, room, packet.size(),
+                               {.from = from, .to = to, .home = routes_.is_own(to)}, offload);
     } else {
         ++counters_.Ip_OutDiscards;  // larger than the link carries; we do not fragment
     }
@@ -71,11 +72,10 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
             if (const std::size_t octets = write_burst(now, room); octets != 0) return octets;
             continue;
         }
-        const std::uint32_t index = speak_.head;
-        Record& r = records_[index];
+        Record& r = records_[speak_.head];
         if (r.connection.is_silent()) {
             r.connection.on_silence(environment_, now);
-            end_turn(now, index);
+            end_turn(now, r);
             continue;
         }
         const wire::FourTuple& tuple = r.connection.tuple();
@@ -97,22 +97,23 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
             .gso = gso || cut};
         tcp::Segment& seg = burst_.segment();
         if (!r.connection.next_segment(environment_, now, space, seg)) {
-            end_turn(now, index);
+            end_turn(now, r);
             continue;
         }
         if (cut && seg.gso_size != 0) {
-            burst_.begin({.tuple = tuple, .owner = index, .order = config_.option_order});
+            burst_.begin(
+                {.tuple = tuple, .owner = r.connection.id(), .order = config_.option_order});
             counters_.Tcp_OutSegs += seg.segments;
-            take_turn(index, seg.payload.size());
+            take_turn(r, seg.payload.size());
             continue;
         }
         const std::size_t octets =
-            write_segment(now, room, tuple, seg, offload, home ? nullptr : tail);
+            write_segment(now, room, {tuple, seg, home}, offload, tail);
         if (r.connection.is_silent()) {
             r.connection.on_silence(environment_, now);
-            end_turn(now, index);
+            end_turn(now, r);
         } else {
-            take_turn(index, octets);
+            take_turn(r, octets);
         }
         if (octets != 0) return octets;
     }
@@ -120,21 +121,21 @@ std::size_t Stack::write_connection(Instant now, MutableBytes room, device::Offl
 }
 
 // It has said all that it had to say.
-void Stack::end_turn(Instant now, std::uint32_t index) {
-    remove(speak_, &Record::speak, index);
+void Stack::end_turn(Instant now, Record& r) {
+    remove<&Record::speak>(speak_, r);
     quantum_left_ = quantum;
-    settle(now, index);
+    settle(now, r);
 }
 
-void Stack::take_turn(std::uint32_t index, std::size_t octets) {
+void Stack::take_turn(Record& r, std::size_t octets) {
     if (octets < quantum_left_) {
         quantum_left_ -= octets;
         return;
     }
     quantum_left_ = quantum;
     if (speak_.head == speak_.tail) return;
-    remove(speak_, &Record::speak, index);
-    push(speak_, &Record::speak, index);
+    remove<&Record::speak>(speak_, r);
+    push<&Record::speak>(speak_, r);
 }
 
 // The next frame of the burst. 0: it went another way, or what was left need not go any more.
@@ -148,40 +149,38 @@ std::size_t Stack::write_burst(Instant now, MutableBytes room) {
     const std::uint16_t id = identification_.next(from, to, wire::protocol_tcp,
                                                   burst_.segment().dont_fragment);
     const std::size_t octets = burst_.write(room.subspan(link_bytes_), id);
-    if (caps_.link == device::LinkType::ip) {
-        ++counters_.Ip_OutRequests;
-        return octets;
-    }
-    return finish_frame(now, room, octets, from, to, {});
+    return finish_frame(now, room, octets, {.from = from, .to = to, .home = false}, {});
 }
 
-std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
-                                 const tcp::Segment& seg, device::Offload& offload, Tail* tail) {
+std::size_t Stack::write_segment(Instant now, MutableBytes room, const Outgoing& what,
+                                 device::Offload& offload, Tail* tail) {
+    const wire::FourTuple& tuple = what.tuple;
+    const tcp::Segment& seg = what.segment;
     const bool v4 = tuple.remote.address.is_v4();
     const std::size_t ip_bytes = wire::ip_header_bytes(v4);
-    const wire::TcpHeader header{.source_port = tuple.local.port,
+    const wire::TcpFields fields{.source_port = tuple.local.port,
                                  .destination_port = tuple.remote.port,
                                  .seq = seg.seq.wire(),
                                  .ack = seg.has(wire::Flags::ack) ? seg.ack.wire() : wire::SeqNum{},
                                  .flags = seg.flags,
                                  .window = seg.window_field,
-                                 .urgent = seg.urgent,
-                                 .options = seg.options};
+                                 .urgent = seg.urgent};
     const std::uint16_t port = tunnels_.empty() ? std::uint16_t{0} : tunnel_of(tuple);
     const std::size_t outer_bytes = ip_bytes + (port != 0 ? wire::udp_header_bytes : 0);
     const bool partial = caps_.checksum && port == 0;
     // A frame that may have to wait for its neighbour's address is kept whole.
-    const bool apart = tail != nullptr && partial && caps_.link == device::LinkType::ip &&
-                       seg.payload.size() >= apart_min;
+    const bool apart = tail != nullptr && !what.home && partial &&
+                       caps_.link == device::LinkType::ip && seg.payload.size() >= apart_min;
     if (apart) *tail = seg.payload.pieces();
     const MutableBytes body = room.subspan(link_bytes_ + outer_bytes);
-    std::size_t tcp_bytes = wire::write_tcp(body, header,
-                                                  {.source = tuple.local.address,
-                                                   .destination = tuple.remote.address,
-                                                   .payload = seg.payload.pieces(),
-                                                   .order = config_.option_order,
-                                                   .partial_checksum = partial,
-                                                   .payload_apart = apart});
+    std::size_t tcp_bytes =
+        wire::write_tcp(body, fields, seg.options,
+                        {.source = tuple.local.address,
+                         .destination = tuple.remote.address,
+                         .payload = seg.payload.pieces(),
+                         .order = config_.option_order,
+                         .partial_checksum = partial,
+                         .payload_apart = apart});
     if (port != 0) {
         tcp_bytes += wire::udp_header_bytes;
         write_tunnel(room.subspan(link_bytes_ + ip_bytes, tcp_bytes), tuple, port);
@@ -210,16 +209,16 @@ std::size_t Stack::write_segment(Instant now, MutableBytes room, const wire::Fou
             offload.gso_size = seg.gso_size;
         }
     }
-    return finish_frame(now, room, ip_bytes + tcp_bytes, tuple.local.address, tuple.remote.address,
-                        offload);
+    return finish_frame(
+        now, room, ip_bytes + tcp_bytes,
+        {.from = tuple.local.address, .to = tuple.remote.address, .home = what.home}, offload);
 }
 
 // The IP packet is in place; now whom to give it to. 0: it went another way than into `room`.
 std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
-                                const wire::Address& from, const wire::Address& to,
-                                const device::Offload& offload) {
+                                const Way& way, const device::Offload& offload) {
     ++counters_.Ip_OutRequests;
-    if (routes_.is_own(to)) {  // to ourselves: in again by the next receive()
+    if (way.home) {  // in again by the next receive()
         const MutableBytes copy = loop_.reserve(ip_bytes);
         if (copy.empty()) {
             ++counters_.Ip_OutDiscards;
@@ -231,19 +230,25 @@ std::size_t Stack::finish_frame(Instant now, MutableBytes room, std::size_t ip_b
         return 0;
     }
     if (caps_.link == device::LinkType::ip) return ip_bytes;
-    const auto hop = routes_.find(to);
+    return address_frame(now, room, ip_bytes, way, offload);
+}
+
+// Ethernet: in the frame's header is who is next on the way.
+std::size_t Stack::address_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
+                                 const Way& way, const device::Offload& offload) {
+    const auto hop = routes_.find(way.to);
     if (!hop) {
         ++counters_.Ip_OutNoRoutes;
         return 0;
     }
-    const std::uint16_t type = to.is_v4() ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
+    const std::uint16_t type = way.to.is_v4() ? wire::ethertype_ipv4 : wire::ethertype_ipv6;
     const auto mac = neighbours_.find(now, hop->next);
     wire::write_ethernet(room,
                          {.destination = mac.value_or(wire::Mac{}), .source = mac_, .type = type});
     const std::size_t octets = ip_bytes + link_bytes_;
     if (mac) return octets;
-    if (!neighbours_.hold(now, {.next_hop = hop->next, .source = from, .frame = room.first(octets),
-                                .offload = offload})) {
+    if (!neighbours_.hold(now, {.next_hop = hop->next, .source = way.from,
+                                .frame = room.first(octets), .offload = offload})) {
         ++counters_.Ip_OutDiscards;
     }
     return 0;
@@ -260,16 +265,15 @@ bool Stack::answer(const wire::FourTuple& tuple, const tcp::Segment& seg) {
         drop(event::Drop::queue_full);
         return false;
     }
-    const wire::TcpHeader header{.source_port = tuple.local.port,
+    const wire::TcpFields fields{.source_port = tuple.local.port,
                                  .destination_port = tuple.remote.port,
                                  .seq = seg.seq.wire(),
                                  .ack = seg.has(wire::Flags::ack) ? seg.ack.wire() : wire::SeqNum{},
                                  .flags = seg.flags,
                                  .window = seg.window_field,
-                                 .urgent = 0,
-                                 .options = seg.options};
+                                 .urgent = 0};
     std::size_t tcp_bytes = wire::write_tcp(
-        room.subspan(outer_bytes), header,
+        room.subspan(outer_bytes), fields, seg.options,
         {.source = tuple.local.address, .destination = tuple.remote.address, .payload = {},
          .order = config_.option_order, .partial_checksum = false});
     if (port != 0) {

@@ -49,7 +49,11 @@ WireSegments wire_segments(const device::Offload& offload, std::size_t payload) 
 }  // namespace
 
 void Stack::receive(Instant now, std::span<const device::Frame> frames) {
-    for (const device::Frame& frame : frames) receive_frame(now, frame);
+    for (const device::Frame& frame : frames) {
+        caps_.link == device::LinkType::ip
+            ? receive_packet(now, frame, frame.bytes, false, nullptr)
+            : receive_frame(now, frame);
+    }
     flush_merged(now);
     while (!loop_.empty()) {
         const Bytes packet = loop_.front();
@@ -63,9 +67,8 @@ void Stack::receive(Instant now, std::span<const device::Frame> frames) {
     }
 }
 
+// Ethernet's.
 void Stack::receive_frame(Instant now, const device::Frame& frame) {
-    if (caps_.link == device::LinkType::ip)
-        return receive_packet(now, frame, frame.bytes, false, nullptr);
     const auto ethernet = wire::EthernetFrame::parse(frame.bytes);
     if (!ethernet) return drop(event::Drop::malformed);
     const bool group = (ethernet->destination.octets[0] & 1) != 0;
@@ -133,8 +136,13 @@ bool Stack::is_martian(const wire::IpPacket& packet) const {
 void Stack::deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
                     const wire::Mac* from) {
     ++counters_.Ip_InDelivers;
+    if (packet.protocol == wire::protocol_tcp) return receive_tcp(now, frame, packet);
+    deliver_other(now, frame, packet, from);
+}
+
+void Stack::deliver_other(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
+                          const wire::Mac* from) {
     switch (packet.protocol) {
-    case wire::protocol_tcp: return receive_tcp(now, frame, packet);
     case wire::protocol_icmp:
     case wire::protocol_icmpv6: return receive_icmp(now, packet, from);
     case wire::protocol_udp:
@@ -201,13 +209,14 @@ void Stack::icmp_to_tcp(Instant now, const ip::IcmpReport& report) {
     const std::uint32_t index = Ref::index(ref);
     switch (Ref::kind(ref)) {
     case Kind::connection: {
-        tcp::Connection& c = records_[index].connection;
+        Record& r = records_[index];
+        tcp::Connection& c = r.connection;
         const std::uint16_t before = c.path_mtu();
         c.on_icmp(environment_, now, e);
         if (c.path_mtu() < before) {
             path_mtus_.learn(now, report.tuple.remote.address, c.path_mtu(), before);
         }
-        touch_record(index);
+        touch_record(r);
         return;
     }
     case Kind::half_open:
@@ -363,9 +372,8 @@ bool Stack::goes_on(const device::Offload& offload, Bytes bytes) {
 
 void Stack::flush_merged(Instant now) {
     if (merged_ref_ == none) return;
-    const std::uint32_t index = Ref::index(merged_ref_);
+    Record& r = records_[Ref::index(merged_ref_)];
     merged_ref_ = none;
-    Record& r = records_[index];
     const std::uint64_t acked = r.connection.tcb().snd.una.value();
     if (merged_.options.malformed) ++counters_.Estab_TCPMalformedOptions;
     counters_.Estab_TCPUnknownOptions += merged_.options.unknown_count;
@@ -381,7 +389,7 @@ void Stack::flush_merged(Instant now) {
         const auto hop = routes_.find(r.connection.tuple().remote.address);
         if (hop) neighbours_.confirm(now, hop->next);  // it hears us
     }
-    touch_record(index);
+    touch_record(r);
 }
 
 }  // namespace estab::stack

@@ -60,16 +60,14 @@ wire::SeqNum Secrets::initial_sequence(Instant now, const wire::FourTuple& tuple
 
 std::uint32_t Secrets::timestamp_offset(const wire::FourTuple& tuple) const {
     const wire::Address &local = tuple.local.address, &remote = tuple.remote.address;
-    if (!has_offset_ || local != offset_local_ || remote != offset_remote_) {
+    Offset& o = offsets_[(local.fingerprint() + remote.fingerprint()) % offsets_.size()];
+    if (!o.known || local != o.local || remote != o.remote) {
         Packed p;
         p.add(local);
         p.add(remote);
-        offset_local_ = local;
-        offset_remote_ = remote;
-        offset_ = static_cast<std::uint32_t>(siphash_2_4(timestamp_, p.bytes()));
-        has_offset_ = true;
+        o = {local, remote, static_cast<std::uint32_t>(siphash_2_4(timestamp_, p.bytes())), true};
     }
-    return offset_;
+    return o.value;
 }
 
 std::uint32_t Secrets::cookie_hash(const wire::FourTuple& tuple, wire::SeqNum irs,

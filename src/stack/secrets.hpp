@@ -2,6 +2,7 @@
 // timestamps, and SYN cookies (RFC 4987 3.6). All are keyed hashes of the four-tuple.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -52,10 +53,13 @@ private:
                               std::uint32_t mss_index) const;
 
     SipKey isn_, timestamp_, cookie_, table_;
-    // Connections come in rows between the same two hosts, and each asks more than once.
-    mutable wire::Address offset_local_{}, offset_remote_{};
-    mutable std::uint32_t offset_ = 0;
-    mutable bool has_offset_ = false;
+    // Each connection asks more than once, and the next one is often between the same two hosts.
+    struct Offset {
+        wire::Address local, remote;
+        std::uint32_t value = 0;
+        bool known = false;
+    };
+    mutable std::array<Offset, 256> offsets_;  // where the addresses' fingerprints say
 };
 
 }  // namespace estab::stack

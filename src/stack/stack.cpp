@@ -47,8 +47,9 @@ Stack::Stack(Instant now, const StackOptions& options)
 
 Stack::~Stack() {
     records_.for_each([&](std::uint32_t index, Record&) {
-        wheel_.disarm(Ref::make(Kind::connection, index));
-        records_[index].connection.release(environment_);
+        Record& r = records_[index];
+        wheel_.disarm(ref_of(r), r.timer);
+        r.connection.release(environment_);
         records_.free(index);
     });
     half_open_.for_each([&](std::uint32_t index, HalfOpen&) { half_open_.free(index); });
@@ -64,10 +65,8 @@ void Stack::attach(const device::Caps& caps) {
 
 Instant Stack::deadline() const {
     if (has_output() || !loop_.empty()) return Instant::min();
-    Instant at = std::min({wheel_.deadline(), neighbours_.deadline(), reassembler_.deadline(),
-                           path_mtus_.deadline()});
-    for (const Held& h : held_) at = std::min(at, h.ends);
-    return at;
+    return std::min({wheel_.deadline(), neighbours_.deadline(), reassembler_.deadline(),
+                     path_mtus_.deadline(), held_.empty() ? never : held_.front().ends});
 }
 
 void Stack::advance(Instant now) {
@@ -85,13 +84,13 @@ void Stack::advance(Instant now) {
     if (caps_.link != device::LinkType::ethernet) return;
     while (const auto lost = neighbours_.take_unreachable()) {
         // Nobody has this address: every opening towards it learns so (RFC 1122 2.4).
-        records_.for_each([&](std::uint32_t index, Record& r) {
+        records_.for_each([&](std::uint32_t, Record& r) {
             const auto hop = routes_.find(r.connection.tuple().remote.address);
             if (!hop || hop->next != *lost) return;
             tcp::IcmpError e{.kind = tcp::IcmpError::Kind::soft, .type = 3, .code = 1,
                              .seq = r.connection.tcb().snd.una.wire()};
             r.connection.on_icmp(environment_, now, e);
-            touch_record(index);
+            touch_record(r);
         });
     }
 }
@@ -100,36 +99,19 @@ void Stack::fire(Instant now, std::uint32_t ref) {
     const std::uint32_t index = Ref::index(ref);
     switch (Ref::kind(ref)) {
     case Kind::connection: {
-        tcp::Connection& c = records_[index].connection;
-        if (c.deadline() > now) {  // it has moved later since it was armed
-            wheel_.arm(ref, c.deadline());
+        Record& r = records_[index];
+        const Instant deadline = r.connection.deadline();
+        if (deadline > now) {  // it has moved later since it was armed
+            wheel_.arm(ref, r.timer, deadline);
             return;
         }
-        c.on_deadline(environment_, now);
-        touch_record(index);
+        r.connection.on_deadline(environment_, now);
+        touch_record(r);
         return;
     }
     case Kind::half_open: on_half_open_timer(now, index); return;
     case Kind::time_wait: forget_time_wait(index); return;
     }
-}
-
-// --- Lists
-
-void Stack::push(List& list, Links Record::*links, std::uint32_t index) {
-    Links& l = records_[index].*links;
-    if (l.is_in()) return;
-    l = {none, list.tail};
-    (list.tail != none ? (records_[list.tail].*links).next : list.head) = index;
-    list.tail = index;
-}
-
-void Stack::remove(List& list, Links Record::*links, std::uint32_t index) {
-    Links& l = records_[index].*links;
-    if (!l.is_in()) return;
-    (l.prev != none ? (records_[l.prev].*links).next : list.head) = l.next;
-    (l.next != none ? (records_[l.next].*links).prev : list.tail) = l.prev;
-    l = {};
 }
 
 // --- Flows
@@ -151,14 +133,14 @@ std::uint32_t Stack::find_flow(const wire::FourTuple& tuple) const {
 
 bool Stack::link_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
     last_ref_ = none;
-    if (!keep_tunnel(tuple)) return false;
+    if (answer_through_ && !keep_tunnel(tuple)) return false;
     return flows_.insert(tuple, ref);
 }
 
 void Stack::unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref) {
     last_ref_ = none;
     flows_.erase(tuple, ref);
-    forget_tunnel(tuple);
+    if (!tunnels_.empty()) forget_tunnel(tuple);
 }
 
 void Stack::hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before,
@@ -189,14 +171,13 @@ std::uint32_t Stack::make_record(const wire::FourTuple& tuple, const tcp::Config
     return index;
 }
 
-void Stack::free_record(std::uint32_t index) {
-    Record& r = records_[index];
-    const std::uint32_t ref = Ref::make(Kind::connection, index);
-    remove(speak_, &Record::speak, index);
-    remove(news_, &Record::news, index);
-    wheel_.disarm(ref);
+void Stack::free_record(Record& r) {
+    const std::uint32_t index = r.connection.id();
+    remove<&Record::speak>(speak_, r);
+    remove<&Record::news>(news_, r);
+    wheel_.disarm(ref_of(r), r.timer);
     if (r.fast_open) leave_fast_open({}, index);
-    if (r.linked) unlink_flow(r.connection.tuple(), ref);
+    if (r.linked) unlink_flow(r.connection.tuple(), ref_of(r));
     if (burst_.owner() == index) burst_.cancel();
     if (r.orphan) --orphans_;
     r.connection.release(environment_);
@@ -263,38 +244,37 @@ const tcp::Config* Stack::keep_config(const tcp::Config* wanted) {
     return configs_kept_.emplace_back(std::make_unique<const tcp::Config>(*wanted)).get();
 }
 
-void Stack::touch_record(std::uint32_t index) {
-    push(speak_, &Record::speak, index);
-    collect(records_[index], index);
+void Stack::touch_record(Record& r) {
+    push<&Record::speak>(speak_, r);
+    collect(r);
 }
 
-void Stack::collect(Record& r, std::uint32_t index) {
+void Stack::collect(Record& r) {
     const tcp::Notice n = r.connection.take_notice();
     if (!n.any()) return;
     // The SYN's timer would run out for nothing, when the record has long left the caches.
-    if (n.connected) wheel_.disarm(Ref::make(Kind::connection, index));
+    if (n.connected) wheel_.disarm(ref_of(r), r.timer);
     r.notice.add(n);
-    if (r.owned) push(news_, &Record::news, index);
+    if (r.owned) push<&Record::news>(news_, r);
 }
 
 // It has nothing more to say for now.
-void Stack::settle(Instant now, std::uint32_t index) {
-    Record& r = records_[index];
-    collect(r, index);
-    if (r.fast_open) follow_fast_open(now, index);
+void Stack::settle(Instant now, Record& r) {
+    collect(r);
+    if (r.fast_open) follow_fast_open(now, r.connection.id());
     if (r.connection.config().tcb_sharing) share_path(now, r);
-    const std::uint32_t ref = Ref::make(Kind::connection, index);
+    const std::uint32_t ref = ref_of(r);
     if (r.connection.is_finished()) {
-        wheel_.disarm(ref);
+        wheel_.disarm(ref, r.timer);
         if (r.linked) {
             unlink_flow(r.connection.tuple(), ref);
             r.linked = false;
         }
-        if (!r.owned && !r.queued) free_record(index);
+        if (!r.owned && !r.queued) free_record(r);
         return;
     }
-    if (r.connection.can_pack() && pack_time_wait(index)) return;
-    wheel_.arm(ref, r.connection.deadline());
+    if (r.connection.can_pack() && pack_time_wait(r)) return;
+    wheel_.arm(ref, r.timer, r.connection.deadline());
 }
 
 void Stack::notice_listener(std::uint32_t index) {
@@ -311,18 +291,21 @@ std::optional<Notification> Stack::next_notification() {
         --listeners_noticed_;
         return Notification{.listener = {i, l.generation}};
     }
-    if (news_.head == none) return std::nullopt;
-    const std::uint32_t index = news_.head;
-    Record& r = records_[index];
-    remove(news_, &Record::news, index);
-    Notification n{.connection = {index, r.generation}, .what = r.notice};
+    std::optional<Notification> news;
+    if (news_.head == none) return news;
+    Record& r = records_[news_.head];
+    news.emplace();
+    news->connection = {r.connection.id(), r.generation};
+    news->what = r.notice;
+    remove<&Record::news>(news_, r);
     r.notice = {};
-    return n;
+    return news;
 }
 
 std::uint16_t Stack::mtu_towards(Instant now, const wire::Address& remote) {
     std::uint32_t mtu = caps_.mtu;
-    if (const auto hop = routes_.find(remote); hop && hop->mtu != 0) mtu = std::min(mtu, hop->mtu);
+    if (const auto* route = routes_.route_to(remote); route != nullptr && route->mtu != 0)
+        mtu = std::min(mtu, route->mtu);
     return static_cast<std::uint16_t>(
         std::min<std::uint32_t>(path_mtus_.find(now, remote, mtu), 65'535));
 }

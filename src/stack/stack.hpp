@@ -24,6 +24,7 @@
 #include "stack/burst.hpp"
 #include "stack/fast_open.hpp"
 #include "stack/flow_table.hpp"
+#include "stack/held.hpp"
 #include "stack/packet_queue.hpp"
 #include "stack/path_cache.hpp"
 #include "stack/records.hpp"
@@ -48,10 +49,6 @@ struct ListenerId {
     std::uint32_t generation = 0;
     bool valid() const { return index != 0xffff'ffff; }
     friend constexpr bool operator==(ListenerId, ListenerId) = default;
-};
-struct HeldSynId {
-    std::uint64_t serial = 0;
-    friend constexpr bool operator==(HeldSynId, HeldSynId) = default;
 };
 
 struct StackOptions {
@@ -271,15 +268,6 @@ private:
         std::vector<Instant> fast_open_dead;     // reset before that: until when each still counts
         Instant cookies_since = Instant::min();  // the last cookie sent: later ACKs may carry one
     };
-    struct Held {
-        HeldSynId id;
-        std::uint32_t listener;
-        wire::FourTuple tuple;
-        tcp::Handshake offered;                  // what the SYN said
-        Instant ends;
-        std::vector<std::uint8_t> quoted;        // the start of the packet, for an ICMP answer
-        bool told = false;
-    };
     struct LinksOf {
         Stack* stack;
         TimerLinks& operator()(std::uint32_t ref) const;
@@ -291,6 +279,8 @@ private:
                         const wire::Mac* from);
     void deliver(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
                  const wire::Mac* from);
+    void deliver_other(Instant now, const device::Frame& frame, const wire::IpPacket& packet,
+                       const wire::Mac* from);
     void receive_tcp(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
     bool merge(const wire::FourTuple& tuple, const wire::TcpView& view, wire::Ecn ecn,
                const device::Offload& offload);
@@ -312,7 +302,10 @@ private:
     };
     bool is_tunnelled(const wire::IpPacket& packet) const;
     void receive_tunnelled(Instant now, const device::Frame& frame, const wire::IpPacket& packet);
-    std::uint16_t tunnel_of(const wire::FourTuple& tuple) const;  // 0: none
+    std::uint16_t tunnel_of(const wire::FourTuple& tuple) const {  // 0: none
+        return tunnels_.empty() && !answer_through_ ? std::uint16_t{0} : find_tunnel(tuple);
+    }
+    std::uint16_t find_tunnel(const wire::FourTuple& tuple) const;
     bool came_through_another(const wire::FourTuple& tuple);
     bool keep_tunnel(const wire::FourTuple& tuple);
     void forget_tunnel(const wire::FourTuple& tuple);
@@ -340,7 +333,7 @@ private:
     bool open_early(Instant now, std::uint32_t listener, const tcp::Handshake& h,
                     const wire::FourTuple& tuple, tcp::Segment& syn,
                     const tcp::FastOpenCookie& fresh);
-    // listener.cpp
+    // listener.cpp, half_open.cpp, held.cpp
     tcp::Handshake offer(Instant now, const Listener& listener, const wire::FourTuple& tuple,
                          const tcp::Segment& seg);
     bool answer_syn(Instant now, Listener& listener, const wire::FourTuple& tuple,
@@ -366,41 +359,59 @@ private:
     std::uint32_t offered_window(const tcp::Config& config, const wire::FourTuple& tuple,
                                  bool timestamps) const;
     bool is_full(const Listener& listener) const;
-    void enqueue(Instant now, std::uint32_t listener, std::uint32_t record);
+    void enqueue(std::uint32_t listener, Record& record);
     void hold_syn(Instant now, std::uint32_t listener, const wire::FourTuple& tuple,
                   const tcp::Handshake& h, const wire::IpPacket& packet);
     void recount_half_open();
     void expire_held(Instant now);
     std::vector<Held>::iterator find_held(HeldSynId id);
     // time_wait.cpp
-    bool pack_time_wait(std::uint32_t index);
+    [[gnu::noinline]] bool pack_time_wait(Record& record);  // seldom, beside settle()
     void on_time_wait(Instant now, std::uint32_t index, tcp::Segment& seg,
                       const wire::FourTuple& tuple, const wire::IpPacket& packet);
     void forget_time_wait(std::uint32_t index);
-    bool may_reopen(Instant now, const wire::FourTuple& tuple) const;
+    bool may_reopen(Instant now, std::uint32_t ref) const;
     bool may_reuse(const TimeWait& tw, const tcp::Segment& syn) const;
     bool reopens_owned(Instant now, std::uint32_t index, tcp::Segment& syn,
                        const wire::IpPacket& packet);
     // stack.cpp
     Record* record(ConnectionId id);
     std::uint32_t make_record(const wire::FourTuple& tuple, const tcp::Config& config);
-    void free_record(std::uint32_t index);
-    void touch_record(std::uint32_t index);
-    void collect(Record& record, std::uint32_t index);
-    void settle(Instant now, std::uint32_t index);
+    [[gnu::noinline]] void free_record(Record& record);
+    void touch_record(Record& record);
+    void collect(Record& record);
+    void settle(Instant now, Record& record);
+    static std::uint32_t ref_of(const Record& record) {
+        return Ref::make(Kind::connection, record.connection.id());
+    }
     void share_path(Instant now, Record& record);
     void fire(Instant now, std::uint32_t ref);
     bool make_room();
     bool drop_some_out_of_order();
     std::uint16_t mtu_towards(Instant now, const wire::Address& remote);
-    std::uint16_t draw_port(Instant now, const wire::Endpoint& remote, const wire::Address& local,
-                            PortRange range);
+    std::uint16_t draw_port(PortRange range);
+    bool find_port(Instant now, PortRange range, wire::FourTuple& tuple) const;
     const wire::FourTuple& tuple_of(std::uint32_t ref) const;
     std::uint32_t find_flow(const wire::FourTuple& tuple) const;
     void notice_listener(std::uint32_t index);
     const tcp::Config* keep_config(const tcp::Config* wanted);
-    void push(List& list, Links Record::*links, std::uint32_t index);
-    void remove(List& list, Links Record::*links, std::uint32_t index);
+    template <Links Record::*links>
+    void push(List& list, Record& record) {
+        Links& l = record.*links;
+        if (l.is_in()) return;
+        const std::uint32_t index = record.connection.id();
+        l = {none, list.tail};
+        (list.tail != none ? (records_[list.tail].*links).next : list.head) = index;
+        list.tail = index;
+    }
+    template <Links Record::*links>
+    void remove(List& list, Record& record) {
+        Links& l = record.*links;
+        if (!l.is_in()) return;
+        (l.prev != none ? (records_[l.prev].*links).next : list.head) = l.next;
+        (l.next != none ? (records_[l.next].*links).prev : list.tail) = l.prev;
+        l = {};
+    }
     bool link_flow(const wire::FourTuple& tuple, std::uint32_t ref);
     void unlink_flow(const wire::FourTuple& tuple, std::uint32_t ref);
     void hand_over_flow(const wire::FourTuple& tuple, std::uint32_t before, std::uint32_t after);
@@ -408,14 +419,24 @@ private:
     std::size_t write_connection(Instant now, MutableBytes room, device::Offload& offload,
                                  Tail* tail);
     std::size_t write_burst(Instant now, MutableBytes room);
-    void take_turn(std::uint32_t index, std::size_t octets);
-    void end_turn(Instant now, std::uint32_t index);
-    std::size_t write_segment(Instant now, MutableBytes room, const wire::FourTuple& tuple,
-                              const tcp::Segment& seg, device::Offload& offload, Tail* tail);
+    void take_turn(Record& record, std::size_t octets);
+    void end_turn(Instant now, Record& record);
+    struct Outgoing {
+        const wire::FourTuple& tuple;
+        const tcp::Segment& segment;
+        bool home;  // to ourselves
+    };
+    std::size_t write_segment(Instant now, MutableBytes room, const Outgoing& what,
+                              device::Offload& offload, Tail* tail);
     std::size_t write_answer(Instant now, MutableBytes room, device::Offload& offload);
-    std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes,
-                             const wire::Address& from, const wire::Address& to,
+    struct Way {
+        const wire::Address &from, &to;
+        bool home;
+    };
+    std::size_t finish_frame(Instant now, MutableBytes room, std::size_t ip_bytes, const Way& way,
                              const device::Offload& offload);
+    std::size_t address_frame(Instant now, MutableBytes room, std::size_t ip_bytes, const Way& way,
+                              const device::Offload& offload);
     // False: too many answers wait already.
     bool answer(const wire::FourTuple& tuple, const tcp::Segment& seg);
     void answer_reset(const wire::FourTuple& tuple, const tcp::Segment& in);
@@ -455,7 +476,7 @@ private:
         configs_kept_;  // what listeners and connections point at
     std::size_t configs_sweep_at_ = 16;      // when it has grown to so many, the unused ones go
     std::uint32_t room_cursor_ = 0;          // where make_room() goes on
-    std::vector<Held> held_;                 // at most held_syns_max
+    std::vector<Held> held_;                 // oldest first; at most held_syns_max
     std::uint64_t held_serial_ = 0;
     std::uint32_t generation_ = 0;
     std::uint32_t orphans_ = 0;

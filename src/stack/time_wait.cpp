@@ -16,24 +16,21 @@ tcp::Seq reopened_iss(const TimeWait& tw) { return tcp::Seq::initial({tw.snd_nxt
 
 // The connection becomes a record of 64 octets. Policy at the limit: it is forgotten at once,
 // counted.
-bool Stack::pack_time_wait(std::uint32_t index) {
-    Record& r = records_[index];
+bool Stack::pack_time_wait(Record& r) {
     if (r.owned || r.queued) return false;
     const tcp::Connection& c = r.connection;
     // A packed record's timestamps tick as the stack's do; a clock of its own would seem to jump.
     const bool ticks_alike = c.config().timestamp_tick == config_.timestamp_tick;
     if (c.has_timestamps() && !ticks_alike) return false;
-    const wire::FourTuple tuple = c.tuple();
-    const std::uint32_t ref = Ref::make(Kind::connection, index);
     std::uint32_t packed = none;
     if (time_waits_.in_use() < config_.time_wait_max) packed = time_waits_.make();
     if (packed == none) {
         ++counters_.TcpExt_TCPTimeWaitOverflow;
-        free_record(index);
+        free_record(r);
         return true;
     }
     TimeWait& tw = time_waits_[packed];
-    tw.tuple = tuple;
+    tw.tuple = c.tuple();
     tw.snd_nxt = c.tcb().snd.nxt.wire().raw;
     tw.rcv_nxt = c.tcb().rcv.nxt.wire().raw;
     tw.rcv_shift = c.tcb().rcv.shift;
@@ -41,11 +38,11 @@ bool Stack::pack_time_wait(std::uint32_t index) {
         std::min<std::uint64_t>(c.tcb().rcv.wnd() >> tw.rcv_shift, 65'535));
     tw.timestamps = c.has_timestamps() && c.has_ts_recent();
     tw.ts_recent = c.ts_recent();
-    const Instant ends = c.time_wait_end();
-    hand_over_flow(tuple, ref, Ref::make(Kind::time_wait, packed));
+    const std::uint32_t ref = Ref::make(Kind::time_wait, packed);
+    hand_over_flow(tw.tuple, ref_of(r), ref);
     r.linked = false;
-    free_record(index);
-    wheel_.arm(Ref::make(Kind::time_wait, packed), ends);
+    wheel_.arm(ref, tw.timer, c.time_wait_end());
+    free_record(r);
     ++counters_.TcpExt_TW;
     return true;
 }
@@ -85,16 +82,15 @@ bool Stack::reopens_owned(Instant now, std::uint32_t index, tcp::Segment& syn,
     c.end_time_wait(environment_, now);
     unlink_flow(tuple, Ref::make(Kind::connection, index));
     r.linked = false;
-    touch_record(index);
+    touch_record(r);
     ++counters_.TcpExt_TWRecycled;
     on_syn(now, listener, tuple, syn, packet, reopened_iss(tw));
     return true;
 }
 
-// May connect() take this name, although it is in TIME-WAIT? When timestamps tell the two apart.
-bool Stack::may_reopen(Instant now, const wire::FourTuple& tuple) const {
-    const std::uint32_t ref = find_flow(tuple);
-    if (ref == none) return true;
+// May connect() take the name that this one has? It is in TIME-WAIT, and timestamps tell the two
+// apart.
+bool Stack::may_reopen(Instant now, std::uint32_t ref) const {
     if (Ref::kind(ref) != Kind::time_wait || !config_.time_wait_reuse) return false;
     const TimeWait& tw = time_waits_[Ref::index(ref)];
     const Duration age = config_.time_wait - wheel_.time_left(now, tw.timer);

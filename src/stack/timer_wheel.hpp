@@ -42,10 +42,11 @@ public:
     // Sees to it that `ref` fires at `deadline` or before. Nothing to do when it is armed for that
     // or earlier already, or when the deadline is `never`. A deadline is rounded up to a tick; one
     // more than 2^31 ticks (35 minutes) away fires then, to be looked at again.
-    void arm(std::uint32_t ref, Instant deadline) {
+    void arm(std::uint32_t ref, Instant deadline) { arm(ref, links_(ref), deadline); }
+    // `links` are those of `ref`, where they are at hand.
+    void arm(std::uint32_t ref, TimerLinks& links, Instant deadline) {
         if (deadline == never) return;
         const std::int64_t tick = ceiling(deadline);
-        TimerLinks& links = links_(ref);
         if (links.is_armed()) {
             const std::int32_t distance = from_now(links.armed);
             if (distance <= 0 || tick >= tick_ + distance) return;
@@ -62,8 +63,8 @@ public:
         }
     }
 
-    void disarm(std::uint32_t ref) {
-        TimerLinks& links = links_(ref);
+    void disarm(std::uint32_t ref) { disarm(ref, links_(ref)); }
+    void disarm(std::uint32_t ref, TimerLinks& links) {
         if (!links.is_armed()) return;
         remove(ref, links);
         --count_;

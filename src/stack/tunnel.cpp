@@ -49,9 +49,8 @@ void Stack::receive_tunnelled(Instant now, const device::Frame& frame,
     answer_through_.reset();
 }
 
-std::uint16_t Stack::tunnel_of(const wire::FourTuple& tuple) const {
+std::uint16_t Stack::find_tunnel(const wire::FourTuple& tuple) const {
     if (answer_through_) return *answer_through_;
-    if (tunnels_.empty()) return 0;
     const auto at = std::lower_bound(
         tunnels_.begin(), tunnels_.end(), tuple,
         [](const Tunnel& t, const wire::FourTuple& key) { return is_before(t.tuple, key); });
@@ -88,7 +87,6 @@ bool Stack::keep_tunnel(const wire::FourTuple& tuple) {
 }
 
 void Stack::forget_tunnel(const wire::FourTuple& tuple) {
-    if (tunnels_.empty()) return;
     std::erase_if(tunnels_, [&](const Tunnel& t) { return t.tuple == tuple; });
 }
 

@@ -16,7 +16,7 @@ const tcp::Connection* Stack::find(ConnectionId id) const {
 }
 
 void Stack::touch(Instant, ConnectionId id) {
-    if (record(id) != nullptr) touch_record(id.index);
+    if (Record* r = record(id)) touch_record(*r);
 }
 
 Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
@@ -32,20 +32,27 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
     }
     if (local->is_v4() != remote.address.is_v4()) return fail(Error::invalid_argument);
     wire::FourTuple tuple{{*local, options.local_port}, remote};
-    if (tuple.local.port == 0) {
-        tuple.local.port = draw_port(now, remote, *local, options.ports);
-        if (tuple.local.port == 0) return fail(Error::address_unavailable);
-    }
-    if (!may_reopen(now, tuple)) return fail(Error::address_in_use);
+    const bool draws = tuple.local.port == 0;
+    if (draws) tuple.local.port = draw_port(options.ports);
+    flows_.prefetch(tuple);  // what does not depend on it comes first
+    const tcp::Config& config = *keep_config(options.config);
+    const std::uint16_t path_mtu = mtu_towards(now, remote.address);
+    const std::uint32_t ts_offset = secrets_.timestamp_offset(tuple);
     wire::SeqNum iss = secrets_.initial_sequence(now, tuple);
-    if (const std::uint32_t old = find_flow(tuple); old != none) {
+    std::uint32_t old = find_flow(tuple);
+    if (draws && old != none) {
+        if (!find_port(now, options.ports, tuple)) return fail(Error::address_unavailable);
+        iss = secrets_.initial_sequence(now, tuple);
+        old = find_flow(tuple);
+    }
+    if (old != none && !may_reopen(now, old)) return fail(Error::address_in_use);
+    if (old != none) {
         // The peer may still be in the old incarnation's window: past it, as when a SYN reopens
         // one.
         iss.raw = time_waits_[Ref::index(old)].snd_nxt + 65'537;
         forget_time_wait(Ref::index(old));
         ++counters_.TcpExt_TWRecycled;
     }
-    const tcp::Config& config = *keep_config(options.config);
     const bool tunnels = config.udp_peer_port != 0 && config_.udp_tunnel_port != 0;
     answer_through_ = tunnels ? config.udp_peer_port : std::uint16_t{0};
     const auto opened = [this] { answer_through_.reset(); };
@@ -56,33 +63,39 @@ Result<ConnectionId> Stack::connect(Instant now, const wire::Endpoint& remote,
     opened();
     if (!linked) {
         r.linked = false;
-        free_record(index);
+        free_record(r);
         return fail(Error::no_memory);
     }
     r.owned = true;
-    r.connection.open(environment_, now, iss, secrets_.timestamp_offset(tuple));
-    r.connection.on_path_mtu(environment_, now, mtu_towards(now, remote.address));
+    r.connection.open(environment_, now, iss, ts_offset);
+    r.connection.on_path_mtu(environment_, now, path_mtu);
     if (options.fast_open) offer_fast_open(now, index);
-    touch_record(index);
+    touch_record(r);
     return ConnectionId{index, r.generation};
 }
 
-// RFC 6056 3.3.1: a random start, then the next free one. A port is free for this remote endpoint.
-// Where all are taken one after the other, the first that may be opened again will do.
-std::uint16_t Stack::draw_port(Instant now, const wire::Endpoint& remote,
-                               const wire::Address& local, PortRange range) {
-    const std::uint32_t first = range.first, count = range.last - first + 1u;
-    const auto start = static_cast<std::uint32_t>(rng_.below(count));
+// RFC 6056 3.3.1: a random start, then the next free one.
+std::uint16_t Stack::draw_port(PortRange range) {
+    const std::uint32_t count = range.last - range.first + 1u;
+    return static_cast<std::uint16_t>(range.first + rng_.below(count));
+}
+
+// From the one in `tuple` on, in the range. A port is free for this remote endpoint. Where all are
+// taken one after the other, the first that may be opened again will do. False: there is none.
+bool Stack::find_port(Instant now, PortRange range, wire::FourTuple& tuple) const {
+    const std::uint32_t count = range.last - range.first + 1u;
     constexpr std::uint32_t looks = 64;
     std::uint16_t reopened = 0;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
-        const wire::FourTuple tuple{{local, port}, remote};
-        if (find_flow(tuple) == none) return port;
-        if (reopened == 0 && may_reopen(now, tuple)) reopened = port;
-        if (reopened != 0 && i >= looks) break;
+    for (std::uint32_t i = 0; i < count && !(reopened != 0 && i > looks); ++i) {
+        const std::uint32_t old = find_flow(tuple);
+        if (old == none) return true;
+        if (reopened == 0 && may_reopen(now, old)) reopened = tuple.local.port;
+        tuple.local.port = tuple.local.port == range.last
+                               ? range.first
+                               : static_cast<std::uint16_t>(tuple.local.port + 1);
     }
-    return reopened;
+    tuple.local.port = reopened;
+    return reopened != 0;
 }
 
 Result<std::size_t> Stack::write(Instant now, ConnectionId id, Bytes octets) {
@@ -92,7 +105,7 @@ Result<std::size_t> Stack::write(Instant now, ConnectionId id, Bytes octets) {
     if (!result && result.error() == Error::no_memory && make_room()) {
         result = r->connection.write(environment_, now, octets);
     }
-    touch_record(id.index);
+    touch_record(*r);
     return result;
 }
 
@@ -100,7 +113,7 @@ Result<std::size_t> Stack::write_urgent(Instant now, ConnectionId id, Bytes octe
     Record* r = record(id);
     if (r == nullptr) return fail(Error::not_found);
     const auto result = r->connection.write_urgent(environment_, now, octets);
-    touch_record(id.index);
+    touch_record(*r);
     return result;
 }
 
@@ -112,7 +125,7 @@ Result<std::size_t> Stack::write_external(Instant now, ConnectionId id, Bytes oc
     if (!result && result.error() == Error::no_memory && make_room()) {
         result = r->connection.write_external(environment_, now, octets, done, context);
     }
-    touch_record(id.index);
+    touch_record(*r);
     return result;
 }
 
@@ -130,7 +143,7 @@ Result<void> Stack::commit(Instant now, ConnectionId id, std::size_t octets) {
     Record* r = record(id);
     if (r == nullptr) return fail(Error::not_found);
     const auto result = r->connection.commit(environment_, now, octets);
-    touch_record(id.index);
+    touch_record(*r);
     return result;
 }
 
@@ -138,7 +151,7 @@ Result<std::size_t> Stack::read(Instant now, ConnectionId id, MutableBytes into)
     Record* r = record(id);
     if (r == nullptr) return fail(Error::not_found);
     const auto result = r->connection.read(environment_, now, into);
-    if (result && *result != 0) touch_record(id.index);  // the window may have opened
+    if (result && *result != 0) touch_record(*r);  // the window may have opened
     return result;
 }
 
@@ -151,14 +164,14 @@ void Stack::consume(Instant now, ConnectionId id, std::size_t octets) {
     Record* r = record(id);
     if (r == nullptr) return;
     r->connection.consume(environment_, now, octets);
-    touch_record(id.index);
+    touch_record(*r);
 }
 
 Result<void> Stack::shutdown_write(Instant now, ConnectionId id) {
     Record* r = record(id);
     if (r == nullptr) return fail(Error::not_found);
     const auto result = r->connection.shutdown_write(environment_, now);
-    touch_record(id.index);
+    touch_record(*r);
     return result;
 }
 
@@ -166,23 +179,23 @@ void Stack::close(Instant now, ConnectionId id) {
     Record* r = record(id);
     if (r == nullptr) return;
     r->owned = false;
-    remove(news_, &Record::news, id.index);
+    remove<&Record::news>(news_, *r);
     const bool too_many = orphans_ >= config_.orphans_max;
     too_many ? r->connection.abort(environment_, now) : r->connection.close(environment_, now);
     if (too_many) ++counters_.TcpExt_TCPAbortOnMemory;
     r->orphan = true;
     ++orphans_;
-    touch_record(id.index);
+    touch_record(*r);
 }
 
 void Stack::abort(Instant now, ConnectionId id) {
     Record* r = record(id);
     if (r == nullptr) return;
     r->owned = false;
-    remove(news_, &Record::news, id.index);
+    remove<&Record::news>(news_, *r);
     ++counters_.TcpExt_TCPAbortOnLinger;
     r->connection.abort(environment_, now);
-    touch_record(id.index);
+    touch_record(*r);
 }
 
 std::vector<Row> Stack::table(Instant now) {

@@ -13,11 +13,11 @@ using wire::Flags;
 // SEG.ACK is SND.UNA or above it.
 void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg) {
     if (seg.payload.empty()) ++env.counters.TcpExt_TCPPureAcks;
-    AckNews news{.advanced = seg.ack > tcb_.snd.una, .duplicate = is_duplicate_ack(seg)};
+    const bool advanced = seg.ack > tcb_.snd.una;
+    const bool duplicate = active_ != nullptr && is_duplicate_ack(seg);
     const std::uint64_t newly = distance(tcb_.snd.una, seg.ack);
-    const std::uint64_t flight = in_flight();
-    const std::uint64_t vouched = active_ != nullptr ? active_->left_network : 0;
-    if (news.advanced) {
+    const std::uint64_t flight = active_ != nullptr ? in_flight() : 0;
+    if (advanced) {
         tcb_.snd.una = seg.ack;
         stats_.octets_acked += newly;
         retries_ = 0;
@@ -27,11 +27,13 @@ void Connection::on_ack(Environment& env, Instant now, Instant arrived, const Se
         owed_.fin = owed_.fin && fin_in_flight();
     }
     if (active_ == nullptr) {  // only our FIN was outstanding
-        if (!news.advanced) return;
+        if (!advanced) return;
         retransmit_at_ = never;
         backoff_ = 0;
         return;
     }
+    const std::uint64_t vouched = active_->left_network;
+    AckNews news{.advanced = advanced, .duplicate = duplicate};
     const bool has_blocks = sack_ && seg.options.sack_count != 0;
     if (!news.advanced && !news.duplicate && !has_blocks) return;
     Active& a = *active_;

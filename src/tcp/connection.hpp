@@ -14,7 +14,11 @@
 #include "tcp/active.hpp"
 #include "tcp/config.hpp"
 #include "tcp/environment.hpp"
+#include "tcp/handshake.hpp"
+#include "tcp/info.hpp"
 #include "tcp/limits.hpp"
+#include "tcp/notice.hpp"
+#include "tcp/owed.hpp"
 #include "tcp/path_metrics.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/segment.hpp"
@@ -28,93 +32,6 @@ struct History;
 struct FastOpen;
 struct FastOpenCookie;
 struct FastOpenOffer;
-
-// What a handshake has agreed on. A listener makes it from a SYN, keeps it in a half-open record or
-// gets it back from a cookie.
-struct Handshake {
-    Seq iss, irs;
-    std::uint16_t peer_mss = 536;
-    std::uint8_t snd_shift = 0, rcv_shift = 0;
-    bool scaling = false, sack = false, timestamps = false, ecn = false;
-    bool accecn = false;             // RFC 9768; then `ecn` is not
-    bool plain_syn = false;          // and a SYN without ECN has come, too
-    wire::Ecn syn_ecn = wire::Ecn::not_ect;  // that the peer's SYN came with
-    std::uint32_t ts_recent = 0;
-    std::uint32_t ts_offset = 0;
-    std::uint32_t syn_window = 0;    // the window that the peer's SYN offered, octets
-    std::uint32_t rcv_window = 0;    // the window that our SYN-ACK offered, octets
-    Instant syn_ack_sent{};          // when it went out first
-    std::uint8_t retransmits = 0;    // of the SYN-ACK
-};
-
-// What changed since the owner last asked. All may be set at once.
-struct Notice {
-    bool connected : 1 = false;   // the handshake is complete
-    bool readable : 1 = false;    // octets or the end of the stream arrived
-    bool writable : 1 = false;    // the send buffer has room again
-    bool urgent : 1 = false;      // the urgent mark moved (MUST-32)
-    bool trouble : 1 = false;     // R1 retransmissions or a soft ICMP error (SHLD-9, MUST-47)
-    bool closed : 1 = false;      // it is over: error() says how
-    bool any() const { return *this != Notice{}; }
-    void add(Notice more) { *this = from(bits() | more.bits()); }
-    friend bool operator==(Notice a, Notice b) { return a.bits() == b.bits(); }
-
-private:
-    // All at once: they are asked with every segment.
-    std::uint8_t bits() const { return std::bit_cast<std::uint8_t>(*this) & 63; }
-    static Notice from(int bits) { return std::bit_cast<Notice>(static_cast<std::uint8_t>(bits)); }
-};
-
-struct IcmpError {               // already matched to this connection's 4-tuple
-    enum class Kind : std::uint8_t { soft, hard, too_big } kind{};
-    std::uint8_t type = 0, code = 0;
-    wire::SeqNum seq;            // of the segment that it quotes
-    std::uint32_t mtu = 0;       // too_big: of the next hop, 0 unknown
-    Error error = Error::host_unreachable;  // what a user would be told
-};
-
-struct Statistics {              // counts since the connection began
-    std::uint64_t octets_sent = 0, octets_acked = 0, octets_received = 0, octets_retransmitted = 0;
-    std::uint32_t segments_in = 0, segments_out = 0, data_in = 0, data_out = 0;
-    std::uint32_t retransmits = 0, timeouts = 0, fast_retransmits = 0;
-    std::uint32_t duplicates_in = 0, out_of_order_in = 0, dsacks_in = 0, probes_out = 0;
-    std::uint32_t tail_probes = 0, undos = 0;
-};
-
-struct Info {                    // what `ss -i` shows; sizes in octets
-    State state{};
-    std::uint32_t rto_us = 0, rtt_us = 0, rttvar_us = 0, rtt_min_us = 0;
-    std::uint16_t snd_mss = 0, rcv_mss = 0, path_mtu = 0;
-    std::uint8_t snd_shift = 0, rcv_shift = 0;
-    bool sack = false, timestamps = false, ecn = false, scaling = false;
-    bool accecn = false, fast_open = false;  // RFC 9768; text went or came with the SYN
-    std::uint64_t cwnd = 0, ssthresh = 0;
-    std::uint64_t unacked = 0, not_sent = 0, unread = 0, in_flight = 0, lost = 0;
-    std::uint64_t sacked_segments = 0, delivered = 0, resent = 0;  // resent: and in flight
-    std::uint32_t reordering = 0;    // segments
-    std::uint32_t reorderings = 0;   // how often
-    std::uint64_t delivery_rate = 0, pacing_rate = 0;  // octets per second; 0: not known
-    bool app_limited = false;        // the application has not kept the path busy of late
-    bool in_disorder = false;        // duplicate ACKs or SACK blocks, and no episode yet
-    std::uint32_t snd_wnd = 0, rcv_wnd = 0, rcv_space = 0, snd_buffer = 0;
-    std::uint8_t backoff = 0, retries = 0, probes = 0;
-    Recovery recovery{};
-    bool reducing = false;           // cwnd comes down in answer to ECN
-    enum class Timer : std::uint8_t { off, on, keepalive, timewait, persist } timer{};
-    Duration timer_left{};
-    Duration since_sent{}, since_received{}, since_ack{};
-    std::string_view congestion_control;
-    Statistics statistics;
-    std::array<Duration, limits> limited{};  // by tcp::Limit, since ESTABLISHED
-    Limit limit{};                           // now
-    Duration busy{};                         // with something written and not acknowledged
-};
-
-// How much one call of next_segment() may produce.
-struct Room {
-    std::uint32_t segment_max = 1460 + 60;  // octets of TCP header and payload in one frame
-    bool gso = false;                        // the device cuts; segment_max is then a frame's
-};
 
 class Connection {
 public:
@@ -491,24 +408,7 @@ private:
     std::uint32_t id_;
     State state_ = State::closed;
 
-    struct Owed {
-        bool syn : 1 = false;        // SYN or, in SYN-RECEIVED, SYN-ACK
-        bool ack : 1 = false;        // now
-        bool reset : 1 = false;
-        bool challenge : 1 = false;
-        bool probe : 1 = false;      // window probe
-        bool keepalive : 1 = false;
-        bool fin : 1 = false;        // retransmission of our FIN
-        bool dsack : 1 = false;
-        bool handshake_ack : 1 = false;  // alone, before anything else (RFC 9768 3.2.2.1)
-        std::uint8_t unused : 7 = 0;
-        std::uint8_t duplicate_acks =
-            0;  // one for each out-of-order segment, when the peer lacks SACK
-        bool any() const {  // all at once: it is asked with every segment
-            return std::bit_cast<std::array<std::uint8_t, 3>>(*this) !=
-                   std::array<std::uint8_t, 3>{};
-        }
-    } owed_;
+    Owed owed_;
     Notice notice_;
 
     bool orphan_ : 1 = false;

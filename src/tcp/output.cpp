@@ -66,7 +66,7 @@ void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segmen
     out.ack = tcb_.rcv.nxt;
     out.flags = {flags};
     out.urgent = 0;
-    out.options = {};
+    out.options.clear();
     out.ecn = wire::Ecn::not_ect;
     out.hop_limit = config_->hop_limit;
     out.dscp = config_->dscp;  // SHLD-21, SHLD-22

@@ -40,6 +40,12 @@ struct Segment {
     Seq end() const { return seq + length(); }
 };
 
+// How much one call of next_segment() may produce.
+struct Room {
+    std::uint32_t segment_max = 1460 + 60;  // octets of TCP header and payload in one frame
+    bool gso = false;                        // the device cuts; segment_max is then a frame's
+};
+
 // Answers of those who have no connection (RFC 9293 3.10.7.1), as a function of the segment alone.
 // None for a RST. `out` is complete but for addresses and ports.
 bool answer_reset(const Segment& in, Segment& out);

@@ -156,13 +156,12 @@ std::optional<Prefix> Prefix::parse(std::string_view text) {
 
 bool Prefix::contains(const Address& other) const {
     if (address.is_v4() != other.is_v4()) return false;
-    const Bytes ours = address.bytes(), theirs = other.bytes();
-    const std::size_t whole = length / 8;
-    if (!std::equal(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(whole),
-                    theirs.begin()))
-        return false;
-    const int rest = length % 8;
-    return rest == 0 || (ours[whole] ^ theirs[whole]) >> (8 - rest) == 0;
+    const std::uint8_t *ours = address.octets().data(), *theirs = other.octets().data();
+    const int bits = address.is_v4() ? 96 + length : length;  // of 128
+    const std::uint64_t upper = load_be64(ours) ^ load_be64(theirs);
+    const std::uint64_t lower = load_be64(ours + 8) ^ load_be64(theirs + 8);
+    if (bits <= 64) return bits == 0 || upper >> (64 - bits) == 0;
+    return upper == 0 && lower >> (128 - bits) == 0;
 }
 
 bool Prefix::is_broadcast(const Address& other) const {

@@ -19,6 +19,7 @@ public:
     void add(Bytes bytes, bool at_odd_offset = false);
     void add_be16(std::uint16_t value) { add_native(to_big(value)); }  // a field by its value
     void add_be32(std::uint32_t value) { add_native(to_big(value)); }
+    void add_be64(std::uint64_t value) { add_native(to_big(value)); }
     // Adds what is at most some hundred bytes long, begins at an even distance and is whole words:
     // headers. Short enough to stand where it is used.
     void add_words(const std::uint8_t* p, std::size_t size) {
@@ -32,7 +33,7 @@ public:
         std::memcpy(&word, p, 4);
         add_native(word);
     }
-    void add(const Sum& other) { add_folded(other.folded()); }
+    void add_sum(const Sum& other) { add_native(other.native_); }
 
     // Copies from `from` to `to` (same size) and adds what was copied, in one pass.
     void add_copying(Bytes from, std::uint8_t* to, bool at_odd_offset = false);
@@ -58,7 +59,6 @@ public:
     }
 
 private:
-    void add_folded(std::uint16_t value) { add_be16(value); }
     void add_native(std::uint64_t value) { native_ = add_with_carry(native_, value); }
 
     static std::uint64_t at_offset(std::uint64_t sum, bool odd);

@@ -101,7 +101,7 @@ TEST(Checksum, FieldsByValueEqualTheirBytes) {
     whole.add(bytes);
     EXPECT_EQ(fields.folded(), whole.folded());
     Sum twice = whole;
-    twice.add(fields);
+    twice.add_sum(fields);
     whole.add(bytes);
     EXPECT_EQ(twice.folded(), whole.folded());
 }

@@ -150,20 +150,25 @@ std::uint8_t traffic_class(const IpWrite& what) {
 std::size_t write_v4(MutableBytes room, const IpWrite& what) {
     CHECK(room.size() >= v4_fixed);
     CHECK(what.payload_bytes <= 0xffff - v4_fixed);
+    // Summed are the words that are written: reading them back would wait for narrower stores.
     std::uint8_t* p = room.data();
-    p[0] = 0x45;
-    p[1] = traffic_class(what);
-    store_be16(p + 2, static_cast<std::uint16_t>(v4_fixed + what.payload_bytes));
-    store_be16(p + 4, what.id);
-    store_be16(p + 6, what.dont_fragment ? 0x4000 : 0);
-    p[8] = what.hop_limit;
-    p[9] = what.protocol;
-    store_be16(p + 10, 0);
-    std::memcpy(p + 12, what.source.octets().data() + 12, 4);
-    std::memcpy(p + 16, what.destination.octets().data() + 12, 4);
+    const std::uint8_t* from = what.source.octets().data() + 12;
+    const std::uint8_t* to = what.destination.octets().data() + 12;
+    const std::uint64_t first = std::uint64_t{0x45} << 56 |
+                                std::uint64_t{traffic_class(what)} << 48 |
+                                (v4_fixed + what.payload_bytes) << 32 |
+                                std::uint64_t{what.id} << 16 | (what.dont_fragment ? 0x4000u : 0u);
+    const std::uint32_t second =
+        std::uint32_t{what.hop_limit} << 24 | std::uint32_t{what.protocol} << 16;
     Sum sum;
-    sum.add_words(p, v4_fixed);
-    store_be16(p + 10, sum.checksum());
+    sum.add_be64(first);
+    sum.add_be32(second);
+    sum.add_words(from, 4);
+    sum.add_words(to, 4);
+    store_be64(p, first);
+    store_be32(p + 8, second | sum.checksum());
+    std::memcpy(p + 12, from, 4);
+    std::memcpy(p + 16, to, 4);
     return v4_fixed;
 }
 

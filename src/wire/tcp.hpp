@@ -71,6 +71,20 @@ struct TcpOptions {
     bool malformed = false;
 
     std::span<const SackBlock> sack_blocks() const { return {sack.data(), sack_count}; }
+    // Says nothing again. What is not looked at without its flag or its count is left as it is: an
+    // assignment would write all of it, and every segment begins with this.
+    void clear() {
+        mss.reset();
+        window_scale.reset();
+        sack_permitted = false;
+        timestamps.reset();
+        sack_count = 0;
+        fast_open.reset();
+        fast_open_experimental = false;
+        accecn.reset();
+        unknown_count = 0;
+        malformed = false;
+    }
     // Nothing but perhaps timestamps: nearly every segment of an established connection.
     bool at_most_timestamps() const {
         return !mss && !window_scale && !sack_permitted && sack_count == 0 && !fast_open &&
@@ -83,14 +97,26 @@ enum class OptionOrder : std::uint8_t {
     freebsd,  // mss, nop, wscale, sackOK, TS
 };
 
-struct TcpHeader {
+struct TcpFields {
     std::uint16_t source_port = 0;
     std::uint16_t destination_port = 0;
     SeqNum seq, ack;
     Flags flags;
     std::uint16_t window = 0;  // as on the wire, unscaled
     std::uint16_t urgent = 0;
+};
+struct TcpHeader {
+    std::uint16_t source_port = 0;
+    std::uint16_t destination_port = 0;
+    SeqNum seq, ack;
+    Flags flags;
+    std::uint16_t window = 0;
+    std::uint16_t urgent = 0;
     TcpOptions options;
+
+    TcpFields fields() const {
+        return {source_port, destination_port, seq, ack, flags, window, urgent};
+    }
 };
 
 // Exists only if the data offset is legal and inside the bytes (20..60).
@@ -147,6 +173,10 @@ struct TcpWrite {
 
 // Writes header, options, payload and checksum in one pass; how many bytes, those apart included.
 // `room` must hold tcp_header_bytes() + payload.
-std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what);
+std::size_t write_tcp(MutableBytes room, const TcpFields& fields, const TcpOptions& options,
+                      const TcpWrite& what);
+inline std::size_t write_tcp(MutableBytes room, const TcpHeader& header, const TcpWrite& what) {
+    return write_tcp(room, header.fields(), header.options, what);
+}
 
 }  // namespace estab::wire

@@ -235,6 +235,21 @@ TEST(OptionsIn, RandomBytesNeverReadOutside) {
     }
 }
 
+TEST(Options, ClearedTheySayNothing) {
+    const Octets cookie(8);
+    TcpOptions o = syn_options();
+    o.sack_count = 1;
+    o.fast_open = Bytes(cookie);
+    o.fast_open_experimental = true;
+    o.accecn = AccEcnOption{.fields = 3};
+    o.unknown_count = 2;
+    o.malformed = true;
+    o.clear();
+    EXPECT_EQ(laid_out(o), Octets{});
+    EXPECT_FALSE(o.timestamps || o.fast_open_experimental || o.malformed);
+    EXPECT_EQ(o.unknown_count, 0);
+}
+
 TEST(AccEcn, BothOrders) {  // RFC 9768 3.2.3, figure 4
     TcpOptions o;
     o.accecn = AccEcnOption{.fields = 3, .e0b = 0x010203, .ceb = 0x040506, .e1b = 0x070809};
