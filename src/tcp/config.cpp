@@ -1,6 +1,7 @@
 #include "tcp/config.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace estab::tcp {
 
@@ -15,9 +16,8 @@ std::uint8_t wanted_shift(const Config& config) {
     const std::uint32_t most = config.recv_autotune
                                    ? std::max(config.recv_buffer, config.recv_buffer_max)
                                    : config.recv_buffer;
-    std::uint8_t shift = 0;
-    while (shift < 14 && (most >> shift) > 65'535) ++shift;
-    return shift;
+    const int bits = std::bit_width(most);
+    return static_cast<std::uint8_t>(std::clamp(bits - 16, 0, 14));
 }
 
 std::uint32_t first_window(const Config& config, std::uint32_t mss) {

@@ -2,6 +2,7 @@
 // 2018, 3168).
 #include <algorithm>
 
+#include "congestion/reno.hpp"
 #include "tcp/connection.hpp"
 #include "tcp/extras.hpp"
 #include "tcp/plant.hpp"
@@ -9,6 +10,14 @@
 namespace estab::tcp {
 
 using wire::Flags;
+
+namespace {
+
+bool never_moves(const congestion::Table& table) {
+    return &table == &congestion::table_of<congestion::Fixed>;
+}
+
+}  // namespace
 
 void Connection::open(Environment& env, Instant now, wire::SeqNum iss, std::uint32_t ts_offset) {
     CHECK(state_ == State::closed);
@@ -84,7 +93,7 @@ std::uint16_t Connection::advertised_mss() const {
 
 std::uint32_t Connection::initial_window_bytes() const {
     const std::uint32_t segments =
-        table().name == "fixed" ? config_->fixed_window : config_->initial_window;
+        never_moves(table()) ? config_->fixed_window : config_->initial_window;
     return std::max<std::uint32_t>(segments, 1) * send_mss();
 }
 
@@ -125,7 +134,7 @@ void Connection::become_established(Environment& env, Instant now) {
     idle_cwnd_ = initial_window_bytes();
     syn_lost_ = retries_ != 0;
     // RFC 5681 3.1; but one that never moves would stay there.
-    if (syn_lost_ && table().name != "fixed")
+    if (syn_lost_ && !never_moves(table()))
         idle_cwnd_ = std::min<std::uint32_t>(idle_cwnd_, send_mss());
     idle_ssthresh_ = config_->initial_ssthresh;
     if (active_ != nullptr) {
