@@ -254,6 +254,18 @@ TEST(Analyzer, KeepalivesAndWindowProbesDifferByTheWindow) {
     EXPECT_EQ(note_of(s, Finding::zero_window)->side, 1);
 }
 
+TEST(Analyzer, AnOctetSentAgainIsNoKeepalive) {
+    Talk t;
+    t.open();
+    t.say({30, 'c', flag::ack | flag::psh, 1, 1, 1});
+    t.say({30, 's', flag::ack, 1, 2});  // is lost behind us
+    EXPECT_EQ(t.say({250, 'c', flag::ack | flag::psh, 1, 1, 1}), "retransmission timeout spurious");
+    t.say({250, 's', flag::ack, 1, 2});
+    EXPECT_EQ(t.say({1260, 'c', flag::ack, 1, 1, 1}), "keepalive");
+    t.say({1261, 's', flag::ack, 1, 2});
+    EXPECT_EQ(t.say({9000, 'c', flag::ack, 1, 1, 1}), "keepalive");
+}
+
 TEST(Analyzer, TheWindowsLastOctetIsFullTheNextIsBeyond) {  // RFC 9293 3.8.6
     Talk t;
     t.open();

@@ -32,6 +32,7 @@ private:
     void judge_sequence();
     bool repeats_last_packet() const;
     bool judge_probe(std::int64_t begin);
+    bool is_octet_once_more(std::int64_t begin) const;
     void note_gap(std::int64_t begin);
     void judge_new(std::int64_t begin, std::int64_t end);
     void judge_old(std::int64_t begin, std::int64_t end);

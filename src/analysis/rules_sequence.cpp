@@ -63,6 +63,7 @@ bool Judge::judge_probe(std::int64_t begin) {
     const bool below = idle && begin == from_.high - 1;
     const bool beyond = s_.text_bytes == 1 && closed && begin == from_.una;
     if (!below && !beyond) return false;
+    if (below && !closed && is_octet_once_more(begin)) return false;
     if (closed) {
         v_.labels.add(Label::zero_window_probe);
     } else {
@@ -74,6 +75,19 @@ bool Judge::judge_probe(std::int64_t begin) {
     if (beyond && begin + 1 > from_.high) store(begin, begin + 1);
     from_.last_was_probe = true;
     return true;
+}
+
+// A keepalive may bear an octet (RFC 9293 3.8.4; Windows' do), and so looks like a segment of one
+// octet sent again. Who sends it again has not heard the acknowledgment, as its timestamps may
+// tell, or does so soon: nobody asks after an idle peer within a second.
+bool Judge::is_octet_once_more(std::int64_t begin) const {
+    if (s_.text_bytes != 1) return false;
+    const std::size_t at = from_.sent.find(begin);
+    if (at >= from_.sent.size()) return false;
+    const Sent& run = from_.sent[at];
+    if (run.begin != begin || run.length != 1) return false;
+    if (s_.has_timestamps && distance(s_.tsecr, to_.last_tsval) < 0) return true;
+    return now_ - run.time_ns < 1000 * ms;
 }
 
 void Judge::note_gap(std::int64_t begin) {
