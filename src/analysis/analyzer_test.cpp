@@ -254,6 +254,22 @@ TEST(Analyzer, KeepalivesAndWindowProbesDifferByTheWindow) {
     EXPECT_EQ(note_of(s, Finding::zero_window)->side, 1);
 }
 
+TEST(Analyzer, ACopyOfAPartOfAJoinedFrameIsACopy) {
+    Talk t;
+    constexpr std::uint16_t both = flag::syn | flag::ack;
+    t.say({.at_ms = 0, .from = 'c', .flags = flag::syn, .seq = 0, .ack = 0, .mss = 1000});
+    t.say({.at_ms = 0, .from = 's', .flags = both, .seq = 0, .ack = 1, .mss = 1000});
+    t.say({20, 'c', flag::ack, 1, 1});
+    const auto say = [&t](std::uint32_t seq, std::uint32_t length, std::uint32_t id) {
+        return t.say({30, 'c', flag::ack, seq, 1, length, 0xffff, {}, id});
+    };
+    say(1, 4000, 500);  // four segments, as a card joins them
+    const auto part = [&say](std::uint32_t seq, std::uint32_t id) { return say(seq, 1000, id); };
+    EXPECT_EQ(part(2001, 502), "network-copy");
+    EXPECT_NE(part(2001, 503).find("retransmission"), std::string::npos);
+    EXPECT_NE(part(1001, 504).find("retransmission"), std::string::npos);
+}
+
 TEST(Analyzer, AnOctetSentAgainIsNoKeepalive) {
     Talk t;
     t.open();

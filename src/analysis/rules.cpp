@@ -122,11 +122,16 @@ bool Judge::is_later() const {
 // What a frame that is larger than one segment was cut into by the card, or merged from. Its size
 // cannot tell where the SYN that says so is missing.
 std::uint32_t Judge::wire_segments(std::int64_t octets) const {
-    const std::uint32_t options = s_.has_timestamps ? 12 : 0;
-    if (to_.mss <= options || s_.text_bytes <= to_.mss || octets <= 0) return 1;
-    std::uint32_t most = to_.mss - options;
-    if (from_.mss > options) most = std::min<std::uint32_t>(most, from_.mss - options);
+    const std::uint32_t most = segment_max();
+    if (most == 0 || s_.text_bytes <= to_.mss || octets <= 0) return 1;
     return static_cast<std::uint32_t>((octets + most - 1) / most);
+}
+
+std::uint32_t Judge::segment_max() const {
+    const std::uint32_t options = s_.has_timestamps ? 12 : 0;
+    if (to_.mss <= options) return 0;
+    const std::uint32_t most = to_.mss - options;
+    return from_.mss > options ? std::min<std::uint32_t>(most, from_.mss - options) : most;
 }
 
 void Judge::judge_control() {

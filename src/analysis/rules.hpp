@@ -28,6 +28,7 @@ private:
     void remember();          // what the next packet is compared with
     bool is_later() const;
     std::uint32_t wire_segments(std::int64_t octets) const;  // of so much of its text
+    std::uint32_t segment_max() const;  // text of a full one; 0: the SYN was not seen
     // rules_sequence.cpp: what the segment brings
     void judge_sequence();
     bool repeats_last_packet() const;

@@ -184,14 +184,22 @@ std::int64_t Judge::soonest_answer_ns() const {
     return round_trip == 0 ? 3 * ms : round_trip - round_trip / 5;
 }
 
-// The same packet once more. Without IDs (IPv6 has none): the same timestamp too, or nothing that
-// would make a sender repeat itself, and sooner than it could.
+// The same packet once more, or one of those that the receiver's card joined to a frame: they have
+// its timestamp, and IDs that count up from its own. Without IDs (IPv6 has none): nothing that
+// would make a sender repeat itself, or the same timestamp, and sooner than it could.
 bool Judge::is_copy_of(const Sent& run, std::int64_t begin, std::int64_t end) const {
-    if (run.begin != begin || run.tsval != s_.tsval || run.ip_id != s_.ip_id) return false;
-    if (s_.ip_id != 0) return true;
+    if (begin < run.begin || run.tsval != s_.tsval) return false;
+    if (begin > run.begin && run.copies > 1) return false;  // what is known is of a part sent again
+    if (s_.ip_id != 0 || run.ip_id != 0) {
+        const std::int64_t before = begin - run.begin, full = segment_max();
+        if (before > 0 && (full == 0 || before % full != 0)) return false;
+        const std::int64_t segments = before == 0 ? 0 : before / full;
+        return s_.ip_id == static_cast<std::uint16_t>(run.ip_id + segments);
+    }
+    if (begin != run.begin && !s_.has_timestamps) return false;
     const bool asked_for = run.late || from_.duplicate_acks > 0 || from_.sack_high > end;
-    return run.end() == end && (s_.has_timestamps || !asked_for) &&
-           now_ - run.time_ns < soonest_answer_ns();
+    return (begin == run.begin ? end == run.end() : end <= run.end()) &&
+           (s_.has_timestamps || !asked_for) && now_ - run.time_ns < soonest_answer_ns();
 }
 
 void Judge::judge_repeated(std::int64_t begin, std::int64_t end) {

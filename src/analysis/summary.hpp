@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <span>
@@ -76,7 +77,7 @@ public:
     static constexpr std::size_t flood_sources_max = 65'536;
     static constexpr std::uint64_t flood_least = 50;
 
-    const std::vector<Summary>& kept() const { return kept_; }  // in the order of their beginning
+    const std::deque<Summary>& kept() const { return kept_; }  // in the order of their beginning
     void sort();
     std::uint64_t connections() const { return connections_; }
     std::uint64_t dropped() const { return connections_ - kept_.size(); }
@@ -88,7 +89,7 @@ private:
     void shrink();
 
     std::size_t kept_max_;
-    std::vector<Summary> kept_;
+    std::deque<Summary> kept_;  // grows without a copy of all
     std::uint64_t connections_ = 0;
     std::array<Total, finding_count> totals_{};
     std::map<End, Flood> floods_;
