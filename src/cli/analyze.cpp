@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/both_ends.hpp"
 #include "analysis/frame_text.hpp"
 #include "analysis/wireshark_fields.hpp"
@@ -200,7 +202,12 @@ private:
             status = std::max(status, finished(capture));
         }
         ends.match();
-        if (frames_) {
+        const auto met = [](const analysis::FateOfFrame& fate) { return fate.other_frame != 0; };
+        if (std::ranges::none_of(ends.client(), met)) {
+            note("estab analyze", client_ + " and " + server_ +
+                                      " have no packet in common: are they of the same traffic?");
+            status = exit_status::failed;
+        } else if (frames_) {
             print_fates(ends);
         } else {
             print(json_ ? both_ends_json(ends) : both_ends_text(ends));

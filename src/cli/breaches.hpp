@@ -16,11 +16,11 @@ namespace estab::cli {
 
 class Breaches {
 public:
-    static constexpr std::size_t watched_max = 4096;   // connections at once; beyond: not judged
+    static constexpr std::size_t watched_max = 2048;   // connections at once; beyond: not judged
     static constexpr std::size_t told_max = 10'000;    // connections with something to tell
     static constexpr std::size_t notes_max = 8;        // of a connection, each with its count
     static constexpr std::size_t kept_bytes_max = 64 << 10;  // of each end, to compare with
-    static constexpr std::size_t kept_total_max = 12 << 20;
+    static constexpr std::size_t kept_total_max = 6 << 20;
 
     void on_packet(const analysis::Verdict& verdict, const observe::NetworkPacket& packet);
     // Of a connection that has ended, or goes on.

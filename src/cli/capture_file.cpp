@@ -91,6 +91,7 @@ public:
         stream_.next_out = room_.data();
         stream_.avail_out = static_cast<uInt>(room_.size());
         while (stream_.avail_out == room_.size()) {
+            if (damaged_) throw std::runtime_error("the gzip data is damaged");
             if (stream_.avail_in == 0) {
                 const Bytes more = packed_->next();
                 if (more.empty()) return at_end();
@@ -115,7 +116,7 @@ private:
             in_member_ = false;
             ::inflateReset(&stream_);
         } else if (result != Z_OK && result != Z_BUF_ERROR) {
-            throw std::runtime_error("the gzip data is damaged");
+            damaged_ = true;  // what came before it goes out first
         }
         if (stream_.avail_in == 0 && !pending_.empty()) refill();
     }
@@ -131,7 +132,7 @@ private:
     std::vector<std::uint8_t> room_;
     Bytes pending_;
     z_stream stream_{};
-    bool in_member_ = false;
+    bool in_member_ = false, damaged_ = false;
 };
 
 class ZstdBytes final : public CaptureBytes {
@@ -145,6 +146,7 @@ public:
     Bytes next() override {
         ZSTD_outBuffer out{room_.data(), room_.size(), 0};
         while (out.pos == 0) {
+            if (damaged_) throw std::runtime_error("the zstd data is damaged");
             if (in_.pos == in_.size) {
                 const Bytes more = packed_->next();
                 if (more.empty() && in_frame_) throw std::runtime_error("the zstd data ends early");
@@ -152,7 +154,7 @@ public:
                 in_ = {more.data(), more.size(), 0};
             }
             const std::size_t left = ::ZSTD_decompressStream(stream_, &out, &in_);
-            if (::ZSTD_isError(left)) throw std::runtime_error("the zstd data is damaged");
+            damaged_ = ::ZSTD_isError(left) != 0;  // what came before it goes out first
             in_frame_ = left != 0;
         }
         return Bytes{room_}.first(out.pos);
@@ -163,7 +165,7 @@ private:
     std::vector<std::uint8_t> room_;
     ZSTD_DStream* stream_;
     ZSTD_inBuffer in_{};
-    bool in_frame_ = false;
+    bool in_frame_ = false, damaged_ = false;
 };
 
 std::unique_ptr<CaptureBytes> mapped(const drivers::Fd& fd) {

@@ -111,6 +111,8 @@ void SegmentPrinter::print_frame(TextBuffer& out, Instant time, LinkType link, B
         add_interface(out, *packet);
         if (link == LinkType::ethernet) {
             dump::print_ethernet(out, {frame, original_bytes}, {options_, numbers_});
+        } else if (packet->direction) {
+            dump::print_cooked(out, link, {frame, original_bytes}, *packet, {options_, numbers_});
         } else {
             if (options_.link_header) {
                 dump::print_link_header(out, link, frame, original_bytes, *packet, options_.quick);

@@ -156,6 +156,7 @@ void add_point(TextBuffer& out, const char* what, std::uint8_t point, const char
 }
 
 void add_stations(TextBuffer& out, const std::uint8_t* addresses) {
+    if (addresses == nullptr) return;
     add_mac(out, addresses + 6);
     out.add(" > ");
     add_mac(out, addresses);
@@ -316,6 +317,22 @@ void print_ethernet(TextBuffer& out, Part frame, const Context& context) {
     if (!print_type(out, packet->ethertype, part, context)) {
         print_unknown(out, part.bytes, context.options);
     }
+}
+
+void print_cooked(TextBuffer& out, LinkType link, Part frame, const NetworkPacket& packet,
+                  const Context& context) {
+    constexpr std::uint16_t with_llc = 4;  // Linux' ETH_P_802_2
+    const bool header = context.options.link_header;
+    const Part part{packet.bytes, packet.original_bytes};
+    const auto add_header = [&] {
+        print_link_header(out, link, frame.bytes, frame.length, packet, context.options.quick);
+    };
+    if (header) add_header();
+    if (!header && !context.options.quick) add_tag_types(out, frame.bytes, packet);
+    if (packet.ethertype == with_llc) return print_llc(out, part, nullptr, context);
+    if (print_type(out, packet.ethertype, part, context)) return;
+    if (!header) add_header();
+    print_unknown(out, part.bytes, context.options);
 }
 
 }  // namespace estab::observe::dump

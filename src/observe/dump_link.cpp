@@ -48,6 +48,23 @@ void add_frame_length(TextBuffer& out, std::uint32_t bytes) {
     out.add(": ");
 }
 
+// IEEE 802.1Q. They stand in front of the packet.
+void add_tags(TextBuffer& out, Bytes frame, const NetworkPacket& packet) {
+    for (std::size_t at = packet.offset - 4U * packet.vlan_tags; at < packet.offset; at += 4) {
+        const std::uint16_t tag = load_be16(frame.data() + at);
+        out.add("vlan ");
+        out.decimal(tag & 0xfff);
+        out.add(", p ");
+        out.decimal(tag >> 13);
+        if ((tag & 0x1000) != 0) out.add(", DEI");
+        out.add(", ");
+        const std::uint16_t type = load_be16(frame.data() + at + 2);
+        if (type <= 1500) return out.add("802.3");
+        add_ethertype(out, type);
+        out.add(", ");
+    }
+}
+
 void add_ethernet(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
                   const NetworkPacket& packet, bool quick) {
     add_mac(out, frame.data() + 6);
@@ -72,19 +89,7 @@ void add_ethernet(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
         add_ethertype(out, type);
     }
     add_frame_length(out, original_bytes);
-    for (std::size_t at = 14; at < packet.offset; at += 4) {  // the tags
-        const std::uint16_t tag = load_be16(frame.data() + at);
-        out.add("vlan ");
-        out.decimal(tag & 0xfff);
-        out.add(", p ");
-        out.decimal(tag >> 13);
-        if ((tag & 0x1000) != 0) out.add(", DEI");
-        out.add(", ");
-        type = load_be16(frame.data() + at + 2);
-        if (type <= 1500) return out.add("802.3");
-        add_ethertype(out, type);
-        out.add(", ");
-    }
+    add_tags(out, frame, packet);
 }
 
 void add_family(TextBuffer& out, Bytes frame, const NetworkPacket& packet) {
@@ -107,26 +112,48 @@ void add_cooked_address(TextBuffer& out, Bytes octets) {
     if (!octets.empty()) out.add(' ');
 }
 
+// Below 0x600 Linux has numbers of its own there: 1 and 4 are IEEE 802.3 without and with LLC.
+void add_cooked_type(TextBuffer& out, std::uint16_t type) {
+    if (type == 1 || type == 4) return out.add(type == 1 ? "802.3" : "802.2");
+    add_ethertype(out, type);
+}
+
+void add_cooked_tags(TextBuffer& out, Bytes frame, const NetworkPacket& packet) {
+    for (std::size_t at = packet.offset - 4U * packet.vlan_tags; at < packet.offset; at += 4) {
+        const std::uint16_t tag = load_be16(frame.data() + at);
+        add_number(out, "vlan ", tag & 0xfffU);
+        add_number(out, ", p ", tag >> 13);
+        if ((tag & 0x1000) != 0) out.add(", DEI");
+        out.add(", ethertype ");
+        out.add(ethertype_name(load_be16(frame.data() + at + 2)));
+        out.add(", ");
+    }
+}
+
 void add_sll(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
-             const NetworkPacket& packet) {
+             const NetworkPacket& packet, bool quick) {
     const std::string_view way = direction_name(*packet.direction);
     for (std::size_t i = way.size(); i < 3; ++i) out.add(' ');
     out.add(way);
     out.add(' ');
     const std::size_t octets = std::min<std::size_t>(8, load_be16(frame.data() + 4));
     add_cooked_address(out, frame.subspan(6, octets));
-    add_ethertype(out, packet.ethertype);
+    if (quick) return;
+    add_cooked_type(out, load_be16(frame.data() + 14));
     add_frame_length(out, original_bytes);
+    add_cooked_tags(out, frame, packet);
 }
 
 void add_sll2(TextBuffer& out, Bytes frame, std::uint32_t original_bytes,
-              const NetworkPacket& packet) {
+              const NetworkPacket& packet, bool quick) {
     out.add("ifindex ");
     out.decimal(*packet.interface_index);
     out.add(' ');
     add_cooked_address(out, frame.subspan(12, std::min<std::size_t>(8, frame[11])));
-    add_ethertype(out, packet.ethertype);
+    if (quick) return;
+    add_cooked_type(out, load_be16(frame.data()));
     add_frame_length(out, original_bytes);
+    add_cooked_tags(out, frame, packet);
 }
 
 constexpr std::size_t bytes_per_line = 16;
@@ -173,6 +200,14 @@ void add_text(TextBuffer& out, Bytes bytes) {
 
 }  // namespace
 
+void add_tag_types(TextBuffer& out, Bytes frame, const NetworkPacket& packet) {
+    for (std::size_t at = packet.offset - 4U * packet.vlan_tags; at < packet.offset; at += 4) {
+        out.add("ethertype ");
+        out.add(ethertype_name(load_be16(frame.data() + at + 2)));
+        out.add(", ");
+    }
+}
+
 std::string_view direction_name(Direction direction) {
     static constexpr std::string_view names[] = {"In", "B", "M", "P", "Out", "?"};
     return names[static_cast<std::size_t>(direction)];
@@ -189,8 +224,9 @@ void print_link_header(TextBuffer& out, LinkType link, Bytes frame, std::uint32_
         case LinkType::raw:
         case LinkType::ipv4:
         case LinkType::ipv6: return out.add("ip: ");
-        case LinkType::linux_sll: return add_sll(out, frame, original_bytes, packet);
-        case LinkType::linux_sll2: return add_sll2(out, frame, original_bytes, packet);
+        case LinkType::linux_sll: return add_sll(out, frame, original_bytes, packet, quick);
+        case LinkType::linux_sll2:
+            return add_sll2(out, frame, original_bytes, packet, quick);
     }
 }
 

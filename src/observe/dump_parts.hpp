@@ -94,6 +94,10 @@ void print_link_header(TextBuffer& out, LinkType link, Bytes frame, std::uint32_
                        const NetworkPacket& packet, bool quick);
 // A frame within a packet.
 void print_ethernet(TextBuffer& out, Part frame, const Context& context);
+// What stands behind a cooked header, which tells the tags even without -e.
+void print_cooked(TextBuffer& out, LinkType link, Part frame, const NetworkPacket& packet,
+                  const Context& context);
+void add_tag_types(TextBuffer& out, Bytes frame, const NetworkPacket& packet);
 void add_ethertype(TextBuffer& out, std::uint16_t type);  // "ethertype IPv4 (0x0800)"
 // What nobody here can read, unless the bytes are printed anyway.
 void print_unknown(TextBuffer& out, Bytes bytes, const DumpOptions& options);

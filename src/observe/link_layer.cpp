@@ -27,10 +27,9 @@ std::optional<NetworkPacket> behind(const Frame& frame, std::uint32_t header, st
     return packet;
 }
 
-std::optional<NetworkPacket> ethernet(const Frame& frame) {
-    std::uint32_t header = 14;
-    if (frame.bytes.size() < header) return std::nullopt;
-    std::uint16_t type = load_be16(frame.bytes.data() + 12);
+// Behind tags that stand at `header`; `type` is what was there before them.
+std::optional<NetworkPacket> behind_tags(const Frame& frame, std::uint32_t header,
+                                         std::uint16_t type) {
     std::uint16_t vlan = 0;
     std::uint8_t tags = 0;
     while (is_tag(type) && tags < vlan_tags_max && frame.bytes.size() >= header + 4) {
@@ -44,6 +43,12 @@ std::optional<NetworkPacket> ethernet(const Frame& frame) {
         packet->vlan = vlan;
     }
     return packet;
+}
+
+std::optional<NetworkPacket> ethernet(const Frame& frame) {
+    constexpr std::uint32_t header = 14;
+    if (frame.bytes.size() < header) return std::nullopt;
+    return behind_tags(frame, header, load_be16(frame.bytes.data() + 12));
 }
 
 // The version field says which of the two it is; anything else is not IP.
@@ -74,14 +79,14 @@ Direction direction(unsigned value) {
 
 std::optional<NetworkPacket> sll(const Frame& frame) {
     if (frame.bytes.size() < 16) return std::nullopt;
-    auto packet = behind(frame, 16, load_be16(frame.bytes.data() + 14));
+    auto packet = behind_tags(frame, 16, load_be16(frame.bytes.data() + 14));
     if (packet) packet->direction = direction(load_be16(frame.bytes.data()));
     return packet;
 }
 
 std::optional<NetworkPacket> sll2(const Frame& frame) {
     if (frame.bytes.size() < 20) return std::nullopt;
-    auto packet = behind(frame, 20, load_be16(frame.bytes.data()));
+    auto packet = behind_tags(frame, 20, load_be16(frame.bytes.data()));
     if (packet) {
         packet->interface_index = load_be32(frame.bytes.data() + 4);
         packet->direction = direction(frame.bytes[10]);

@@ -66,7 +66,7 @@ class Dump(unittest.TestCase):
             got = estab("dump", CAPTURES / "applications" / f"{name}.pcap", *words[variant]).stdout
             self.assertEqual(got.split(b"\n"), expected.read_bytes().split(b"\n"), expected.name)
             compared += 1
-        self.assertEqual(compared, 28)
+        self.assertEqual(compared, 38)
 
     def test_count_and_filter(self):
         file = CAPTURES / "hello-welcome.pcap"
@@ -118,6 +118,19 @@ class WaysIn(unittest.TestCase):
         (self.folder / "a.gz").write_bytes(packed)
         self.same(self.folder / "a.gz")
         self.same("-", input=packed)
+
+    def test_of_damaged_gzip_data_what_comes_before_is_printed(self):
+        packed = bytearray(gzip.compress(self.file.read_bytes()))
+        packed[-8] ^= 1  # the checksum
+        (self.folder / "a.gz").write_bytes(packed)
+        run = estab("dump", self.folder / "a.gz")
+        self.assertEqual((run.returncode, run.stdout), (1, self.wanted))
+        self.assertIn(b"the gzip data is damaged (behind", run.stderr)
+        packed[len(packed) // 2:] = b"\xff" * (len(packed) // 2)
+        (self.folder / "b.gz").write_bytes(packed)
+        run = estab("dump", self.folder / "b.gz")
+        self.assertEqual((run.returncode, run.stderr.count(b"\n")), (1, 1))
+        self.assertGreater(len(run.stdout.splitlines()), 20)
 
     @unittest.skipUnless(shutil.which("zstd"), "no zstd program")
     def test_zstd(self):
@@ -210,6 +223,9 @@ class Analyze(unittest.TestCase):
     def test_mistakes(self):
         self.assertEqual(estab("analyze").returncode, 2)
         self.assertEqual(estab("analyze", "--client", CAPTURES / "hello-welcome.pcap").returncode, 2)
+        run = estab("analyze", "--client", CAPTURES / "hello-welcome.pcap", "--server", CAPTURES / "keepalive.pcap")
+        self.assertEqual((run.returncode, run.stdout), (1, b""))
+        self.assertIn(b"have no packet in common", run.stderr)
 
 
 if __name__ == "__main__":

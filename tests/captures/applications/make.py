@@ -36,9 +36,9 @@ def ethernet(packet, kind=0x800):
 
 
 class Capture:
-    def __init__(self, name):
+    def __init__(self, name, link=1):
         self.path = HERE / f"{name}.pcap"
-        self.records = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, 1)]
+        self.records = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, link)]
 
     def frame(self, frame, captured=None):
         octets = frame[:captured]
@@ -261,6 +261,19 @@ def frames_capture():
     capture_lldp.write()
 
 
+def cooked_captures():
+    """Linux' cooked headers of both versions, with VLAN tags and LLC behind them."""
+    packet = ip4(6, struct.pack("!HHIIBBHHH", 1, 2, 3, 4, 0x50, 2, 100, 0, 0))
+    bodies = [(0x800, packet), (0x8100, b"\0\5\x08\0" + packet), (0x8100, b"\xf0\5\x81\0\0\7\x08\0" + packet), (0x9999, b"abc"),
+              (0x8100, b"\0\5\x08\6\0\1\x08\0\6\4\0\1" + b"a" * 20), (4, b"\x42\x42\3\0\0\0\x80"), (4, b"\x08\x08\3abc")]
+    first, second = Capture("cooked", 113), Capture("cooked2", 276)
+    for kind, body in bodies:
+        first.frame(struct.pack("!HHH", 0, 1, 6) + b"\2\0\0\0\0\1\0\0" + struct.pack("!H", kind) + body)
+        second.frame(struct.pack("!HHIHBB", kind, 0, 1, 1, 4, 6) + b"\2\0\0\0\0\1\0\0" + body)
+    first.write()
+    second.write()
+
+
 if __name__ == "__main__":
-    for make in (dns_capture, dhcp_capture, ntp_capture, small_capture, frames_capture):
+    for make in (dns_capture, dhcp_capture, ntp_capture, small_capture, frames_capture, cooked_captures):
         make()
