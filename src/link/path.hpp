@@ -1,7 +1,7 @@
 // A network path as a decorator: between us and the device below, frames are lost, queued, delayed,
 // reordered, duplicated and corrupted as a PathSpec says. Only wire-size frames with complete
 // checksums pass it: big ones are cut before, in both directions, so that one lost packet is one
-// lost packet.
+// lost packet. What comes out at once is joined again for a device below that takes big frames.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "base/check.hpp"
 #include "base/time.hpp"
 #include "device/device.hpp"
+#include "link/join.hpp"
 #include "link/lane.hpp"
 #include "link/path_spec.hpp"
 #include "link/segment.hpp"
@@ -94,7 +95,10 @@ template <device::Device D>
 class Path {
 public:
     Path(D& below, const PathLanes::Settings& settings)
-        : below_(below), caps_(with_offloads(below.caps())), lanes_(settings, below.caps()) {}
+        : below_(below),
+          caps_(with_offloads(below.caps())),
+          lanes_(settings, below.caps()),
+          room_bytes_(std::max<std::size_t>(lanes_.frame_max(), below.caps().frame_max)) {}
 
     const device::Caps& caps() const { return caps_; }
 
@@ -117,23 +121,29 @@ public:
 
     void flush(Instant now) {
         retry_at_ = never;
-        for (Lane* lane = &lanes_.next_up(); lane->deadline() <= now; lane = &lanes_.next_up()) {
-            const MutableBytes room = below_.reserve(lanes_.frame_max());
+        while (!held_.empty() || lanes_.next_up().deadline() <= now) {
+            const MutableBytes room = below_.reserve(room_bytes_);
             if (room.empty()) {
                 retry_at_ = after(now, retry_after);
                 break;
             }
-            const std::optional<Lane::Delivery> frame = lane->pop(now);
-            if (frame) std::copy(frame->bytes.begin(), frame->bytes.end(), room.begin());
-            below_.commit(now, frame ? frame->bytes.size() : 0, device::Offload{});
-            lane->release();
+            const std::size_t size = take_first(now, room);
+            if (size == 0) {
+                below_.commit(now, 0, device::Offload{});
+                continue;
+            }
+            Joined joined(below_.caps(), room, size);
+            join_more(now, joined);
+            const device::Offload offload = joined.finish();
+            below_.commit(now, joined.size(), offload);
         }
         below_.flush(now);
     }
 
     // A device that is full is asked again after a moment: its own deadline does not tell when.
     Instant deadline() const {
-        const Instant up = retry_at_ != never ? retry_at_ : lanes_.next_up().deadline();
+        const Instant due = held_.empty() ? lanes_.next_up().deadline() : Instant::min();
+        const Instant up = retry_at_ != never ? retry_at_ : due;
         return std::min({up, lanes_.next_down().deadline(), below_.deadline()});
     }
 
@@ -148,9 +158,39 @@ public:
 private:
     static constexpr Duration retry_after = 1ms;
 
+    // The next frame that is due, in `room`; 0: there is none after all.
+    std::size_t take_first(Instant now, MutableBytes room) {
+        if (!held_.empty()) {
+            std::copy(held_.begin(), held_.end(), room.begin());
+            const std::size_t size = held_.size();
+            held_.clear();
+            return size;
+        }
+        Lane& lane = lanes_.next_up();
+        const std::optional<Lane::Delivery> frame = lane.pop(now);
+        if (frame) std::copy(frame->bytes.begin(), frame->bytes.end(), room.begin());
+        const std::size_t size = frame ? frame->bytes.size() : 0;
+        lane.release();
+        return size;
+    }
+
+    // Those behind it, as long as they go on; the first one that does not is held.
+    void join_more(Instant now, Joined& joined) {
+        while (joined.may_go_on() && held_.empty()) {
+            Lane& lane = lanes_.next_up();
+            if (lane.deadline() > now) return;
+            const std::optional<Lane::Delivery> frame = lane.pop(now);
+            if (frame && !joined.add(frame->bytes))
+                held_.assign(frame->bytes.begin(), frame->bytes.end());
+            lane.release();
+        }
+    }
+
     D& below_;
     device::Caps caps_;
     PathLanes lanes_;
+    std::size_t room_bytes_;          // of a frame for the device below
+    std::vector<std::uint8_t> held_;  // a frame that has left its lane; empty: none
     Instant retry_at_ = never;
 };
 

@@ -99,7 +99,7 @@ TEST(Path, ABranchHasLanesOfItsOwn) {
 }
 
 TEST(Path, OnlyWireSizeFramesWithChecksumsPass) {
-    World w("drop=3", {.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}});
+    World w("drop=3", {.caps = {.frame_max = 65'535}});
     w.send(w.path, at(0ms), build({.payload = 10'000, .gso_size = 1'000}));
     ASSERT_EQ(w.link.end(1).receive(at(0ms), w.batch), 9u);  // one lost packet is one lost packet
     for (std::size_t i = 0; i < 9; ++i) {
@@ -113,6 +113,34 @@ TEST(Path, OnlyWireSizeFramesWithChecksumsPass) {
     for (std::size_t i = 0; i < 9; ++i) EXPECT_TRUE(see(w.batch[i].bytes).valid);
     EXPECT_EQ(w.path.up().entered, 10u);
     EXPECT_EQ(w.path.down().dropped_by_script, 1u);
+}
+
+TEST(Path, WhatComesOutAtOnceIsJoinedForADeviceThatTakesIt) {
+    World w("drop=3", {.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true}});
+    w.send(w.path, at(0ms), build({.payload = 10'000, .gso_size = 1'000}));
+    ASSERT_EQ(w.link.end(1).receive(at(0ms), w.batch), 2u);  // before the lost one, and behind it
+    for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(w.batch[i].offload.gso, device::Gso::tcp4);
+        EXPECT_EQ(w.batch[i].offload.gso_size, 1'000u);
+        EXPECT_EQ(see(w.batch[i].bytes).seq, i == 0 ? 1'000u : 4'000u);
+        EXPECT_EQ(see(w.batch[i].bytes).payload.size(), i == 0 ? 2'000u : 7'000u);
+    }
+    EXPECT_EQ(w.path.deadline(), never);
+}
+
+TEST(Path, WhatIsNotJoinedWaitsForAFullDevice) {
+    World w("drop=3", {.caps = {.frame_max = 65'535, .tso4 = true, .checksum = true},
+                       .frames_max = 1});
+    w.send(w.path, at(0ms), build({.payload = 10'000, .gso_size = 1'000}));
+    EXPECT_EQ(w.path.deadline(), at(1ms));
+    std::size_t octets = 0;
+    for (int turn = 1; turn <= 4; ++turn) {
+        const std::size_t count = w.link.end(1).receive(at(turn * 1ms), w.batch);
+        for (std::size_t i = 0; i < count; ++i) octets += see(w.batch[i].bytes).payload.size();
+        w.path.flush(at(turn * 1ms));
+    }
+    EXPECT_EQ(octets, 9'000u);
+    EXPECT_EQ(w.path.deadline(), never);
 }
 
 TEST(Path, AFullDeviceBelowLosesNothing) {
