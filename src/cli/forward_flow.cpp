@@ -10,6 +10,8 @@
 namespace estab::cli {
 namespace {
 
+using Blocks = runtime::LentBlocks;
+
 constexpr std::size_t turn_bytes = 1 << 20;   // of one direction, before others have a turn
 constexpr std::size_t surplus_bytes = 4096;   // read beyond a stream's room, to wait with
 constexpr Duration memory_patience = 10ms;    // before a full budget is asked again
@@ -63,10 +65,15 @@ bool TcpForwarder::Flow::move_down() {
             break_off();
             return false;
         }
-        const std::size_t wanted = std::min<std::uint64_t>(
-            owner.scratch_.size(), connection->write_room() + surplus_bytes);
-        const ssize_t n = ::recv(*host, owner.scratch_.data(), wanted, 0);
+        const std::uint64_t room = connection->write_room();
+        runtime::LentBlocks::Taken block;
+        if (brings_much && room >= Blocks::worth_bytes) block = owner.blocks_.take();
+        const MutableBytes into = block ? block->room() : MutableBytes(owner.scratch_);
+        const std::size_t wanted =
+            std::min<std::uint64_t>(into.size(), room + (block ? 0 : surplus_bytes));
+        const ssize_t n = ::recv(*host, into.data(), wanted, 0);
         if (n < 0 && errno == EINTR) continue;
+        brings_much = n >= static_cast<ssize_t>(Blocks::worth_bytes);
         // All of it has come, unless something else waits behind it.
         if (n < 0 ? errno == EAGAIN : static_cast<std::size_t>(n) < wanted && !host_is_ending)
             host_has_more = false;
@@ -81,18 +88,22 @@ bool TcpForwarder::Flow::move_down() {
             record.down += octets;
             owner.totals_.down += octets;
             moved += octets;
-            write_down(Bytes(owner.scratch_).first(octets));
+            write_down(into.first(octets), std::move(block));
         }
     }
     return !down_done && surplus.empty() && host_has_more;
 }
 
-void TcpForwarder::Flow::write_down(Bytes octets) {
-    const auto taken = stream.try_write(octets);
+void TcpForwarder::Flow::write_down(Bytes octets, Blocks::Taken block) {
+    const bool is_lent = block && octets.size() >= Blocks::worth_bytes;
+    const auto taken =
+        is_lent ? stream.try_write_external(octets, Blocks::give_back, block.get())
+                : stream.try_write(octets);
     if (!taken && taken.error() != Error::would_block && taken.error() != Error::no_memory)
         return break_off();
     const Bytes rest = octets.subspan(taken ? *taken : 0);
     surplus.assign(rest.begin(), rest.end());
+    if (is_lent && taken) (void)block.release();
     if (!taken && taken.error() == Error::no_memory) turn_later(memory_patience);
 }
 

@@ -25,7 +25,7 @@ struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
     bool move_down();  // true: there may be more
     bool move_up();
     bool hear(Bytes first_octets, bool is_all);
-    void write_down(Bytes octets);
+    void write_down(Bytes octets, runtime::LentBlocks::Taken block = {});  // that they are in
     void break_off();
     void hear_of(runtime::Ready ready);
 
@@ -40,6 +40,7 @@ struct TcpForwarder::Flow : std::enable_shared_from_this<Flow> {
     bool host_has_more = false, host_is_ending = false, host_takes_more = true;
     bool is_write_watched = false;  // from the first time on that it took no more
     bool is_turn_due = false;
+    bool brings_much = false;  // the last look at the host's socket has
     bool down_done = false, up_done = false;
     bool ended = false;
 };

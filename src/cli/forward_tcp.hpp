@@ -11,6 +11,7 @@
 
 #include "cli/gate.hpp"
 #include "drivers/private_network.hpp"
+#include "runtime/lent_blocks.hpp"
 #include "runtime/reactor.hpp"
 #include "socket/listener.hpp"
 
@@ -97,6 +98,7 @@ private:
     // What is on its way between two sockets is here only while it is moved: an idle connection
     // holds no buffer of ours, and one that waits leaves all but a little where it came from.
     std::vector<std::uint8_t> scratch_;
+    runtime::LentBlocks blocks_;       // but where much comes at once
     std::map<Key, Waiting> waiting_;   // connected on the host's side, not yet accepted on ours
     std::set<std::shared_ptr<Flow>> flows_;
     std::vector<Forwarded> ended_;     // the slowest, see keep()

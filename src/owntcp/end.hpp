@@ -63,6 +63,7 @@ struct End {
     stack::ConnectionId connection{};
     std::vector<std::uint8_t> surplus;  // read from the program, and no memory for it in TCP
     std::int64_t before_poison = -1;    // octets to read; then comes one that is never read
+    bool brings_much = false;  // the last look at the pair has
     bool half_closed = false;  // by shutdown(SHUT_WR)
     bool up_done = false, down_done = false;
     bool closed = false;       // the program has no descriptor for it any more

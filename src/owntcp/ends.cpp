@@ -13,6 +13,8 @@
 namespace estab::owntcp {
 namespace {
 
+using Blocks = runtime::LentBlocks;
+
 constexpr std::size_t turn_bytes = 1 << 20;  // of one direction, before others have a turn
 constexpr std::size_t surplus_bytes = 4096;  // read beyond TCP's room, to wait with
 constexpr int pair_buffer = 1 << 20;         // as far as the host lets us
@@ -85,29 +87,38 @@ void Supervisor::pump_up(End& end) {
             return;
         }
         if (moved >= turn_bytes) return again(end);
-        std::size_t wanted = std::min<std::uint64_t>(scratch_.size(),
-                                                     c->write_room() + surplus_bytes);
+        const std::uint64_t room = c->write_room();
+        Blocks::Taken block;
+        if (end.brings_much && room >= Blocks::worth_bytes) block = blocks_.take();
+        const MutableBytes into = block ? block->room() : MutableBytes(scratch_);
+        std::size_t wanted =
+            std::min<std::uint64_t>(into.size(), room + (block ? 0 : surplus_bytes));
         if (end.before_poison >= 0)
             wanted = std::min(wanted, static_cast<std::size_t>(end.before_poison));
         if (wanted == 0) return finish_up(end);
-        const ssize_t n = ::recv(*end.ours, scratch_.data(), wanted, MSG_DONTWAIT);
+        const ssize_t n = ::recv(*end.ours, into.data(), wanted, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) return;
         if (n <= 0) return finish_up(end);
+        end.brings_much = n >= static_cast<ssize_t>(Blocks::worth_bytes);
         const auto octets = static_cast<std::size_t>(n);
         if (end.before_poison >= 0) end.before_poison -= n;
         moved += octets;
-        if (!take_up(end, Bytes(scratch_).first(octets))) return;
+        if (!take_up(end, into.first(octets), std::move(block))) return;
     }
 }
 
 // False: there is no room for all of it, and TCP tells when there is.
-bool Supervisor::take_up(End& end, Bytes octets) {
-    const auto taken = stack().write(now(), end.connection, octets);
+bool Supervisor::take_up(End& end, Bytes octets, Blocks::Taken block) {
+    const bool is_lent = block && octets.size() >= Blocks::worth_bytes;
+    const auto taken = is_lent ? stack().write_external(now(), end.connection, octets,
+                                                        Blocks::give_back, block.get())
+                               : stack().write(now(), end.connection, octets);
     const Bytes rest = octets.subspan(taken ? *taken : 0);
     if (!taken && taken.error() != Error::would_block && taken.error() != Error::no_memory)
         return true;  // it has failed: they go nowhere
     end.surplus.assign(rest.begin(), rest.end());
+    if (is_lent && taken) (void)block.release();
     if (!taken && taken.error() == Error::no_memory)
         wake_ = std::min(wake_, after(now(), memory_patience));
     return rest.empty();

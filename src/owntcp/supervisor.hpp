@@ -12,6 +12,7 @@
 #include "drivers/system_calls.hpp"
 #include "owntcp/end.hpp"
 #include "posix/sockets.hpp"
+#include "runtime/lent_blocks.hpp"
 #include "runtime/loop.hpp"
 
 namespace estab::owntcp {
@@ -101,7 +102,7 @@ private:
     void know_connection(End& end);
     void pump(End& end);
     void pump_up(End& end);
-    bool take_up(End& end, Bytes octets);
+    bool take_up(End& end, Bytes octets, runtime::LentBlocks::Taken block = {});
     void pump_down(End& end);
     void finish_up(End& end);
     void finish(End& end);
@@ -128,6 +129,7 @@ private:
     std::deque<std::uint64_t> over_;
     std::vector<std::uint64_t> again_;  // inodes of Ends that had more than one turn's worth
     std::vector<std::uint8_t> scratch_;
+    runtime::LentBlocks blocks_;  // where much comes at once
     Instant wake_ = never;              // the first deadline of those who wait
     bool has_callers_ = true;
 };
