@@ -48,7 +48,8 @@ Chosen choose_private(const NetworkOptions& options) {
     drivers::PrivateNetwork network = drivers::PrivateNetwork::start(
         {.backend = *backend,
          .mtu = static_cast<std::uint32_t>(options.mtu.value_or(1500)),
-         .queues = options.shards.value_or(1)});
+         .queues = options.shards.value_or(1),
+         .ecn = options.ecn});
     drivers::AnyDevice device = network.take_device();
     std::vector<drivers::AnyDevice> more = network.take_queues();
     const drivers::PrivateAddresses addresses = network.addresses();
@@ -340,7 +341,7 @@ void NetworkOptions::check() const {
                 fmt::format("--gateway: '{}' is not an address", printable(gateway)));
     if (!drivers::parse_backend(backend))
         throw UsageError(
-            fmt::format("--backend: there is no '{}'; known: auto, tun, veth", backend));
+            fmt::format("--backend: there is no '{}'; known: {}", printable(backend), backends));
     if (spin && *spin > 1'000'000)
         throw UsageError(fmt::format("--spin: {} is more than a second", *spin));
     if (mtu && (*mtu < mtu_min || *mtu > mtu_max))

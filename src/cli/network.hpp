@@ -46,6 +46,8 @@ struct NetworkOptions {
     std::string impair, trace, pcap, events, report;
     std::optional<std::uint64_t> mtu, seed, shards, spin;
     bool quiet = false, explain = false;
+    bool ecn = false;  // CMD's kernel asks for it, where CMD is in a private network
+    const char* backends = "auto, tun, veth";  // that --backend may name, for who asks
     bool impair_is_commands = false;  // `up:` in --impair is what CMD sends, not what we do
     const char* events_help = "what happens inside, as JSON lines";
     bool path_may_change = false;     // there is one, though it may do nothing yet

@@ -43,6 +43,8 @@ class Run final : public Command {
 public:
     void setup(Options& options) override {
         path_.setup(options);
+        options.flag({"--ecn", "", "both ends of the link ask for ECN: queues mark, not drop"},
+                     network_.ecn);
         options.flag({"--host-loopback", "", "host.estab (10.77.0.1) is the host's 127.0.0.1"},
                      host_loopback_);
         options.list({"-p,--publish", "[ADDR:]PORT[:PORT][/udp]",
@@ -87,6 +89,8 @@ public:
             own_tcp_ = true;
             network_.backend = "auto";
         }
+        if (network_.ecn) network_.tcp.set.insert(network_.tcp.set.begin(), "ecn=on");
+        network_.backends = "auto, tun, veth, own-tcp";
         path_.apply(network_);
         network_.echo_for_accepted = false;
         network_.check();

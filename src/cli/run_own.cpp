@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 
 #include "cli/console.hpp"
 #include "cli/control.hpp"
@@ -53,7 +54,11 @@ void OwnPlace::learn_names(egress::Policy& policy) {
             for (const wire::Address& address : {host.v4, host.v6}) policy.pin(host.name, address);
     for (const std::string& name : names_) {
         if (policy.knows(name)) continue;
-        for (const wire::Address& address : resolve(name)) policy.pin(name, address);
+        try {
+            for (const wire::Address& address : resolve(name)) policy.pin(name, address);
+        } catch (const std::runtime_error& e) {
+            throw std::runtime_error(fmt::format("--to: {}", e.what()));
+        }
     }
 }
 

@@ -148,16 +148,17 @@ Made make(const PrivateNetworkOptions& options) {
 
 // CMD has no capabilities; what they are usually wanted for is harmless in here. Best effort: the
 // files are read-only in some containers.
-void relax() {
+void relax(const PrivateNetworkOptions& options) {
     const std::string gid = std::to_string(::getegid());
     write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     write_file("/proc/sys/net/ipv4/ping_group_range", gid + " " + gid);
+    if (options.ecn) write_file("/proc/sys/net/ipv4/tcp_ecn", "1");
 }
 
 Answer set_up(const PrivateNetworkOptions& options) {
     const bool has_user_namespace = enter_new_user_and_network();
     Netlink().set_up("lo");
-    relax();
+    relax(options);
     Made made = make(options);
     Answer answer{.text = to_text(made, has_user_namespace), .fds = {}};
     answer.fds.push_back(current_namespace("net"));

@@ -44,6 +44,7 @@ struct PrivateNetworkOptions {
     // CMD keeps what its user may do inside the namespaces (as user 0: configure the network,
     // capture).
     bool keep_capabilities = false;
+    bool ecn = false;  // CMD's kernel asks for ECN, where it lets us say so
 };
 
 // What CMD finds and leaves: see SpawnOptions.

@@ -215,6 +215,24 @@ s.sendall(b"again"); print(s.recv(10).decode())
 """, port))
             self.assertEqual(done.stdout, "reset\nagain\n", done.stderr)
 
+    def test_ecn_is_asked_for_and_marks_are_answered(self):
+        with echo() as port, tempfile.TemporaryDirectory() as folder:
+            for words in ([], ["--ecn"]):
+                trace = pathlib.Path(folder) / "trace"
+                done = run("-q", "--host-loopback", *words, "--rate", "20mbit", "--ce", "5p", f"--trace={trace}",
+                           command=python("""
+import socket, sys
+s = socket.create_connection(("10.77.0.1", int(sys.argv[1])), timeout=30)
+s.sendall(b"x" * 500_000); s.shutdown(socket.SHUT_WR)
+while s.recv(65536): pass
+""", port))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                flags = set(re.findall(r"Flags \[(.*?)\]", trace.read_text()))
+                self.assertEqual("SEW" in flags and "S.E" in flags, bool(words), flags)
+                # Marked, told, and told that it was heard.
+                self.assertEqual(any("E" in f for f in flags if "S" not in f), bool(words), flags)
+                self.assertEqual(any("W" in f for f in flags if "S" not in f), bool(words), flags)
+
     def test_what_is_no_timeline_is_usage(self):
         for text in ("at 5s", "at x down 3s", "at 5s loss=200%", "at 5s down"):
             done = run("--events", text, command=["true"])
