@@ -16,6 +16,7 @@
 #include "cli/sim_record.hpp"
 #include "cli/sim_scenario.hpp"
 #include "congestion/algorithm.hpp"
+#include "tcp/config_fields.hpp"
 
 namespace estab::cli {
 namespace {
@@ -209,6 +210,9 @@ void SimRun::setup(Options& options) {
                   warm_up_);
     options.value({"--seed", "N", "of everything that is random (default 1)"}, seed_);
     options.flag({"--ecn", "", "the flows ask for ECN"}, ecn_);
+    options.list({"--set", "NAME=VALUE",
+                  "any parameter of `estab config show`, at both ends of each flow; repeatable"},
+                 set_);
     options.flag({"--big-segments", "", "senders hand over frames of up to 64 KB, which are cut"},
                  big_segments_);
     options.flag({"--no-referee", "", "do not check the rules: faster"}, no_referee_);
@@ -265,8 +269,16 @@ sim::DumbbellSettings SimRun::settings() const {
         s.flows[i].congestion_control = controls[i % controls.size()];
         if (ecn_) s.flows[i].ecn = tcp::EcnMode::on;
         if (buffer_) fix_buffers(s.flows[i], *buffer_);
+        assign(s.flows[i]);
     }
     return s;
+}
+
+void SimRun::assign(tcp::Config& config) const {
+    for (const std::string& assignment : set_) {
+        if (const auto done = tcp::set_config(config, assignment); !done)
+            throw UsageError(fmt::format("--set: {}", done.error()));
+    }
 }
 
 // A scenario says it all, but these.
@@ -279,9 +291,10 @@ sim::DumbbellSettings SimRun::of_scenario(const std::string& name) const {
                             police_ + udp_ + rate_trace_ + rate_trace_back_).empty();
     if (is_other) {
         throw UsageError(
-            "with a scenario only --seed, --no-referee, --big-segments, --out and --json");
+            "with a scenario only --seed, --set, --no-referee, --big-segments, --out and --json");
     }
     sim::DumbbellSettings s = read_scenario(name);
+    for (tcp::Config& config : s.flows) assign(config);
     if (seed_) s.seed = *seed_;
     s.referee = !no_referee_;
     s.big_segments = big_segments_;
@@ -289,12 +302,13 @@ sim::DumbbellSettings SimRun::of_scenario(const std::string& name) const {
 }
 
 int SimRun::run(bool json, const std::string& scenario) {
-    const sim::DumbbellSettings wanted = scenario.empty() ? settings() : of_scenario(scenario);
+    sim::DumbbellSettings wanted = scenario.empty() ? settings() : of_scenario(scenario);
     if (wanted.flows.empty() && wanted.datagrams.empty())
         throw UsageError(
             fmt::format("{} has hosts and no [[flow]]: `estab run --world {} -- CMD` runs a "
                         "program among them",
                         printable(scenario), printable(scenario)));
+    wanted.all_events = !out_.empty();
     sim::Dumbbell dumbbell(wanted);
     std::optional<SimRecord> record;
     if (!out_.empty()) {

@@ -14,6 +14,7 @@
 #include "congestion/algorithm.hpp"
 #include "link/path_spec.hpp"
 #include "link/profile.hpp"
+#include "tcp/config_fields.hpp"
 
 namespace estab::cli {
 namespace {
@@ -165,7 +166,7 @@ private:
 
     void flow(const toml::table& from) {
         expect(from, {"count", "cc", "ecn", "begin", "every", "app", "bytes", "chunk", "pause",
-                      "rounds", "nodelay", "buffer"});
+                      "rounds", "nodelay", "buffer", "set"});
         const tcp::Config config = tcp_config(from);
         sim::FlowPlan plan{.order = order(from)};
         take(from, "begin", plan.begin);
@@ -195,12 +196,13 @@ private:
             config.send_buffer = config.recv_buffer = static_cast<std::uint32_t>(
                 std::clamp<std::uint64_t>(*buffer, 1000, 1u << 30));
         }
+        assign(from, config);
         return config;
     }
 
     // A host with a name, for `estab run --world`.
     void host(const toml::table& from) {
-        expect(from, {"name", "side", "path", "cc", "ecn", "buffer", "serve"});
+        expect(from, {"name", "side", "path", "cc", "ecn", "buffer", "set", "serve"});
         sim::HostPlan plan{.config = tcp_config(from)};
         const auto name = word(from, "name");
         if (!name) refuse(from, "a host has a name: name = \"api.example.com\"");
@@ -262,6 +264,19 @@ private:
         plan.status =
             static_cast<std::uint16_t>(number(from, "status", 200, 599).value_or(plan.status));
         host.services.push_back(plan);
+    }
+
+    // set = ["abe=true"]: parameters of `estab config show`.
+    void assign(const toml::table& from, tcp::Config& config) const {
+        const toml::node* node = from.get("set");
+        if (node == nullptr) return;
+        if (!node->is_array()) refuse(*node, "'set' is a list: [\"NAME=VALUE\", …]");
+        for (const toml::node& one : *node->as_array()) {
+            const auto text = one.value_exact<std::string>();
+            if (!text) refuse(one, "'set' is a list of texts: [\"NAME=VALUE\", …]");
+            if (const auto done = tcp::set_config(config, *text); !done)
+                refuse(one, printable(done.error()));
+        }
     }
 
     sim::Order order(const toml::table& from) const {

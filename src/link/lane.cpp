@@ -13,7 +13,7 @@
 namespace estab::link {
 namespace {
 
-constexpr std::size_t chunk_packets = 32;  // buffers grow by this many, up to bytes_max
+constexpr std::size_t chunk_packets = 8;  // buffers grow by this many, up to bytes_max
 
 struct Seeds {
     std::uint64_t loss, burst, jitter, reorder, duplicate, corrupt, queue;
@@ -98,8 +98,8 @@ void Lane::change(const Direction& direction) {
     discard_dropped(now_);
 }
 
-void Lane::push(Instant now, Bytes frame) {
-    CHECK(frame.size() <= settings_.frame_max);
+void Lane::push(Instant now, Bytes frame, Bytes head) {
+    CHECK(frame.size() <= settings_.frame_max && head.size() <= frame.size());
     now_ = std::max(now_, now);
     advance_queue(now_);
     ++counters_.entered;
@@ -115,6 +115,7 @@ void Lane::push(Instant now, Bytes frame) {
         return;
     }
     std::memcpy(bytes(packet), frame.data(), frame.size());
+    if (!head.empty()) std::memcpy(bytes(packet), head.data(), head.size());
     packets_[packet] = {.size = static_cast<std::uint32_t>(frame.size()), .at = now_};
     classify(packet);
     if (sending_ == none) return start_sending(now_, packet);
@@ -144,7 +145,7 @@ std::optional<Lane::Delivery> Lane::pop(Instant now) {
 }
 
 void Lane::release() {
-    while (lent_.count != 0) packets_.append(free_, packets_.take_first(lent_));
+    while (lent_.count != 0) packets_.prepend(free_, packets_.take_first(lent_));
 }
 
 Instant Lane::deadline() const {
@@ -231,7 +232,7 @@ void Lane::discard_dropped(Instant now) {
         const Index packet = packets_.take_first(dropped_);
         ++counters_.dropped_by_queue;
         if (watcher_ != nullptr) watcher_->on_drop(now, {bytes(packet), packets_[packet].size});
-        packets_.append(free_, packet);
+        packets_.prepend(free_, packet);
     }
 }
 

@@ -74,7 +74,8 @@ public:
     explicit Lane(const Settings& settings);
     void watch(Watcher* watcher) { watcher_ = watcher; }
 
-    void push(Instant now, Bytes frame);      // frame.size() <= frame_max
+    // frame.size() <= frame_max. Where there is a head, the frame begins with that instead.
+    void push(Instant now, Bytes frame, Bytes head = {});
     std::optional<Delivery> pop(Instant now);  // the next frame that is due
     void release();                            // all that pop() has lent
     Instant deadline() const;                  // when pop() is worth a call

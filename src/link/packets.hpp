@@ -46,6 +46,14 @@ public:
         ++list.count;
         list.bytes += all_[packet].size;
     }
+    // Before all others: what was used last is in the caches.
+    void prepend(PacketList& list, PacketIndex packet) {
+        all_[packet].next = list.head;
+        if (list.head == no_packet) list.tail = packet;
+        list.head = packet;
+        ++list.count;
+        list.bytes += all_[packet].size;
+    }
     PacketIndex take_first(PacketList& list) {
         const PacketIndex packet = list.head;
         list.head = all_[packet].next;

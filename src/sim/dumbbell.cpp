@@ -1,6 +1,7 @@
 #include "sim/dumbbell.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.hpp"
 #include "congestion/algorithm.hpp"
@@ -10,38 +11,55 @@ namespace {
 
 constexpr std::uint16_t port = 80;
 
-// The value below which `part` of a thousand are.
+// The place at or below which `part` of a thousand are.
 template <class T>
-T percentile(std::vector<T>& values, std::size_t part) {
-    if (values.empty()) return T{};
-    const std::size_t place = std::min(values.size() - 1, values.size() * part / 1000);
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(place),
-                     values.end());
-    return values[place];
-}
-
-Duration percentile_of_counts(const std::vector<std::uint64_t>& counts, std::uint64_t part) {
+std::size_t percentile(const std::vector<T>& counts, std::uint64_t part) {
     std::uint64_t all = 0, seen = 0;
-    for (const std::uint64_t n : counts) all += n;
+    for (const T n : counts) all += n;
     for (std::size_t i = 0; i < counts.size(); ++i) {
         seen += counts[i];
-        if (1000 * seen >= part * all) return Wire::bucket * static_cast<std::int64_t>(i);
+        if (1000 * seen >= part * all) return i;
     }
-    return {};
+    return 0;
+}
+
+Duration percentile_of_waits(const std::vector<std::uint64_t>& counts, std::uint64_t part) {
+    return Wire::bucket * static_cast<std::int64_t>(percentile(counts, part));
 }
 
 }  // namespace
 
-// Round-trip samples of each sender.
+// Round-trip samples of each sender, counted: to the microsecond below a millisecond, and to a
+// thousandth above it. However long a run is, it takes no more than 100 KB.
 class Dumbbell::Meter final : public Observer {
 public:
-    explicit Meter(std::size_t flows) : samples(2 * flows + 1) {}
+    explicit Meter(std::size_t flows) : counts_(2 * flows + 1) {}
     void on_event(Instant, const Host& host, const event::Event& e) override {
         if (!on || e.kind != event::Kind::rtt_sample) return;
-        samples[host.number()].push_back(static_cast<std::uint32_t>(e.values[0] / 1000));
+        std::vector<std::uint32_t>& counts = counts_[host.number()];
+        const std::size_t place = place_of(static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(e.values[0] / 1000, UINT32_MAX)));
+        if (place >= counts.size()) counts.resize(place + 1);
+        ++counts[place];
     }
-    std::vector<std::vector<std::uint32_t>> samples;  // microseconds, by the number of the host
+    Duration percentile(const Host& host, std::uint64_t part) const {
+        return std::chrono::microseconds(
+            value_at(sim::percentile(counts_[host.number()], part)));
+    }
     bool on = false;
+
+private:
+    static constexpr std::size_t exact = 1024;
+    static std::size_t place_of(std::uint32_t us) {
+        if (us < exact) return us;
+        const auto shift = static_cast<std::size_t>(std::bit_width(us) - 11);
+        return exact * (1 + shift) + (us >> shift) - exact;
+    }
+    static std::uint64_t value_at(std::size_t place) {
+        if (place < exact) return place;
+        return std::uint64_t{place % exact + exact} << (place / exact - 1);
+    }
+    std::vector<std::vector<std::uint32_t>> counts_;  // by the number of the host
 };
 
 Dumbbell::Dumbbell(const DumbbellSettings& settings)
@@ -79,6 +97,7 @@ Host& Dumbbell::add_host(Router& router, const tcp::Config& config) {
     settings.mtu = settings_.mtu;
     settings.big_segments = settings_.big_segments;
     settings.clock = settings_.clock;
+    if (settings_.all_events) settings.events_max = 4096;
     Host& host = world_.add_host(settings);
     World::LinkSettings access;
     access.mtu = settings_.mtu;
@@ -239,9 +258,8 @@ FlowReport Dumbbell::flow_report(std::size_t index) const {
     flow.undos = n.TcpExt_TCPFullUndo + n.TcpExt_TCPDSACKUndo + n.TcpExt_TCPLossUndo;
     Host& receiver = *world_.hosts()[2 * index + 1];
     flow.spurious = receiver.stack().log().counted(event::Kind::duplicate);
-    auto samples = meter_->samples[talks_[index]->host().number()];
-    flow.rtt_p50 = std::chrono::microseconds(percentile(samples, 500));
-    flow.rtt_p99 = std::chrono::microseconds(percentile(samples, 990));
+    flow.rtt_p50 = meter_->percentile(talks_[index]->host(), 500);
+    flow.rtt_p99 = meter_->percentile(talks_[index]->host(), 990);
     return flow;
 }
 
@@ -269,10 +287,10 @@ DumbbellReport Dumbbell::report() const {
             mul_div(rate, static_cast<std::uint64_t>(to_ns(r.measured)), 8'000'000'000);
         r.utilisation =
             static_cast<Ppm>(mul_div(after_.left_bytes - before_.left_bytes, ppm_all, could));
-        r.queue_p50 = percentile_of_counts(waits_.all, 500);
-        r.queue_p99 = percentile_of_counts(waits_.all, 990);
-        r.l4s_p50 = percentile_of_counts(waits_.l4s, 500);
-        r.l4s_p99 = percentile_of_counts(waits_.l4s, 990);
+        r.queue_p50 = percentile_of_waits(waits_.all, 500);
+        r.queue_p99 = percentile_of_waits(waits_.all, 990);
+        r.l4s_p50 = percentile_of_waits(waits_.l4s, 500);
+        r.l4s_p99 = percentile_of_waits(waits_.l4s, 990);
     }
     r.packets = world_.packets();
     r.hash = world_.hash();

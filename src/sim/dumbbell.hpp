@@ -60,6 +60,7 @@ struct DumbbellSettings {
     Duration duration = 60s;
     Duration warm_up = 0s;                          // is not measured
     bool measure_rtt = true;
+    bool all_events = false;                        // somebody will ask for every one
     Duration clock{};                               // of the hosts: how often it ticks; 0: exact
 };
 

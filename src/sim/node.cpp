@@ -222,17 +222,18 @@ void Router::forward(Instant now, Bytes packet) {
         ++counters_.too_big;
         return refuse(now, packet, wire::IcmpReason::too_big, next.mtu());
     }
-    scratch_.assign(packet.begin(), packet.end());
+    std::array<std::uint8_t, 12> head;  // as far as it changes
+    std::copy_n(packet.begin(), head.size(), head.begin());
     if (is_v4) {
-        const std::uint16_t before = load_be16(&scratch_[8]);
+        const std::uint16_t before = load_be16(&head[8]);
         const auto after = static_cast<std::uint16_t>(before - 0x100);
-        store_be16(&scratch_[8], after);
-        store_be16(&scratch_[10], wire::updated_checksum(load_be16(&scratch_[10]), before, after));
+        store_be16(&head[8], after);
+        store_be16(&head[10], wire::updated_checksum(load_be16(&head[10]), before, after));
     } else {
-        --scratch_[7];
+        --head[7];
     }
     ++counters_.forwarded;
-    next.send(now, scratch_);
+    next.send(now, packet, head);
 }
 
 void Router::refuse(Instant now, Bytes packet, wire::IcmpReason reason, std::uint32_t mtu) {

@@ -364,33 +364,48 @@ void Side::judge_text(std::uint64_t seq, Bytes text, Report& report) {
 }
 
 void KeptBytes::append(std::uint64_t at, Bytes octets, bool may_grow) {
-    if (at != end_) begin_ = end_ = at;
-    const std::size_t wanted = static_cast<std::size_t>(end_ - begin_) + octets.size();
-    if (wanted > ring_.size() && may_grow) grow(wanted);
-    const std::size_t places = ring_.size();
-    end_ += octets.size();
-    if (octets.size() > places) octets = octets.last(places);
-    std::uint64_t to = end_ - octets.size();
-    while (!octets.empty()) {
-        const auto place = static_cast<std::size_t>(to & (places - 1));
-        const std::size_t run = std::min(octets.size(), places - place);
-        std::copy_n(octets.begin(), run, ring_.begin() + static_cast<std::ptrdiff_t>(place));
-        octets = octets.subspan(run);
-        to += run;
+    if (at != end_) {
+        pages_.clear();
+        begin_ = end_ = at;
     }
-    if (end_ - begin_ > places) begin_ = end_ - places;
+    while (!octets.empty()) {
+        const auto place = static_cast<std::size_t>(end_ % page_bytes);
+        const bool is_full = pages_.empty() || place == 0;
+        if (is_full && !add_page(may_grow)) {  // what cannot be kept is not known
+            begin_ = end_ += octets.size();
+            return;
+        }
+        const std::size_t run = std::min(octets.size(), page_bytes - place);
+        std::copy_n(octets.begin(), run, pages_.back().get() + place);
+        octets = octets.subspan(run);
+        end_ += run;
+    }
 }
 
-void KeptBytes::grow(std::size_t wanted) {
-    std::size_t places = std::max<std::size_t>(ring_.size(), 4096);
-    while (places < wanted && places < limit_) places *= 2;
-    if (places == ring_.size()) return;
-    std::vector<std::uint8_t> larger(places);
-    for (std::uint64_t i = begin_; i < end_; ++i) {
-        larger[static_cast<std::size_t>(i & (places - 1))] =
-            ring_[static_cast<std::size_t>(i & (ring_.size() - 1))];
+// Behind the last one. Where there may be no more, the oldest takes its place.
+bool KeptBytes::add_page(bool may_grow) {
+    Page page = std::move(spare_);
+    if (page == nullptr && may_grow && pages_.size() < pages_max_)
+        page = std::make_unique_for_overwrite<std::uint8_t[]>(page_bytes);
+    if (page == nullptr && !pages_.empty()) {
+        page = std::move(pages_.front());
+        pages_.pop_front();
+        begin_ = begin_ / page_bytes * page_bytes + page_bytes;
     }
-    ring_ = std::move(larger);
+    if (page == nullptr) return false;
+    if (pages_.empty()) begin_ = end_;
+    pages_.push_back(std::move(page));
+    return true;
+}
+
+void KeptBytes::forget_below(std::uint64_t floor) {
+    floor = std::min(floor, end_);
+    if (floor <= begin_) return;
+    for (; !pages_.empty() && begin_ / page_bytes < floor / page_bytes; begin_ += page_bytes) {
+        spare_ = std::move(pages_.front());
+        pages_.pop_front();
+    }
+    begin_ = floor;
 }
 
 KeptBytes::Comparison KeptBytes::compare(std::uint64_t at, Bytes octets) const {
@@ -399,7 +414,10 @@ KeptBytes::Comparison KeptBytes::compare(std::uint64_t at, Bytes octets) const {
         const std::uint64_t where = at + i;
         if (where < begin_ || where >= end_) {
             ++result.unknown;
-        } else if (ring_[static_cast<std::size_t>(where & (ring_.size() - 1))] == octets[i]) {
+            continue;
+        }
+        const auto page = static_cast<std::size_t>(where / page_bytes - begin_ / page_bytes);
+        if (pages_[page][static_cast<std::size_t>(where % page_bytes)] == octets[i]) {
             ++result.equal;
         } else if (!result.differs_at) {
             result.differs_at = where;

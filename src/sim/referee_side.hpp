@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,26 +25,29 @@ struct Violation {
     std::string sentence;
 };
 
-// The octets sent last, to compare retransmissions with. Grows up to a limit; then the oldest go.
+// The octets sent last, to compare retransmissions with, in pages that come and go. Grows up to a
+// limit; then the oldest go.
 class KeptBytes {
 public:
-    explicit KeptBytes(std::size_t limit) : limit_(limit) {}
+    static constexpr std::size_t page_bytes = 16 * 1024;
+
+    explicit KeptBytes(std::size_t limit) : pages_max_(limit / page_bytes) {}
     // Appends; `at` is where the last append ended, or a new beginning.
     void append(std::uint64_t at, Bytes octets, bool may_grow);
-    void forget_below(std::uint64_t floor) {
-        if (begin_ < floor) begin_ = floor < end_ ? floor : end_;
-    }
+    void forget_below(std::uint64_t floor);
     struct Comparison {
         std::uint64_t equal = 0, unknown = 0;
         std::optional<std::uint64_t> differs_at;
     };
     Comparison compare(std::uint64_t at, Bytes octets) const;
-    std::size_t capacity() const { return ring_.size(); }
+    std::size_t capacity() const { return pages_.size() * page_bytes; }
 
 private:
-    void grow(std::size_t wanted);
-    std::size_t limit_;
-    std::vector<std::uint8_t> ring_;  // its size is a power of two, or nothing
+    using Page = std::unique_ptr<std::uint8_t[]>;
+    bool add_page(bool may_grow);
+    std::size_t pages_max_;
+    std::deque<Page> pages_;          // the first has the octet `begin_`, unless there are none
+    Page spare_;
     std::uint64_t begin_ = 0, end_ = 0;
 };
 

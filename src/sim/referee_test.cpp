@@ -519,18 +519,37 @@ TEST(Referee, ForgetsTheOldestEnd) {
 }
 
 TEST(KeptBytes, KeepsTheLastOnes) {
-    KeptBytes kept(8192);
-    std::vector<std::uint8_t> octets(20'000);
+    constexpr std::size_t page = KeptBytes::page_bytes;
+    KeptBytes kept(2 * page);
+    std::vector<std::uint8_t> octets(5 * page);
     for (std::size_t i = 0; i < octets.size(); ++i)
         octets[i] = static_cast<std::uint8_t>(i * 7 >> 3);
-    for (std::size_t i = 0; i < octets.size(); i += 100)
-        kept.append(1000 + i, Bytes(octets).subspan(i, 100), true);
+    for (std::size_t i = 0; i < octets.size(); i += 128)
+        kept.append(1000 + i, Bytes(octets).subspan(i, 128), true);
+    // The last page is not full yet: the stream began in the middle of one.
     const auto found = kept.compare(1000, octets);
-    EXPECT_EQ(found.equal, 8192u);
-    EXPECT_EQ(found.unknown, octets.size() - 8192);
+    EXPECT_EQ(found.equal, page + 1000);
+    EXPECT_EQ(found.unknown, octets.size() - page - 1000);
     EXPECT_FALSE(found.differs_at);
     octets.back() ^= 1;
     EXPECT_EQ(kept.compare(1000, octets).differs_at, 1000 + octets.size() - 1);
+    kept.forget_below(1000 + octets.size() - 10);
+    EXPECT_EQ(kept.compare(1000, octets).unknown, octets.size() - 10);
+    EXPECT_EQ(kept.capacity(), page);
+    kept.forget_below(1000 + octets.size());
+    EXPECT_EQ(kept.compare(1000, octets).unknown, octets.size());
+}
+
+TEST(KeptBytes, MayNotGrow) {
+    constexpr std::size_t page = KeptBytes::page_bytes;
+    KeptBytes kept(4 * page);
+    const std::vector<std::uint8_t> octets(3 * page, 7);
+    kept.append(0, octets, false);
+    EXPECT_EQ(kept.compare(0, octets).unknown, octets.size());
+    kept.append(octets.size(), Bytes(octets).first(page), true);
+    kept.append(octets.size() + page, Bytes(octets).first(page / 2), false);
+    EXPECT_EQ(kept.compare(octets.size(), octets).equal, page / 2);
+    EXPECT_EQ(kept.capacity(), page);
 }
 
 }  // namespace

@@ -8,9 +8,9 @@ namespace estab::sim {
 namespace {
 
 constexpr std::uint16_t port = 80;
-// Such that the seeds that have found something (tests/simulation/swarm.cpp) have no doors: they
-// are still the worlds that they were.
-constexpr std::uint64_t doors_key = 0x0600'006a;
+// Such that the seeds that have found something (tests/simulation/swarm.cpp) have neither: they are
+// still the worlds that they were.
+constexpr std::uint64_t doors_key = 0x0600'006a, stalls_key = 0x0600'0804;
 
 // The first TCP segment that anybody sends is a SYN.
 class FirstNumber final : public Observer {
@@ -33,8 +33,11 @@ SwarmWorld::SwarmWorld(std::uint64_t seed, Duration later)
       latest_(seed ^ 0x4821'0768),
       doors_(seed ^ doors_key),
       has_doors_(doors_.below(3) == 0),
+      stalls_(seed ^ stalls_key),
+      has_stalls_(stalls_.below(8) == 0),
       ledger_(rng_.next()) {
     if (has_doors_) describe("doors");
+    if (has_stalls_) describe("stalls");
     World::Settings settings;
     settings.seed = rng_.next();
     // Numbers that wrap and clocks that begin anywhere: ISNs depend on time (RFC 9293 3.4.1).
@@ -237,6 +240,10 @@ HostSettings SwarmWorld::random_host() {
     host.big_segments = maybe(40);
     host.mtu = maybe(70) ? 1500 : static_cast<std::uint32_t>(between(1280, 9000));
     if (maybe(15)) host.memory_bytes = between(8, 32) << 20;
+    if (has_stalls_ && stalls_.below(4) != 0) {
+        host.config.recv_autotune = false;
+        host.config.recv_buffer = 3'000 + static_cast<std::uint32_t>(stalls_.below(20'000));
+    }
     if (has_doors_) {
         host.big_segments = false;
         host.door = random_door();
@@ -380,7 +387,20 @@ Order SwarmWorld::random_order() {
     if (maybe(8)) o.client_aborts_after = rng_.below(o.up + o.down + 1);
     if (maybe(8)) o.server_aborts_after = rng_.below(o.up + o.down + 1);
     o.nodelay = maybe(30);
+    if (has_stalls_) {
+        o.client_reads = stalling_pace(o.down);
+        o.server_reads = stalling_pace(o.up);
+    }
     return o;
+}
+
+// In one world out of eight readers pause so long that windows close, and open again often: an
+// update of the window is heard, or it is lost and asked for.
+Pace SwarmWorld::stalling_pace(std::uint64_t octets) {
+    const std::uint64_t least = std::max<std::uint64_t>(octets / 40, 500);
+    const std::uint64_t pause = 100'000'000 + stalls_.below(2'000'000'000);
+    return {.octets = static_cast<std::uint32_t>(least + stalls_.below(4 * least)),
+            .pause = Duration(static_cast<std::int64_t>(pause))};
 }
 
 Pace SwarmWorld::random_pace() {

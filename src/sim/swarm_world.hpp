@@ -44,6 +44,7 @@ private:
     void make_talks();
     Order random_order();
     Pace random_pace();
+    Pace stalling_pace(std::uint64_t octets);
     void plan_changes();
     void plan_mtu();
     void add_datagrams();
@@ -69,6 +70,8 @@ private:
     Rng latest_;     // and after that
     Rng doors_;      // of what cuts and joins segments
     bool has_doors_ = false;
+    Rng stalls_;     // of windows that close
+    bool has_stalls_ = false;
     Ledger ledger_;
     std::string description_;
     Instant calm_at_{};

@@ -56,6 +56,7 @@ public:
         : name_(std::move(name)), number_(number), world_node_(world) {}
     virtual ~Node() = default;
     virtual void arrive(Instant now, std::span<const device::Frame> frames) = 0;
+    virtual bool is_at_rest() const { return true; }  // takes what arrives at once
     const std::string& name() const { return name_; }
     std::uint32_t number() const { return number_; }
     const std::vector<Wire*>& wires() const { return wires_; }  // that lead away from here
@@ -80,10 +81,11 @@ public:
         Duration round_trip{};
         std::uint32_t mtu = 1500;
         Duration grain{};  // packets are handed over together, at multiples of this: interrupts
+        bool is_straight = false;
     };
     Wire(World& world, const Settings& settings, Node& from, Node& to);
 
-    void send(Instant now, Bytes packet);
+    void send(Instant now, Bytes packet, Bytes head = {});  // as Lane::push()
     Instant deadline() const override;
     void act(Instant now) override;
     void change(const link::Direction& direction);
@@ -129,7 +131,7 @@ struct HostSettings {
     std::uint32_t mtu = 1500;
     bool big_segments = false;       // the device cuts frames of up to 64 KB and sums them
     Door::Settings door{};           // what it does besides
-    std::size_t events_max = 4096;   // in one turn; more are counted as lost
+    std::size_t events_max = 512;    // in one turn; more are counted as lost
     Duration clock{};                // how often the host's clock ticks; 0: it is exact
 };
 
@@ -153,6 +155,7 @@ public:
     Instant deadline() const override { return when_clock_reads(stack_->deadline()); }
     void act(Instant now) override;
     void arrive(Instant now, std::span<const device::Frame> frames) override;
+    bool is_at_rest() const override { return !is_pumping_; }
 
 private:
     friend class World;
@@ -198,7 +201,6 @@ private:
     ip::Routes addresses_;
     ip::Icmp icmp_;
     std::vector<Wire*> next_;        // by the destination host's number
-    std::vector<std::uint8_t> scratch_;
 };
 
 // The way out of a world: what arrives here goes to whoever is outside, what they send comes in. It
@@ -251,6 +253,9 @@ public:
         Duration round_trip{};     // what a queue in BDPs is measured by
         std::uint32_t mtu = 1500;
         Duration grain{};
+        // Without rate, delay and faults: what is sent has arrived. For links of a host to a router
+        // behind which there are others.
+        bool is_straight = false;
     };
     Link connect(Node& a, Node& b, const LinkSettings& settings);
     // Its inside is where `there` begins.
@@ -299,6 +304,7 @@ private:
     std::vector<Observer*> observers_;
     Referee referee_;
     std::vector<device::Frame> arriving_;        // from the wire that acts
+    std::vector<std::uint8_t> passing_;          // on a straight one, with another head
     StreamHash hash_;
     std::uint64_t steps_ = 0, packets_ = 0;
     bool has_routes_ = false;

@@ -92,6 +92,8 @@ class Scenarios(unittest.TestCase):
                                   ('[[udp]]\nrate = "1mbit"\non = "1s"', "s.toml:1:", "belong together"),
                                   ('[[change]]\nat = "1s"\nmtu = 9000', "s.toml:3:7:", "576 to 1500"),
                                   ('[link]\nrate-trace = "no"', "s.toml:2:14:", "no cannot be read"),
+                                  ('[[flow]]\nset = "abe=on"', "s.toml:2:7:", "a list"),
+                                  ('[[flow]]\nset = ["abe=on", "abe=x"]', "s.toml:2:18:", "none of"),
                                   ('duration = "1h30"', "s.toml:1:12:", "a time")]:
             run = self.run_text(text)
             self.assertEqual((run.returncode, run.stdout, run.stderr.count("\n")), (2, "", 1), run)
@@ -108,6 +110,15 @@ class Scenarios(unittest.TestCase):
         self.assertEqual(by_file, by_flags)
         other = json.loads(self.run_text(text, "--json", "--seed", "6").stdout)
         self.assertEqual(other["seed"], 6)
+
+    def test_any_parameter_of_tcp_can_be_set(self):
+        text = 'duration = "2s"\n[link]\nrate = "10mbit"\n[[flow]]\nset = ["initial_window=1"]'
+        by_file, by_flag = (json.loads(run.stdout)["hash"] for run in (
+            self.run_text(text, "--json"), self.run_text(text.replace("set", "# set"), "--json", "--set", "initial_window=1")))
+        usual = json.loads(self.run_text(text.replace("set", "# set"), "--json").stdout)["hash"]
+        self.assertEqual(by_file, by_flag)
+        self.assertNotEqual(by_file, usual)
+        self.assertEqual(estab("sim", "run", "--set", "initial_windows=1").returncode, 2)
 
     def test_applications_changes_and_boxes(self):
         text = """

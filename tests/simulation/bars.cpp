@@ -2,6 +2,10 @@
 // clocks that tick slowly, and loss. In virtual time, so the numbers are the same everywhere.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <string>
+
 #include "congestion/algorithm.hpp"
 #include "sim/dumbbell.hpp"
 
@@ -169,34 +173,46 @@ INSTANTIATE_TEST_SUITE_P(Ticks, Clocks, testing::Values(Duration(500us), 4ms, 16
                          [](const auto& i) { return std::to_string(i.param / 1us) + "us"; });
 
 // 10 MiB over 100 ms through buffers of 32 KiB with loss in both directions, as in smoltcp's own
-// table. That stack has no congestion control there, so neither have we: what is compared is
-// recovery.
+// table. That stack has no congestion control there, so neither has `fixed`: what is compared is
+// recovery. BBR, which does not take every loss for congestion, carries more, too, except where the
+// buffer is all that limits.
 struct Lossy {
+    const char* control;
     Ppm loss;
     std::uint64_t smoltcp;  // octets a second
 };
 class LossyPath : public testing::TestWithParam<Lossy> {};
 
-TEST_P(LossyPath, CarriesMoreThanSmoltcp) {
+std::uint64_t octets_a_second(const Lossy& lossy, std::uint64_t seed) {
     DumbbellSettings s = path(0, 100ms);
+    s.seed = seed;
     s.there.queue = {};
-    s.there.loss = s.loss_back = GetParam().loss;
+    s.there.loss = s.loss_back = lossy.loss;
     s.octets = 10u << 20;
     s.duration = 3600s;
     tcp::Config& c = s.flows[0];
-    c.congestion_control = congestion::find("fixed");
+    c.congestion_control = congestion::find(lossy.control);
     c.fixed_window = 64;
     c.send_buffer = c.recv_buffer = 32 << 10;
     c.send_autotune = c.recv_autotune = false;
-    const FlowReport f = run(s).flows[0];
-    EXPECT_GE(f.goodput_bits / 8, GetParam().smoltcp);
+    return run(s).flows[0].goodput_bits / 8;
 }
 
-INSTANTIATE_TEST_SUITE_P(Losses, LossyPath,
-                         testing::Values(Lossy{0, 323'000}, Lossy{10'000, 220'000},
-                                         Lossy{50'000, 77'000}, Lossy{100'000, 38'000},
-                                         Lossy{300'000, 1'200}),
-                         [](const auto& i) { return std::to_string(i.param.loss) + "ppm"; });
+TEST_P(LossyPath, CarriesMoreThanSmoltcp) {
+    std::array<std::uint64_t, 3> of{};
+    for (std::size_t i = 0; i < of.size(); ++i) of[i] = octets_a_second(GetParam(), i + 1);
+    std::ranges::sort(of);
+    EXPECT_GE(of[1], GetParam().smoltcp) << of[0] << " to " << of[2];
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Losses, LossyPath,
+    testing::Values(Lossy{"fixed", 0, 323'000}, Lossy{"fixed", 10'000, 220'000},
+                    Lossy{"fixed", 50'000, 77'000}, Lossy{"fixed", 100'000, 38'000},
+                    Lossy{"fixed", 300'000, 1'200}, Lossy{"bbr", 10'000, 220'000},
+                    Lossy{"bbr", 50'000, 77'000}, Lossy{"bbr", 100'000, 38'000},
+                    Lossy{"bbr", 300'000, 1'200}),
+    [](const auto& i) { return i.param.control + std::to_string(i.param.loss) + "ppm"; });
 
 }  // namespace
 }  // namespace estab::sim
