@@ -135,9 +135,9 @@ class Outside(unittest.TestCase):
     def tearDownClass(cls):
         cls.scratch.cleanup()
 
-    def serve(self, *words, options=()):
+    def serve(self, *words, options=(), env=None):
         return subprocess.run([ESTAB, "serve", ".", *options, "--", *words], cwd=self.folder, timeout=250,
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, env=env)
 
     def test_http(self):
         run = self.serve(sys.executable, "-B", os.path.abspath(__file__), ESTAB, INSIDE)
@@ -178,7 +178,8 @@ class Outside(unittest.TestCase):
                 "    if states.count('ESTABLISHED') == 24: break\n"
                 "    time.sleep(0.05)\n"
                 "print(states.count('LISTEN'), states.count('ESTABLISHED'), command['counters']['TcpPassiveOpens'])\n")
-        run = self.serve(sys.executable, "-c", look, ESTAB, options=("--shards", "3", "--backend", "tun"))
+        run = self.serve(sys.executable, "-c", look, ESTAB, options=("--shards", "3", "--backend", "tun"),
+                         env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder)})  # no other estab's sockets
         if "TUN" in run.stderr and run.returncode == 125:
             self.skipTest(run.stderr)
         self.assertEqual((run.returncode, run.stdout), (0, "3 24 24\n"), run.stderr[-2000:])
