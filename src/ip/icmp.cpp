@@ -81,7 +81,9 @@ std::optional<IcmpReport> to_report(const wire::IcmpError& error) {
                       .protocol = error.protocol,
                       .tuple = {.local = {error.source, error.ports->source},
                                 .remote = {error.destination, error.ports->destination}},
-                      .seq = error.seq};
+                      .seq = error.seq,
+                      .inner_ports = error.inner_ports,
+                      .inner_seq = error.inner_seq};
 }
 
 bool may_answer_with_error(const wire::IpPacket& about, const Routes& routes, bool link_broadcast) {

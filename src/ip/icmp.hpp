@@ -32,6 +32,8 @@ struct IcmpReport {
     std::uint8_t protocol = 0;               // TCP or UDP
     wire::FourTuple tuple;                   // `local` is the sender of the packet that is quoted
     std::optional<wire::SeqNum> seq;         // of TCP
+    std::optional<wire::Ports> inner_ports{};  // of UDP, if what it carries should be TCP
+    wire::SeqNum inner_seq{};
 };
 
 IcmpKind classify(wire::IcmpReason);         // RFC 1122 4.2.3.9, RFC 5461 2

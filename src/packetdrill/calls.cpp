@@ -13,46 +13,47 @@ struct CallTable {
     struct Entry {
         std::string_view name;
         StartedCall (Calls::*start)();
+        std::uint8_t least, most;  // arguments
     };
     static constexpr auto entries = std::to_array<Entry>({
-        {"socket", &Calls::socket},
-        {"bind", &Calls::bind},
-        {"listen", &Calls::listen},
-        {"accept", &Calls::accept},
-        {"accept4", &Calls::accept},
-        {"connect", &Calls::connect},
-        {"close", &Calls::close},
-        {"shutdown", &Calls::shutdown},
-        {"fcntl", &Calls::fcntl},
-        {"ioctl", &Calls::ioctl},
-        {"read", &Calls::read},
-        {"recv", &Calls::recv},
-        {"recvfrom", &Calls::recv},
-        {"recvmsg", &Calls::recvmsg},
-        {"write", &Calls::write},
-        {"send", &Calls::send},
-        {"sendto", &Calls::send},
-        {"sendmsg", &Calls::sendmsg},
-        {"readv", &Calls::vectors},
-        {"writev", &Calls::vectors},
-        {"setsockopt", &Calls::setsockopt},
-        {"getsockopt", &Calls::getsockopt},
-        {"poll", &Calls::poll},
-        {"epoll_create", &Calls::epoll_create},
-        {"epoll_create1", &Calls::epoll_create},
-        {"epoll_ctl", &Calls::epoll_ctl},
-        {"epoll_wait", &Calls::epoll_wait},
-        {"getsockname", &Calls::name},
-        {"getpeername", &Calls::name},
-        {"open", &Calls::open},
-        {"pipe", &Calls::pipe},
-        {"splice", &Calls::splice},
-        {"sendfile", &Calls::sendfile},
-        {"cap_set", nullptr},
-        {"psp_rx_assoc", nullptr},
-        {"psp_tx_assoc", nullptr},
-        {"sctp_sendmsg", nullptr},
-        {"sctp_recvmsg", nullptr},
+        {"socket", &Calls::socket, 3, 3},
+        {"bind", &Calls::bind, 3, 3},
+        {"listen", &Calls::listen, 2, 2},
+        {"accept", &Calls::accept, 3, 3},
+        {"accept4", &Calls::accept, 4, 4},
+        {"connect", &Calls::connect, 3, 3},
+        {"close", &Calls::close, 1, 1},
+        {"shutdown", &Calls::shutdown, 2, 2},
+        {"fcntl", &Calls::fcntl, 2, 3},
+        {"ioctl", &Calls::ioctl, 2, 3},
+        {"read", &Calls::read, 3, 3},
+        {"recv", &Calls::recv, 4, 4},
+        {"recvfrom", &Calls::recv, 6, 6},
+        {"recvmsg", &Calls::recvmsg, 3, 3},
+        {"write", &Calls::write, 3, 3},
+        {"send", &Calls::send, 4, 4},
+        {"sendto", &Calls::send, 6, 6},
+        {"sendmsg", &Calls::sendmsg, 3, 3},
+        {"readv", &Calls::vectors, 3, 3},
+        {"writev", &Calls::vectors, 3, 3},
+        {"setsockopt", &Calls::setsockopt, 5, 5},
+        {"getsockopt", &Calls::getsockopt, 5, 5},
+        {"poll", &Calls::poll, 3, 3},
+        {"epoll_create", &Calls::epoll_create, 1, 1},
+        {"epoll_create1", &Calls::epoll_create, 1, 1},
+        {"epoll_ctl", &Calls::epoll_ctl, 4, 4},
+        {"epoll_wait", &Calls::epoll_wait, 4, 4},
+        {"getsockname", &Calls::name, 3, 3},
+        {"getpeername", &Calls::name, 3, 3},
+        {"open", &Calls::open, 2, 3},
+        {"pipe", &Calls::pipe, 1, 1},
+        {"splice", &Calls::splice, 6, 6},
+        {"sendfile", &Calls::sendfile, 4, 4},
+        {"cap_set", nullptr, 0, 0},
+        {"psp_rx_assoc", nullptr, 0, 0},
+        {"psp_tx_assoc", nullptr, 0, 0},
+        {"sctp_sendmsg", nullptr, 0, 0},
+        {"sctp_recvmsg", nullptr, 0, 0},
     });
 };
 
@@ -63,16 +64,20 @@ StartedCall Calls::start(const CallLine& line, Position at) {
     if (found == CallTable::entries.end())
         throw ScriptError(at, "unknown system call '" + line.name + "'");
     if (found->start == nullptr) throw Skip(line.name + "()");
+    if (const std::size_t n = line.arguments.size(); n < found->least || n > found->most) {
+        const std::string wanted = found->least == found->most
+                                       ? std::to_string(found->least)
+                                       : fmt::format("{} or {}", found->least, found->most);
+        throw ScriptError(at, fmt::format("{}() wants {} argument{}, not {}", line.name, wanted,
+                                          found->most == 1 ? "" : "s", n));
+    }
     return (this->*found->start)();
 }
 
 // --- Arguments
 
 const Value& Calls::argument(std::size_t i) const {
-    if (i >= line_->arguments.size())
-        throw ScriptError(at_, fmt::format("{}() wants more than {} arguments", line_->name,
-                                           line_->arguments.size()));
-    return line_->arguments[i];
+    return line_->arguments.at(i);
 }
 
 int Calls::integer(std::size_t i) const {

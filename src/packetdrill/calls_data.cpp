@@ -51,11 +51,26 @@ void add_vectors(const Value& list,
     }
 }
 
-const Value* first_control(const Value& message) {
+std::vector<Value> controls_of(const Value& message) {
     const Value* control = message.field("msg_control");
-    const bool some =
-        control != nullptr && control->kind == Value::Kind::list && !control->items.empty();
-    return some ? &control->items[0] : nullptr;
+    const bool some = control != nullptr && control->kind == Value::Kind::list;
+    return some ? control->items : std::vector<Value>{};
+}
+
+// {scm_sec=, scm_nsec=}, since the script's start, as exact as packets are.
+std::optional<std::string> check_time(const Value& wanted, const cmsghdr& head,
+                                      Duration tolerance) {
+    timespec came{};
+    const Value *sec = wanted.field("scm_sec"), *nsec = wanted.field("scm_nsec");
+    if (head.cmsg_len < CMSG_LEN(sizeof came) || sec == nullptr || nsec == nullptr)
+        return "the control message is no time";
+    std::memcpy(&came, CMSG_DATA(&head), sizeof came);
+    const Duration at = std::chrono::seconds(came.tv_sec) + std::chrono::nanoseconds(came.tv_nsec) -
+                        Host::start.time_since_epoch();
+    const Duration due =
+        std::chrono::seconds(sec->number) + std::chrono::nanoseconds(nsec->number);
+    if (at >= due - tolerance && at <= due + tolerance) return {};
+    return fmt::format("a time of {} us expected, {} us came", to_us(due), to_us(at));
 }
 
 // An extended error, as MSG_ERRQUEUE gives it.
@@ -74,9 +89,9 @@ std::optional<std::string> check_extended_error(const Value& wanted, const cmsgh
     return {};
 }
 
-// The first control message: a number, as TCP_INQ tells it, or an extended error.
-std::optional<std::string> check_control(const Value& wanted, msghdr& message) {
-    const cmsghdr* head = CMSG_FIRSTHDR(&message);
+// One control message: a number, as TCP_INQ tells it, an extended error or a time.
+std::optional<std::string> check_control(const Value& wanted, const cmsghdr* head,
+                                         Duration tolerance) {
     const Value *level = wanted.field("cmsg_level"), *type = wanted.field("cmsg_type"),
                 *data = wanted.field("cmsg_data");
     if (level == nullptr || type == nullptr || data == nullptr) return {};
@@ -86,6 +101,7 @@ std::optional<std::string> check_control(const Value& wanted, msghdr& message) {
     if (!both_errors && (head->cmsg_level != level->number || head->cmsg_type != type->number))
         return fmt::format("control message {}/{} expected, {}/{} came", level->number,
                            type->number, head->cmsg_level, head->cmsg_type);
+    if (data->field("scm_sec") != nullptr) return check_time(*data, *head, tolerance);
     if (data->kind == Value::Kind::structure) return check_extended_error(*data, *head);
     int value = 0;
     std::memcpy(&value, CMSG_DATA(head), sizeof value);
@@ -161,14 +177,18 @@ StartedCall Calls::recvmsg() {
             *buffers);
     buffers->message.msg_control = buffers->control.data();
     buffers->message.msg_controllen = buffers->control.size();
-    const Value* control = first_control(message);
-    const Value wanted = control != nullptr ? *control : Value{};
-    const bool checks = control != nullptr;
+    const auto check = [buffers, wanted = controls_of(message),
+                        this](std::int64_t result) -> std::optional<std::string> {
+        if (result < 0) return {};
+        cmsghdr* head = CMSG_FIRSTHDR(&buffers->message);
+        for (const Value& control : wanted) {
+            if (auto wrong = check_control(control, head, settings_.tolerance)) return wrong;
+            if (head != nullptr) head = CMSG_NXTHDR(&buffers->message, head);
+        }
+        return {};
+    };
     return finish(os_.start_recv(fd(0), buffers->list, integer(2), &buffers->message), buffers,
-                  [buffers, wanted, checks](std::int64_t result) -> std::optional<std::string> {
-                      if (!checks || result < 0) return {};
-                      return check_control(wanted, buffers->message);
-                  });
+                  check);
 }
 
 StartedCall Calls::vectors() {

@@ -69,7 +69,6 @@ StartedCall Calls::setsockopt() {
         if (option == TCP_MD5SIG) throw Skip("TCP MD5 signatures (RFC 2385)");
         if (option == TCP_ULP) throw Skip("TCP_ULP");
     }
-    if (level == SOL_SOCKET && option == SO_TIMESTAMPING) throw Skip("SO_TIMESTAMPING");
     const Value& v = argument(3);
     if (v.is_integer() && v.number == 0)  // a pointer to nothing
         return finish(immediate(os_.setsockopt(fd(0), level, option, nullptr, 4)));

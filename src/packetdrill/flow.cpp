@@ -101,9 +101,15 @@ Octets make_tcp(const TcpLine& tcp, Position at, const Flow& flow, const Setting
 // What an error quotes: the header of a packet of ours, and eight octets with ports and number.
 Octets quote(const IcmpLine& icmp, const Flow& flow) {
     Builder b;
+    if (icmp.udp) {
+        b.u16(icmp.udp->source);
+        b.u16(icmp.udp->destination);
+        b.u16(icmp.length + 28);
+        b.u16(0);
+    }
     b.u16(flow.tuple.local.port);
     b.u16(flow.tuple.remote.port);
-    std::uint8_t protocol = wire::protocol_tcp;
+    std::uint8_t protocol = icmp.udp ? wire::protocol_udp : wire::protocol_tcp;
     if (icmp.quotes == IcmpLine::Quotes::udp) {
         protocol = wire::protocol_udp;
         b.u16(icmp.length + 8);
@@ -111,7 +117,8 @@ Octets quote(const IcmpLine& icmp, const Flow& flow) {
     } else {
         b.u32(flow.ours.to_live(icmp.seq, false));
     }
-    const std::uint32_t behind = icmp.length + (protocol == wire::protocol_tcp ? 20 : 8);
+    const std::uint32_t behind =
+        icmp.length + (icmp.udp ? 28 : protocol == wire::protocol_tcp ? 20 : 8);
     Octets packet = wrap({}, flow.tuple.local, flow.tuple.remote, protocol, b.bytes());
     const bool v4 = flow.tuple.local.address.is_v4();
     if (v4) {  // the length of what was sent, not of what is quoted

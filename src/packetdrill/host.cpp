@@ -34,6 +34,7 @@ void Host::speak() {
                             if (tap) tap(now_, false, p);
                         });
     }
+    if (after_turn) after_turn();
 }
 
 void Host::inject(Bytes packet, std::uint16_t segment) {

@@ -44,6 +44,7 @@ public:
     std::function<void(Instant, bool inbound, Bytes packet)> tap{};
     // A packet has come in, and nothing has been said in answer yet.
     std::function<void()> before_answer{};
+    std::function<void()> after_turn{};  // and now all has been said
 
     static constexpr Instant start = Instant(1000s);
 

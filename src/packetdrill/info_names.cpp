@@ -94,6 +94,17 @@ void fill_info_names(const posix::Sockets& os, int fd, Instant now, PythonNames&
     ESTAB_INFO(tcpi_rcv_ooopack);
     ESTAB_INFO(tcpi_snd_wnd);
 #undef ESTAB_INFO
+    // Accurate ECN's part of it is too young for this machine's header.
+    if (const tcp::Connection* c = os.connection(fd)) {
+        const tcp::Info& info = c->info(now);
+        set("tcpi_delivered_ce", info.delivered_ce);
+        set("tcpi_received_ce", info.received_ce);
+        const char* const parts[] = {"ce_bytes", "e0_bytes", "e1_bytes"};
+        for (std::size_t k = 0; k < std::size(parts); ++k) {
+            set((std::string("tcpi_delivered_") + parts[k]).c_str(), info.delivered_octets[k]);
+            set((std::string("tcpi_received_") + parts[k]).c_str(), info.received_octets[k]);
+        }
+    }
     // SO_MEMINFO: the buffers, as getsockopt tells them.
     set("SK_MEMINFO_RCVBUF", socket->recv_buffer);
     set("SK_MEMINFO_SNDBUF", socket->send_buffer);

@@ -268,6 +268,16 @@ void parse_options(Scanner& in, TcpLine& tcp, const std::vector<Define>& defines
     in.want(">");
 }
 
+// "/udp(9811 > 1)": TCP in UDP.
+Ports parse_carrier(Scanner& in) {
+    if (!in.take_word("udp")) in.expected("'udp'");
+    in.want("(");
+    const auto ports = parse_ports(in);
+    if (!ports) in.expected("two ports");
+    in.want(")");
+    return *ports;
+}
+
 void parse_tcp(Scanner& in, TcpLine& tcp, Packet& packet, const std::vector<Define>& defines) {
     if (in.take_word("psp")) {
         packet.unsupported = "psp";
@@ -283,13 +293,7 @@ void parse_tcp(Scanner& in, TcpLine& tcp, Packet& packet, const std::vector<Defi
     if (in.take_word("win")) tcp.window = small(in, 65'535);
     if (in.take_word("urg")) tcp.urgent = small(in, 65'535);
     parse_options(in, tcp, defines);
-    if (in.take("/")) {  // TCP in UDP
-        if (!in.take_word("udp")) in.expected("'udp'");
-        in.want("(");
-        tcp.udp = parse_ports(in);
-        if (!tcp.udp) in.expected("two ports");
-        in.want(")");
-    }
+    if (in.take("/")) tcp.udp = parse_carrier(in);
     if (packet.inbound && !tcp.window) throw ScriptError(at, "an inbound segment needs a window");
     if (packet.inbound && tcp.any_options)
         throw ScriptError(at, "<...> is for outbound segments only");
@@ -377,6 +381,7 @@ void parse_icmp(Scanner& in, IcmpLine& icmp, const std::vector<Define>& defines)
         if (!Scanner::is_digit(in.peek())) (void)parse_flags(in);
         parse_sequence(in, icmp.seq, icmp.length);
         if (in.take_word("ack")) icmp.ack = u32(in);
+        if (in.take("/")) icmp.udp = parse_carrier(in);
         in.want("]");
         return;
     }

@@ -91,6 +91,7 @@ struct IcmpLine {
     enum class Quotes : std::uint8_t { tcp, udp, raw, nothing } quotes = Quotes::nothing;
     std::uint32_t seq = 0, length = 0;
     std::optional<std::uint32_t> ack{};
+    std::optional<Ports> udp{};          // of the datagram that carried it
 };
 
 struct Packet {

@@ -49,7 +49,6 @@ constexpr std::string_view ignored[] = {
     "verbose",
     "debug",
     "dry_run",
-    "non_fatal",
     "send_omit_free",
     "code",
     "code_sockopt",
@@ -86,7 +85,8 @@ std::optional<Settings> settings_of(std::string_view profile) {
         s.config.congestion_control = congestion::find("cubic-linux");
         s.config.reduce_from_cwnd = true;
         s.config.reset_keeps_unread = s.config.window_overrun = s.config.mss_of_path = true;
-        s.config.dialogue_delays = true;
+        s.config.dialogue_delays = s.config.accecn_everywhere = true;
+        s.config.unsent_ack_silent = true;
         s.config.fast_open_lost = 0s;
         s.config.soft_icmp_ends_opening = s.config.fast_open_experimental = true;
         s.config.time_wait_reuse_delay = 1s;
@@ -123,6 +123,12 @@ void apply_option(Settings& s, const ScriptOption& option) {
         s.ts_tick = std::chrono::microseconds(number_of(option));
     } else if (name == "tcp_ts_ecr_scaled") {
         s.ts_ecr_scaled = true;
+    } else if (name == "non_fatal") {  // syscall, packet, or both behind a comma
+        if (option.value.find("packet") != std::string::npos)
+            throw Skip("--non_fatal=packet: what came after another packet proves nothing");
+        if (option.value != "syscall")
+            throw ScriptError(option.at, "--non_fatal is packet or syscall");
+        s.calls_may_fail = true;
     } else if (name == "strict_segments") {
         s.strict_segments = true;
     } else if (name == "init_scripts") {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,12 +32,16 @@ struct Settings {
     Duration tolerance = 4ms;
     double tolerance_percent = 12.5;
     bool strict_segments = false;
+    bool calls_may_fail = false;         // --non_fatal=syscall: it is only told
     bool offloads = true;                // the device cuts large frames
     bool drop_syn_fin = false;           // FreeBSD's switch: such a segment is not even looked at
     Duration ts_tick{};                  // 0: outbound TS val is not checked
     bool ts_ecr_scaled = false;
+    bool running = false;                // the device is there, and is as it is
     std::vector<std::string> init_scripts{};
     std::map<std::string, std::size_t> files{};  // that a script has made: octets, all zero
+    // What is beside the script: the suites' defaults.sh. None: what both are known to say.
+    std::function<std::optional<std::string>(const std::string& path)> read_file{};
     std::array<std::optional<SipKey>, 2> fast_open_keys{};  // nothing said: the stack's own
 
     const wire::Address& here() const { return version == IpVersion::v6 ? local_v6 : local; }

@@ -120,7 +120,6 @@ constexpr Fixed linux_fixed[] = {
     {"tcp_pacing_ca_ratio", ""},
     {"tcp_fastopen_blackhole_timeout", ""},
     {"tcp_fastopen_cookies", ""},
-    {"tcp_ecn_fallback", "1"},
     {"tcp_mtu_probing", "0"},
     {"tcp_base_mss", ""},
     {"tcp_shrink_window", "0"},
@@ -425,6 +424,12 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
     if (program == "|" || program == "true" || program == ":" || program == "exit") return;
     if (program.starts_with("sysctl_restore")) return;
     if (program == "defaults.sh") {
+        if (const auto text = s.read_file ? s.read_file(words[0]) : std::nullopt) {
+            for (const Words& line : split(*text, at)) {
+                if (!line.empty() && base_name(line[0]) != program) run_one(line, at, s, effect);
+            }
+            return;
+        }
         for (const std::string_view line : suite_defaults) {
             const std::size_t is = line.find('=');
             apply_linux(s, line.substr(0, is), line.substr(is + 1), at);
@@ -462,6 +467,16 @@ void run_one(const Words& words, Position at, Settings& s, ShellEffect& effect) 
     if (program == "sleep" && words.size() == 2) {
         effect.sleeps += std::chrono::microseconds(
             static_cast<std::int64_t>(std::strtod(words[1].c_str(), nullptr) * 1e6));
+        return;
+    }
+    if (const auto mtu = std::ranges::find(words, "mtu");
+        program == "ip" && words.size() > 3 && words[1] == "link" && words[2] == "set" &&
+        mtu != words.end() && mtu + 1 != words.end()) {
+        const auto n = numbers_of(mtu[1]);
+        if (n.size() != 1 || n[0] < 576 || n[0] > 65'535)
+            throw ScriptError(at, "ip link: '" + mtu[1] + "' is no MTU from 576 to 65535");
+        if (s.running) throw Skip("another MTU while the script runs");
+        s.mtu = n[0];
         return;
     }
     if (program == "ip" && words.size() > 1 && words[1] == "tcp_metrics") {

@@ -62,14 +62,20 @@ SipKey to_key(Bytes octets) {
 
 }  // namespace
 
-// The keys are the stack's: all listeners' together, where Linux has them for each.
+void Sockets::give_fast_open_key(const Socket& s) {
+    const Bytes key(s.fast_open_key);
+    std::optional<SipKey> backup;
+    if (key.empty()) return;
+    if (key.size() == 32) backup = to_key(key.subspan(16));
+    world_.stack().set_fast_open_keys(s.listener, to_key(key), backup);
+}
+
 std::int64_t Sockets::set_fast_open(Socket& s, int name, Bytes value) {
     const bool idle = s.state == Socket::State::fresh;
     if (name == TCP_FASTOPEN_KEY) {
         if (value.size() != 16 && value.size() != 32) return -EINVAL;
-        std::optional<SipKey> backup;
-        if (value.size() == 32) backup = to_key(value.subspan(16));
-        world_.stack().set_fast_open_keys(to_key(value), backup);
+        s.fast_open_key.assign(value.begin(), value.end());
+        if (s.state == Socket::State::listening) give_fast_open_key(s);
         return 0;
     }
     int v = 0;

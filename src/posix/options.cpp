@@ -124,11 +124,11 @@ std::int64_t Sockets::set_socket_level(Socket& s, int name, Bytes value) {
         s.config.send_buffer = s.config.send_buffer_max = s.send_buffer;
         s.config.send_autotune = false;
         break;
+    case SO_TIMESTAMPING: s.noted[name] = v; return set_timestamping(s, v);
     case SO_DEBUG:
     case SO_DONTROUTE:
     case SO_TIMESTAMP:
     case SO_TIMESTAMPNS:
-    case SO_TIMESTAMPING:
     case SO_BUSY_POLL:
     case SO_INCOMING_CPU: s.noted[name] = v; return 0;
     case SO_MAX_PACING_RATE:  // all ones: no limit

@@ -54,7 +54,7 @@ std::uint32_t Sockets::ready(const Socket& s) const {
         if (lowat && queued < info.snd_buffer && info.snd_buffer - queued >= queued / 2)
             mask |= out;
     }
-    if (!s.zero_copied.empty()) mask |= POLLERR;
+    if (!s.zero_copied.empty() || !s.stamped.empty()) mask |= POLLERR;
     if (s.pending_error != 0 || (!s.error_taken && ending_of(s) != 0)) mask |= POLLERR;
     return mask;
 }

@@ -67,11 +67,13 @@ stack::ConnectionId Sockets::connection_id(int fd) const {
 void Sockets::touch(const Socket& s) {
     world_.stack().touch(world_.now(), s.connection);
     world_.speak();
+    look_at_stamps();
 }
 
 std::int64_t Sockets::wait(Call& call) {
     while (!call.try_now(world_.now())) {
         if (!world_.run_once(call.deadline()) && !call.try_now(world_.now())) call.end(-EINTR);
+        look_at_stamps();
     }
     if (call.result() < 0) errno_ = call.error();
     return call.value();
@@ -184,6 +186,7 @@ std::int64_t Sockets::listen_on(Socket& s, int backlog) {
     const auto listener = world_.stack().listen(o);
     if (!listener) return -to_errno(listener.error());
     s.listener = *listener;
+    give_fast_open_key(s);
     s.state = Socket::State::listening;
     return 0;
 }

@@ -47,6 +47,7 @@ struct Socket {
     bool reuse_address = false, reuse_port = false, oob_inline = false, broadcast = false;
     bool fast_open_connect = false;    // TCP_FASTOPEN_CONNECT
     bool fast_open_no_cookie = false;  // TCP_FASTOPEN_NO_COOKIE
+    std::vector<std::uint8_t> fast_open_key{};  // TCP_FASTOPEN_KEY; empty: the stack's
     stack::PortRange ports{};          // IP_LOCAL_PORT_RANGE
     bool deferred = false;             // connect() said 0, and the SYN waits for the first write()
     bool nodelay = false, cork = false, corked = false, inq = false, v6only = false;
@@ -72,6 +73,21 @@ struct Socket {
     };
     std::deque<ZeroCopy> zero_copies;  // not acknowledged yet
     std::deque<ZeroCopied> zero_copied;
+
+    // SO_TIMESTAMPING: when the last octet of each call went out and was acknowledged.
+    struct Stamp {
+        std::uint32_t key = 0;         // SOF_TIMESTAMPING_OPT_ID
+        std::uint64_t end = 0;         // as above
+        bool sent = false;
+    };
+    struct Stamped {
+        std::uint32_t key = 0, what = 0;  // SCM_TSTAMP_*
+        Instant at{};
+    };
+    int timestamping = 0;
+    std::uint64_t stamp_base = 0;      // what keys are counted from
+    std::deque<Stamp> stamps;
+    std::deque<Stamped> stamped;
     std::uint32_t zero_copy_next = 0;
     std::uint64_t zero_copies_told = 0;
 };
@@ -172,7 +188,10 @@ public:
 
     // --- For those who look behind the descriptors
     // What sockets to come begin with; at first the stack's own.
-    void set_defaults(const tcp::Config& config) { defaults_ = config; }
+    void set_defaults(const tcp::Config& config);
+    // Something may have gone out, or been acknowledged: SO_TIMESTAMPING wants to know when. Calls
+    // ask by themselves; who lets time pass in other ways may ask more often.
+    void look_at_stamps();
     // The connection, whoever owns it: none if there is none (yet, or any more).
     const tcp::Connection* connection(int fd) const;
     stack::ConnectionId connection_id(int fd) const;
@@ -222,6 +241,7 @@ private:
     tcp::Config listener_config(const Socket& s) const;
     void refresh_fast_open(Socket& s) const;
     std::int64_t set_fast_open(Socket& s, int name, Bytes value);
+    void give_fast_open_key(const Socket& s);
     std::optional<std::int64_t> see_connect(Socket& s);
     void disconnect(Socket& s);
     std::optional<std::int64_t> try_recv(Socket& s, std::span<const iovec> parts, int flags,
@@ -230,6 +250,10 @@ private:
                                          std::size_t& sent);
     void tell_inq(const Socket& s, msghdr* message);
     void note_zero_copy(Socket& s);
+    void note_stamp(Socket& s, int flags);
+    bool look_at_stamps(Socket& s);
+    std::int64_t read_stamp(Socket& s, std::size_t size, msghdr* message);
+    std::int64_t set_timestamping(Socket& s, int flags);
     void take_acknowledged(Socket& s);
     std::int64_t read_error_queue(Socket& s, msghdr* message);
     std::int64_t set_socket_level(Socket& s, int name, Bytes value);
@@ -252,9 +276,12 @@ private:
     Options options_;
     tcp::Config defaults_;
     std::vector<std::shared_ptr<File>> files_;  // by descriptor - first_descriptor
+    bool stamps_wait_ = false;
     int errno_ = 0;
 };
 
+// Of a stream, counted from its first: what its owner has written so far.
+std::uint64_t written_octets(const tcp::Connection& c, Instant now);
 // What an Error of ours is called by Linux.
 int to_errno(Error error);
 wire::Endpoint to_endpoint(const sockaddr* address, socklen_t length);

@@ -15,6 +15,7 @@ namespace {
 
 // Calls with MSG_ZEROCOPY that wait for their ACK; those beyond it are not told of.
 constexpr std::size_t zero_copies_max = 4096;
+constexpr std::size_t fragments_max = 17;
 constexpr int tcp_inq = 36;  // TCP_INQ, TCP_CM_INQ of <linux/tcp.h>
 
 std::size_t size_of(std::span<const iovec> parts) {
@@ -84,7 +85,10 @@ Call Sockets::start_recv(int fd, std::span<const iovec> parts, int flags, msghdr
 
 std::optional<std::int64_t> Sockets::try_recv(Socket& s, std::span<const iovec> parts, int flags,
                                               std::size_t& copied, msghdr* message) {
-    if ((flags & MSG_ERRQUEUE) != 0) return read_error_queue(s, message);
+    look_at_stamps();
+    if ((flags & MSG_ERRQUEUE) != 0)
+        return s.stamped.empty() ? read_error_queue(s, message)
+                                 : read_stamp(s, size_of(parts), message);
     if ((flags & MSG_OOB) != 0) return -EINVAL;
     if (s.state == Socket::State::fresh || s.state == Socket::State::listening) {
         const int why = take_error(s);
@@ -97,7 +101,8 @@ std::optional<std::int64_t> Sockets::try_recv(Socket& s, std::span<const iovec> 
     const bool discards = (flags & MSG_TRUNC) != 0 && !is_peek;
     bool has_read = false;
     if (is_peek) copied = 0;
-    while (c != nullptr && copied < size && c->unread() > (is_peek ? copied : 0)) {
+    const bool early = c != nullptr && c->state() == tcp::State::syn_received && !c->serves_early();
+    while (c != nullptr && !early && copied < size && c->unread() > (is_peek ? copied : 0)) {
         const std::span<std::uint8_t> into = run_at(parts, copied);
         if (is_peek) {
             copied += c->peek(copied, into).value_or(0);
@@ -137,15 +142,14 @@ void Sockets::note_zero_copy(Socket& s) {
     const tcp::Connection* c = live(s);
     const std::uint32_t id = s.zero_copy_next++;
     if (c == nullptr || s.zero_copies.size() >= zero_copies_max) return;
-    const tcp::Info info = c->info(world_.now());
-    const std::uint64_t acknowledged = tcp::distance(c->tcb().snd.iss + 1, c->tcb().snd.una);
-    s.zero_copies.push_back({id, acknowledged + info.unacked + info.not_sent});
+    s.zero_copies.push_back({id, written_octets(*c, world_.now())});
 }
 
 void Sockets::take_acknowledged(Socket& s) {
     const tcp::Connection* c = live(s);
     if (s.zero_copies.empty() || c == nullptr) return;
-    const std::uint64_t una = tcp::distance(c->tcb().snd.iss + 1, c->tcb().snd.una);
+    const auto& snd = c->tcb().snd;
+    const std::uint64_t una = snd.una > snd.iss ? tcp::distance(snd.iss + 1, snd.una) : 0;
     const bool over = c->state() == tcp::State::closed;
     while (!s.zero_copies.empty() && (over || s.zero_copies.front().end <= una)) {
         const std::uint32_t id = s.zero_copies.front().id;
@@ -254,6 +258,8 @@ Call Sockets::start_send(int fd, std::span<const iovec> parts, int flags, const 
         if (has_bad_pointer(parts)) return Call(-EFAULT);
         const std::int64_t begun = begin_fast_open(*s, to, length, parts, *sent);
         if (begun != 0) return Call(begun);
+        if (*sent != 0 && s->zerocopy && (flags & MSG_ZEROCOPY) != 0) note_zero_copy(*s);
+        if (*sent != 0) note_stamp(*s, flags);
         const bool waits = !s->nonblocking && (flags & MSG_DONTWAIT) == 0;
         if (!waits || (implied && *sent == size_of(parts)))
             return Call(*sent != 0 ? static_cast<std::int64_t>(*sent) : -EINPROGRESS);
@@ -297,15 +303,23 @@ std::optional<std::int64_t> Sockets::try_send(Socket& s, std::span<const iovec> 
     s.corked = s.cork;
     c->set_more((flags & MSG_MORE) != 0, world_.now());
     const bool urgent = (flags & MSG_OOB) != 0;
+    const bool in_place = s.zerocopy && (flags & MSG_ZEROCOPY) != 0;
+    std::size_t pieces = 0;
     while (sent < size) {
         const std::span<std::uint8_t> run = run_at(parts, sent);
+        // Memory that is not copied makes packets of so many pieces in Linux.
+        if (in_place && pieces++ == fragments_max) {
+            world_.stack().end_record(s.connection);
+            pieces = 1;
+        }
         const auto taken = urgent ? world_.stack().write_urgent(world_.now(), s.connection, run)
                                   : world_.stack().write(world_.now(), s.connection, run);
         if (!taken) break;
         sent += *taken;
     }
-    if (sent != 0 && s.zerocopy && (flags & MSG_ZEROCOPY) != 0 && (sent == size || !waits))
-        note_zero_copy(s);
+    if (sent == size && (flags & MSG_EOR) != 0) world_.stack().end_record(s.connection);
+    if (sent != 0 && in_place && (sent == size || !waits)) note_zero_copy(s);
+    if (sent != 0 && (sent == size || !waits)) note_stamp(s, flags);
     touch(s);
     if (sent == size) return static_cast<std::int64_t>(sent);
     if (const int why = take_error(s)) return so_far(why);

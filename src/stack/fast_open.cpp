@@ -254,12 +254,13 @@ bool Stack::try_fast_open(Instant now, std::uint32_t index, const tcp::Handshake
         return false;  // a plain handshake, and no cookie: there is no room for another either
     }
     const Duration lifetime = l.config->fast_open_key_lifetime;
+    const FastOpenKeys& keys = l.fast_open_keys ? *l.fast_open_keys : fast_open_keys_;
     FastOpenKeys::Verdict verdict = FastOpenKeys::Verdict::good;
     if (!without) {
         verdict = asked->empty() ? FastOpenKeys::Verdict::bad
-                                 : fast_open_keys_.check(now, lifetime, tuple, *asked);
+                                 : keys.check(now, lifetime, tuple, *asked);
         if (verdict != FastOpenKeys::Verdict::good) {
-            cookie = fast_open_keys_.make(now, lifetime, tuple);
+            cookie = keys.make(now, lifetime, tuple);
             cookie.experimental = syn.options.fast_open_experimental;
         }
         if (verdict == FastOpenKeys::Verdict::bad) {

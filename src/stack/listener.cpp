@@ -75,6 +75,11 @@ Result<void> Stack::configure(ListenerId id, const tcp::Config& config) {
     return {};
 }
 
+void Stack::set_fast_open_keys(ListenerId id, SipKey primary, std::optional<SipKey> backup) {
+    Listener* const l = find_listener(id);
+    if (l != nullptr) l->fast_open_keys.emplace(0).set(primary, backup);
+}
+
 Stack::Listener* Stack::find_listener(ListenerId id) {
     if (id.index >= listeners_.size()) return nullptr;
     Listener& l = listeners_[id.index];
@@ -232,7 +237,8 @@ void Stack::send_syn_ack(Instant now, const tcp::Config& config, const wire::Fou
     if (h.accecn && h.retransmits < 2) {
         out.flags.bits |= tcp::ace_flags(tcp::handshake_ace(h.syn_ecn));
         if (h.retransmits == 0 && config.accecn_option != 0)
-            out.options.accecn = wire::AccEcnOption{.fields = 3, .e0b = 1, .e1b = 1};
+            out.options.accecn = wire::AccEcnOption{
+                .fields = 3, .order1 = config.accecn_everywhere, .e0b = 1, .e1b = 1};
     }
     out.hop_limit = config.hop_limit;  // MUST-49
     out.dscp = config.dscp;            // MUST-48

@@ -186,8 +186,22 @@ void Stack::receive_icmp(Instant now, const wire::IpPacket& packet, const wire::
     const auto* report = std::get_if<ip::IcmpReport>(&input);
     if (report == nullptr) return;
     if (report->protocol == wire::protocol_tcp) return icmp_to_tcp(now, *report);
+    if (report->protocol == wire::protocol_udp && config_.udp_tunnel_port != 0 &&
+        report->tuple.local.port == config_.udp_tunnel_port && report->inner_ports)
+        return icmp_to_tunnel(now, *report);
     const Handler& h = report->protocol == wire::protocol_udp ? udp_ : other_;
     if (h.on_icmp != nullptr) h.on_icmp(h.icmp_context, now, *report);
+}
+
+// About a datagram of ours that carried a segment: nobody but whom it went to can say so.
+void Stack::icmp_to_tunnel(Instant now, ip::IcmpReport report) {
+    const std::uint16_t through = report.tuple.remote.port;
+    report.protocol = wire::protocol_tcp;
+    report.tuple.local.port = report.inner_ports->source;
+    report.tuple.remote.port = report.inner_ports->destination;
+    report.seq = report.inner_seq;
+    if (tunnel_of(report.tuple) != through) return drop(event::Drop::icmp_unproven);
+    icmp_to_tcp(now, report);
 }
 
 // To the connection that caused it (MUST-54), if the quoted number proves that there was a cause.

@@ -154,6 +154,7 @@ public:
 
     Result<std::size_t> write(Instant now, ConnectionId id, Bytes octets);
     Result<std::size_t> write_urgent(Instant now, ConnectionId id, Bytes octets);
+    void end_record(ConnectionId id);
     // Without a copy; see tcp::Connection. `done` must not call the stack.
     Result<std::size_t> write_external(Instant now, ConnectionId id, Bytes octets,
                                        tcp::SendBuffer::Release done, void* context);
@@ -181,6 +182,8 @@ public:
     void set_fast_open_keys(SipKey primary, std::optional<SipKey> backup) {
         fast_open_keys_.set(primary, backup);
     }
+    // For one listener alone, instead of the stack's.
+    void set_fast_open_keys(ListenerId id, SipKey primary, std::optional<SipKey> backup);
 
     // What clients have learnt of cookies and of paths that do not let them pass.
     void forget_fast_open() { fast_open_cache_.forget(); }
@@ -264,6 +267,7 @@ private:
         List queue;                              // to be accepted, by Record::news
         std::uint32_t queue_length = 0;
         std::uint32_t held = 0;
+        std::optional<FastOpenKeys> fast_open_keys{};  // its own
         std::uint32_t fast_open_pending = 0;     // handshakes that are not complete
         std::vector<Instant> fast_open_dead;     // reset before that: until when each still counts
         Instant cookies_since = Instant::min();  // the last cookie sent: later ACKs may carry one
@@ -293,6 +297,7 @@ private:
     }
     void flush_merged(Instant now);
     void receive_icmp(Instant now, const wire::IpPacket& packet, const wire::Mac* from);
+    void icmp_to_tunnel(Instant now, ip::IcmpReport report);
     void icmp_to_tcp(Instant now, const ip::IcmpReport& report);
     void drop(event::Drop reason);
     // tunnel.cpp

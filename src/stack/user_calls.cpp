@@ -117,6 +117,10 @@ Result<std::size_t> Stack::write_urgent(Instant now, ConnectionId id, Bytes octe
     return result;
 }
 
+void Stack::end_record(ConnectionId id) {
+    if (Record* r = record(id)) r->connection.end_record(environment_);
+}
+
 Result<std::size_t> Stack::write_external(Instant now, ConnectionId id, Bytes octets,
                                           tcp::SendBuffer::Release done, void* context) {
     Record* r = record(id);

@@ -29,7 +29,8 @@ void Connection::offer_ecn(bool reply, Segment& out) {
     if (!reply) {
         const EcnMode mode = ecn_mode(*config_);
         const bool accurate = asks_for_accecn(mode);
-        if (!asks_for_ecn(mode) || retries_ > (accurate ? 1 : config_->ecn_retries)) return;
+        const bool enough = retries_ > (accurate ? 1 : config_->ecn_retries);
+        if (!asks_for_ecn(mode) || (enough && config_->ecn_fallback)) return;
         out.flags.bits |= Flags::ece | Flags::cwr | (accurate ? Flags::ae : 0);
         return;
     }
@@ -44,7 +45,8 @@ void Connection::offer_ecn(bool reply, Segment& out) {
     }
     out.flags.bits |= ace_flags(handshake_ace(a.heard));
     if (retries_ == 0 && !a.plain_reply && config_->accecn_option != 0)
-        out.options.accecn = wire::AccEcnOption{.fields = 3, .e0b = 1, .e1b = 1};
+        out.options.accecn = wire::AccEcnOption{
+            .fields = 3, .order1 = config_->accecn_everywhere, .e0b = 1, .e1b = 1};
 }
 
 // What the other side's SYN or SYN-ACK makes of our offer.
@@ -62,14 +64,16 @@ void Connection::agree_on_ecn(Environment& env, Instant now, const Segment& syn)
     if (got == EcnRequest::rfc3168) ecn_ = retries_ <= config_->ecn_retries;
     if (got == EcnRequest::accecn && begin_accecn(env, syn.ecn)) {
         AccEcn& a = *extras_->accecn;
-        a.marks = retries_ < 2;
+        a.marks = retries_ < 2 || config_->accecn_everywhere;
         owed_.handshake_ack = answer;
         if (answer && syn.ecn == Ecn::ce) a.received.cep = 6;
         // Our SYN was not ECN-capable, and nobody on the way may change that (3.2.2.3); a reserved
         // answer says that nobody did (3.1.3).
         const std::uint32_t ace = ace_of(syn.flags);
-        if (answer && ace != handshake_ace(Ecn::not_ect) && ace != 0b101) a.marks = false;
+        if (answer && ace != handshake_ace(Ecn::not_ect) && ace != 0b101)
+            a.marks = !config_->ecn_fallback;
         if (syn.options.accecn) {
+            a.saw_option = true;
             const wire::AccEcnOption& o = *syn.options.accecn;
             a.reads_options = !(o.has_ect0() && o.e0b == 0) && !(o.has_ect1() && o.e1b == 0);
         }
@@ -95,6 +99,7 @@ void Connection::hear_handshake_ack(Environment& env, Instant now, const Segment
     a.first_ack = false;
     const std::uint32_t ace = ace_of(seg.flags);
     if (ace == handshake_ace(Ecn::ce)) a.delivered.cep = 6;
+    if (!config_->ecn_fallback) return;
     if (ace == 0 || ace == 3 || ace == 4 || ace == 6) distrust_marks(env, now, ace == 0);
 }
 
@@ -123,7 +128,8 @@ bool Connection::may_mark() const {
 
 // RFC 9331 4.1: ECT(1) is for those whose congestion control answers each mark.
 Ecn Connection::mark() const {
-    return accecn_ && active_->control.is_l4s() ? Ecn::ect1 : Ecn::ect0;
+    const bool is_l4s = active_ != nullptr ? active_->control.is_l4s() : table().is_l4s;
+    return accecn_ && is_l4s ? Ecn::ect1 : Ecn::ect0;
 }
 
 // Somebody on the way changes what is marked, or what is told of it: nothing goes out as
@@ -142,6 +148,12 @@ void Connection::distrust_marks(Environment& env, Instant now, bool deaf) {
 void Connection::count_arrival(const Segment& seg) {
     AccEcn& a = *extras_->accecn;
     const Ecn before = std::exchange(a.last, seg.ecn);
+    a.saw_option = a.saw_option || seg.options.accecn.has_value();
+    if (const auto& ts = seg.options.timestamps) {
+        a.ts_moved = a.ts_known && static_cast<std::int32_t>(ts->val - a.ts_seen) > 0;
+        if (a.ts_moved || !a.ts_known) a.ts_seen = ts->val;
+        a.ts_known = true;
+    }
     if (seg.ecn == Ecn::not_ect) return;
     const std::uint32_t octets = seg.payload.size();
     std::uint8_t which = AccEcn::has_ceb;
@@ -180,6 +192,8 @@ void Connection::put_ecn_feedback(Segment& out) {
     AccEcn& a = *extras_->accecn;
     a.ce_since_ack = 0;
     if (out.options.accecn) {
+        a.told_with_dsack = owed_.dsack;
+        a.dsack = dsack_begin_;
         a.fresh = 0;
         a.option_at = a.option_began;
         if (!out.payload.empty()) a.first_option = false;
@@ -189,6 +203,8 @@ void Connection::put_ecn_feedback(Segment& out) {
         out.flags.bits |= ace_flags(handshake_ace(a.heard));
         return;
     }
+    // What is left of a connection in Linux's TIME-WAIT counts no marks.
+    if (config_->accecn_everywhere && state_ == State::time_wait) return;
     out.flags.bits |= ace_flags(a.received.cep);
 }
 
@@ -200,6 +216,13 @@ std::uint8_t fields_for(std::uint8_t which, bool order1) {
     return (which & last) != 0 ? 3 : (which & AccEcn::has_ceb) != 0 ? 2 : 1;
 }
 
+// What an option of so many fields adds to a header: it stands before SACK, whose two NOPs it may
+// take the place of.
+std::uint32_t cost_of(unsigned fields, bool before_sack) {
+    const std::uint32_t size = 2 + 3 * fields;
+    return before_sack && size % 4 <= 2 ? size / 4 * 4 : (size + 3) / 4 * 4;
+}
+
 }  // namespace
 
 // 3.2.3.3: on ACKs of what has moved a counter, on a connection's first segments, and every now and
@@ -208,6 +231,7 @@ std::uint8_t fields_for(std::uint8_t which, bool order1) {
 void Connection::put_accecn_option(Instant now, Segment& out) {
     AccEcn& a = *extras_->accecn;
     if (!a.sends_options || config_->accecn_option == 0) return;
+    if (config_->accecn_everywhere) return put_every_option(out);
     const bool news = config_->accecn_option == 1 ? (a.fresh & AccEcn::has_ceb) != 0 : a.fresh != 0;
     const bool first = a.first_option && active_open_;
     const bool due = config_->accecn_option_beacon != 0 && a.ever != 0 &&
@@ -222,8 +246,8 @@ void Connection::put_accecn_option(Instant now, Segment& out) {
                               .ceb = a.received.ceb & low,
                               .e1b = a.received.e1b & low};
     const auto fits = [&] {
-        return wire::tcp_header_bytes(out.options, config_->option_order) + 2u +
-                   3u * option.fields <= 60;
+        return wire::tcp_header_bytes(out.options, config_->option_order) +
+                   cost_of(option.fields, out.options.sack_count != 0) <= 60;
     };
     const std::uint8_t least = fields_for(a.fresh, order1);
     while (!fits() && option.fields > least) --option.fields;
@@ -231,6 +255,42 @@ void Connection::put_accecn_option(Instant now, Segment& out) {
     if (!fits()) return;
     a.option_began = now;
     out.options.accecn = option;
+}
+
+// Linux's way: on everything, once the peer has shown that options get through; all fields if they
+// fit, or as many as it takes to tell what is new, for which one of three SACK blocks gives way.
+void Connection::put_every_option(Segment& out) {
+    AccEcn& a = *extras_->accecn;
+    if (!a.saw_option) return;
+    constexpr std::uint32_t low = 0xff'ffff;
+    wire::AccEcnOption option{.fields = 3,
+                              .order1 = true,
+                              .e0b = a.received.e0b & low,
+                              .ceb = a.received.ceb & low,
+                              .e1b = a.received.e1b & low};
+    const unsigned least = a.fresh == 0 ? 0 : fields_for(a.fresh, true);
+    const std::uint8_t blocks = out.options.sack_count;
+    for (;;) {
+        const auto header = wire::tcp_header_bytes(out.options, config_->option_order);
+        if (header + cost_of(option.fields, out.options.sack_count != 0) <= 60) break;
+        if (option.fields > least) {
+            --option.fields;
+        } else if (least != 0 && out.options.sack_count > 2) {
+            --out.options.sack_count;
+            option.fields = 3;
+        } else {
+            out.options.sack_count = blocks;
+            return;
+        }
+    }
+    out.options.accecn = option;
+}
+
+// The peer sends again what an ACK with the option has told it twice over: boxes on the way seem to
+// drop such ACKs.
+void Connection::hear_needless(wire::SeqNum begin) {
+    AccEcn& a = *extras_->accecn;
+    if (a.told_with_dsack && a.dsack == begin) a.sends_options = false;
 }
 
 // --- The sender of text: 3.2.2.5.2, 3.2.3.1, appendix A
@@ -251,7 +311,7 @@ std::uint32_t moved(std::uint32_t field, std::uint32_t& counter) {
 std::uint64_t Connection::read_accecn(Environment& env, Instant now, const Segment& seg,
                                       std::uint64_t delivered) {
     AccEcn& a = *extras_->accecn;
-    if (!a.heeds) return 0;
+    if (!a.heeds || (delivered == 0 && !a.ts_moved)) return 0;
     const std::uint32_t ace = ace_of(seg.flags);
     if (std::exchange(a.first_ack, false) && ace == 0) {  // 3.2.2.4
         distrust_marks(env, now, true);
@@ -270,9 +330,17 @@ std::uint64_t Connection::read_accecn(Environment& env, Instant now, const Segme
     }
     const auto packets = static_cast<std::uint32_t>((delivered + mss - 1) / mss);
     std::uint32_t marked = (ace - a.delivered.cep) & 7;
-    if (packets > 7 && marked <= packets) {  // it may have gone round more than once
+    if (packets != 0) {
+        const std::uint32_t now_64 = std::min(packets, 1000u) * 64;
+        a.acked_average = static_cast<std::uint16_t>(
+            a.acked_average == 0 ? now_64 : (a.acked_average * 63u + now_64) / 64);
+    }
+    if (packets > 7 && marked <= packets) {
+        // It may have gone round more than once, if other ACKs were lost; not where each is about
+        // many packets anyway (A.2).
         const std::uint32_t most = packets - ((packets - marked) & 7);
-        if (!octets || *octets > std::uint64_t{marked} * mss) marked = most;
+        if (octets ? *octets > std::uint64_t{marked} * mss : a.acked_average <= 4 * 64)
+            marked = most;
     }
     if (octets && *octets != 0 && marked == 0 && packets <= 7 && packets != 0) {
         distrust_marks(env, now, false);  // 3.2.3.2.5: the two contradict each other

@@ -30,6 +30,9 @@ struct AccEcn {
     bool first_option = true;         // none has gone with text yet (3.2.3.2.1)
     bool sends_options = true;
     bool plain_reply = false;         // the peer's SYN came again: no option (3.2.3.2.2)
+    bool saw_option = false;          // the peer has sent one
+    bool told_with_dsack = false;     // an option went with the block that begins at `dsack`
+    wire::SeqNum dsack{};
     Instant option_began = Instant::min();  // the segment that is being made has one
     Instant option_at = Instant::min();     // the last one went
 
@@ -37,6 +40,9 @@ struct AccEcn {
     Counters delivered;
     bool first_ack = true;            // the next one is looked at for zeroing (3.2.2.4)
     bool first_ace = true;
+    bool ts_known = false, ts_moved = false;  // the peer's clock, by the segment before this one
+    std::uint32_t ts_seen = 0;
+    std::uint16_t acked_average = 0;  // packets that one ACK is about, in 64ths
     bool reads_options = true;
     bool marks = true;                // text may go out as ECN-capable
     bool heeds = true;                // what the peer says is believed

@@ -68,8 +68,10 @@ struct Config {
     bool dsack = true;                   // RFC 2883
     EcnMode ecn = EcnMode::passive;      // RFC 3168, 9768
     std::uint8_t ecn_retries = 0;        // of a SYN that ask for RFC 3168 again
+    bool ecn_fallback = true;            // off: SYNs ask for ever, and changed marks are no reason
     std::uint8_t accecn_option = 2;      // RFC 9768 3.2.3: 0 never, 1 when it has changed, 2 often
     std::uint8_t accecn_option_beacon = 3;  // at least so often a round trip
+    bool accecn_everywhere = false;      // marks and the option on every segment, as Linux
     wire::OptionOrder option_order = wire::OptionOrder::linux_;
     Duration timestamp_tick = 1ms;       // 1 ms to 1 s (RFC 7323 5.4)
     bool require_timestamps = false;     // drop segments without once agreed (RFC 7323 3.2 SHOULD)
@@ -155,6 +157,7 @@ struct Config {
     // Robustness: RFC 5961.
     bool reset_keeps_unread = false;     // a RST leaves what has arrived to be read, as Linux
     bool rfc5961 = true;
+    bool unsent_ack_silent = false;      // what acknowledges the future is passed over, as Linux
     bool reset_always_told = false;      // also in CLOSING and LAST-ACK, as FreeBSD
     bool insecure_rst = false;           // RFC 793: any RST inside the window resets, unasked
     bool insecure_syn = false;           // RFC 793: so does a SYN

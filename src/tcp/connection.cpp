@@ -162,6 +162,7 @@ std::uint64_t Connection::in_flight() const {
         distance(tcb_.snd.una, tcb_.snd.nxt) - (fin_in_flight() ? 1 : 0);
     if (active_ == nullptr) return outstanding;
     std::uint64_t gone = active_->sent.lost_bytes() + active_->left_network;
+    if (tcb_.snd.una == tcb_.snd.iss) ++gone;  // nor does a SYN
     // RFC 6675 4, RFC 3042: what is SACKed has left the network, and lets new data follow.
     if (config_->limited_transmit || active_->recovery != Recovery::open)
         gone += active_->sent.sacked_bytes();
@@ -334,6 +335,16 @@ Info Connection::info(Instant now) const {
     i.timestamps = timestamps_;
     i.ecn = ecn_;
     i.accecn = accecn_;
+    if (accecn_) {
+        const auto octets = [](const AccEcn::Counters& c) {
+            return std::array{c.ceb, c.e0b - 1, c.e1b - 1};
+        };
+        const AccEcn& a = *extras_->accecn;
+        i.delivered_ce = a.delivered.cep - 5;
+        i.received_ce = a.received.cep - 5;
+        i.delivered_octets = octets(a.delivered);
+        i.received_octets = octets(a.received);
+    }
     i.scaling = scaling_;
     i.fast_open = syn_text_;
     i.cwnd = cwnd();

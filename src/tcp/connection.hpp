@@ -88,6 +88,8 @@ public:
     // --- The user's calls (RFC 9293 3.9.1)
     Result<std::size_t> write(Environment& env, Instant now, Bytes octets);
     Result<std::size_t> write_urgent(Environment& env, Instant now, Bytes octets);
+    // What was written last ends a record: no segment joins it with what comes after it.
+    void end_record(Environment& env);
     // Queues memory of someone else's without a copy; how many octets of it, at least 1.
     // `done(context)` is called once, when those have been acknowledged or the connection gives
     // them up; never when this fails.
@@ -236,6 +238,8 @@ private:
     void count_arrival(const Segment& seg);
     void put_ecn_feedback(Segment& out);
     void put_accecn_option(Instant now, Segment& out);
+    void put_every_option(Segment& out);
+    void hear_needless(wire::SeqNum begin);
     std::uint64_t read_accecn(Environment& env, Instant now, const Segment& seg,
                               std::uint64_t delivered);
     bool react_to_marks(Environment& env, Instant now, Seq ack);
@@ -261,6 +265,7 @@ private:
     void trim(Segment& seg);
     bool refused_lately(Instant now) const;
     void challenge(Environment& env, Instant now, const Segment& seg);
+    void take_timestamp(Instant now, const Segment& seg);
     void refuse(Environment& env, Instant now, const Segment& seg, bool is_old = false);
     // ack.cpp
     void on_ack(Environment& env, Instant now, Instant arrived, const Segment& seg);
@@ -327,7 +332,8 @@ private:
                     std::uint32_t mss, Segment& out);
     bool plan_new_data(Environment& env, Instant now, const Room& room, Segment& out,
                        bool as_probe);
-    std::uint64_t sendable() const;
+    std::uint64_t sendable(Seq end) const;
+    std::uint64_t sendable() const { return sendable(active_->send.end()); }
     // pacing.cpp
     bool is_paced() const;
     std::uint64_t pacing_rate() const;
@@ -373,6 +379,7 @@ private:
     void deactivate_if_idle(Environment& env, Instant now, bool forget_path = false);
     bool remembers_path() const;
     std::uint64_t in_flight() const;
+    Seq record_end();                // where the record that SND.NXT is in ends
     std::uint64_t cwnd() const {     // what may be in flight now
         if (active_ == nullptr) return idle_cwnd_;
         return active_->with_prr ? active_->prr.window() : active_->control.cwnd();
@@ -386,6 +393,9 @@ private:
     const congestion::Table& table() const;
     const congestion::Table& usable(const congestion::Table& wanted) const;
     Seq data_end() const;              // one past the last octet written
+    bool has_had_text() const {      // but for that of the peer's SYN
+        return stats_.data_in > (syn_text_ && !active_open_ ? 1u : 0u);
+    }
     bool fin_in_flight() const { return fin_sent_ && tcb_.snd.una <= fin_seq_; }
     bool fin_consumable() const { return fin_received_ && unread() == 0; }
     std::uint32_t ts_now(Instant now) const;
@@ -437,6 +447,8 @@ private:
     bool syn_lost_ : 1 = false;          // our SYN or SYN-ACK had to be sent again
     bool has_soft_error_ : 1 = false;
     bool fast_open_ : 1 = false;         // RFC 7413: until the handshake is over
+    bool ts_due_ : 1 = false;            // this segment's timestamp is for TS.Recent
+    bool has_records_ : 1 = false;       // extras_->records is not empty
     bool syn_text_ : 1 = false;          // our SYN's text was taken, or the peer's by us
 
     Error error_{};

@@ -6,6 +6,7 @@
 #include "tcp/accecn.hpp"
 #include "tcp/fast_open.hpp"
 #include "tcp/plpmtud.hpp"
+#include "tcp/records.hpp"
 
 namespace estab::tcp {
 
@@ -13,6 +14,7 @@ struct Extras {
     std::optional<FastOpen> fast_open;
     std::optional<AccEcn> accecn;
     MtuSearch mtu;
+    RecordEnds records;
 };
 
 }  // namespace estab::tcp

@@ -17,7 +17,7 @@ void Connection::forget_fast_open(Environment& env) {
     fast_open_ = false;
     if (extras_ == nullptr) return;
     extras_->fast_open.reset();
-    if (extras_->accecn || extras_->mtu.on) return;
+    if (extras_->accecn || extras_->mtu.on || has_records_) return;
     env.extras.free(extras_);
     extras_ = nullptr;
 }
@@ -142,6 +142,7 @@ bool Connection::accept_fast_open(Environment& env, Instant now, const Handshake
     }
     f.text = static_cast<std::uint16_t>(distance(tcb_.rcv.irs + 1, tcb_.rcv.nxt));
     syn_text_ = f.text != 0;
+    last_ack_sent_ = tcb_.rcv.nxt;  // the SYN-ACK says so (RFC 7323 4.3)
     owed_ = {};
     owed_.syn = true;
     ack_at_ = never;

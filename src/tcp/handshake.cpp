@@ -225,6 +225,14 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
         sixth_check_urg(env, now, seg);
         seventh_text(env, now, seg);
         eighth_check_fin(env, now);
+    } else if (state_ == State::syn_received && !seg.payload.empty()) {
+        // It waits for ESTABLISHED, and so does its acknowledgment; a FIN comes again.
+        seg.flags.bits &= static_cast<std::uint16_t>(~Flags::fin);
+        trim(seg);
+        store(env, now, seg);
+        owed_.ack = owed_.dsack = false;
+        ack_at_ = never;
+        ack_pending_ = 0;
     }
     return Verdict::done;
 }
@@ -233,6 +241,7 @@ Connection::Verdict Connection::on_syn_sent(Environment& env, Instant now, Segme
 bool Connection::make_syn(Environment& env, Instant now, Segment& out) {
     const bool reply = state_ == State::syn_received;
     start_segment(now, tcb_.snd.iss, reply ? Flags::syn | Flags::ack : Flags::syn, out);
+    if (reply && active_open_) out.ack = tcb_.rcv.irs + 1;  // text that came along waits
     wire::TcpOptions& o = out.options;
     // MUST-14, MUST-65, SHLD-5, MAY-3
     if (!planted(Bug::mss_silent) && config_->syn_options) o.mss = advertised_mss();

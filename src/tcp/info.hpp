@@ -35,6 +35,9 @@ struct Info {                    // what `ss -i` shows; sizes in octets
     std::uint64_t delivery_rate = 0, pacing_rate = 0;  // octets per second; 0: not known
     bool app_limited = false;        // the application has not kept the path busy of late
     bool in_disorder = false;        // duplicate ACKs or SACK blocks, and no episode yet
+    // RFC 9768: packets with a CE mark, and octets of text marked CE, ECT(0), ECT(1).
+    std::uint32_t delivered_ce = 0, received_ce = 0;
+    std::array<std::uint32_t, 3> delivered_octets{}, received_octets{};
     std::uint32_t snd_wnd = 0, rcv_wnd = 0, rcv_space = 0, snd_buffer = 0;
     std::uint8_t backoff = 0, retries = 0, probes = 0;
     Recovery recovery{};

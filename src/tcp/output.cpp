@@ -80,7 +80,9 @@ void Connection::start_segment(Instant now, Seq seq, std::uint16_t flags, Segmen
     }
     if ((flags & Flags::ack) == 0) return;
     fill_sack(out);
-    if (accecn_) put_accecn_option(now, out);
+    if (!accecn_) return;
+    put_accecn_option(now, out);
+    if (config_->accecn_everywhere && extras_->accecn->marks) out.ecn = mark();
 }
 
 // The acknowledgment rides on whatever goes out.
@@ -101,11 +103,14 @@ void Connection::finish_segment(Environment& env, Segment& out) {
     ++stats_.segments_out;
 }
 
-// What one call may carry behind the options that `started` has, and one wire segment of it.
+// What one call may carry behind the options that `started` has, and one wire segment of it. The
+// stack writes them in its own order, and RFC 9768's option shares NOPs in one of the two only.
 std::uint32_t Connection::payload_max(const Segment& started, const Room& room) const {
-    return room.segment_max -
-           static_cast<std::uint32_t>(
-               wire::tcp_header_bytes(started.options, config_->option_order));
+    std::size_t header = wire::tcp_header_bytes(started.options, config_->option_order);
+    if (started.options.accecn)
+        header = std::max(header,
+                          wire::tcp_header_bytes(started.options, wire::OptionOrder::freebsd));
+    return room.segment_max - static_cast<std::uint32_t>(header);
 }
 
 std::uint32_t Connection::segment_mss(const Segment& started, const Room& room) const {
@@ -126,6 +131,7 @@ void Connection::send_data(Environment& env, Instant now, Seq from, std::uint32_
     }
     const bool was_pushed = end == active_->syn_text_end;  // and is so when it goes again
     if ((out.segments > 1 || was_pushed) && config_->push_bursts) out.flags.bits |= Flags::psh;
+    if (has_records_ && end == extras_->records.first()) out.flags.bits |= Flags::psh;
     if (end == active_->send.end()) {
         if (!unpushed_ || fin_queued_) out.flags.bits |= Flags::psh;  // MUST-61, SHLD-27: once
         const bool fits = end < tcb_.snd.una + tcb_.snd.wnd;
@@ -164,15 +170,14 @@ bool Connection::plan_retransmission(Environment& env, Instant now, const Room& 
     const std::uint32_t mss = segment_mss(out, room);
     const std::uint32_t most = payload_max(out, room);
     std::uint64_t allowed = mss;  // the one that cwnd does not hold back
-    if (!a.retransmit_now) {
-        const std::uint64_t flight = in_flight();
-        if (flight + std::min<std::uint64_t>(mss, record->size()) > cwnd()) {
-            note_window_use(flight, true);
-            return false;
-        }
-        const bool many = room.gso && !owed_.dsack && !(accecn_ && !may_be_cut(*extras_->accecn));
-        if (many) allowed = std::max<std::uint64_t>(mss, (cwnd() - flight) / mss * mss);
+    const std::uint64_t flight = in_flight();
+    const std::uint64_t open = cwnd() > flight ? cwnd() - flight : 0;
+    if (!a.retransmit_now && std::min<std::uint64_t>(mss, record->size()) > open) {
+        note_window_use(flight, true);
+        return false;
     }
+    const bool many = room.gso && !owed_.dsack && !(accecn_ && !may_be_cut(*extras_->accecn));
+    if (many) allowed = std::max<std::uint64_t>(mss, open / mss * mss);
     allowed = std::min<std::uint64_t>(allowed, std::max(mss, most / mss * mss));
     const auto octets = static_cast<std::uint32_t>(std::min(allowed, record->size()));
     // Without memory to cut it, all of it counts as sent again: the rest will be found lost later.
@@ -190,7 +195,8 @@ void Connection::retransmit(Environment& env, Instant now, Sent& record, std::ui
     Active& a = *active_;
     start_segment(now, record.begin, Flags::ack, out);
     // What the option may have cost the first text goes again without it (RFC 9768 3.2.3.2.2).
-    if (accecn_ && record.begin == tcb_.snd.iss + 1) out.options.accecn.reset();
+    if (accecn_ && record.begin == tcb_.snd.iss + 1 && !config_->accecn_everywhere)
+        out.options.accecn.reset();
     const bool is_rescue = a.recovery == Recovery::fast && !record.lost;
     a.sent.mark_retransmitted(record, now);
     const std::uint64_t flight = in_flight();
@@ -228,7 +234,8 @@ bool Connection::plan_new_data(Environment& env, Instant now, const Room& room, 
     const bool single = !room.gso || snd.up > snd.nxt || cwr_owed_ || owed_.dsack ||
                         (accecn_ && !may_be_cut(*extras_->accecn));
     const std::uint32_t octets =
-        as_probe ? static_cast<std::uint32_t>(std::min<std::uint64_t>(sendable(), mss))
+        as_probe ? static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                       sendable(has_records_ ? record_end() : a.send.end()), mss))
                  : new_data_allowance(now, mss, single ? mss : burst_max(mss, most));
     if (octets == 0) {
         arm_persist_if_stuck(now);
@@ -323,9 +330,9 @@ void Connection::restart_after_idle(Environment& env, Instant now) {
 }
 
 // Written, not sent, and inside the window. SHLD-15: nothing new beyond it, even if it moved left.
-std::uint64_t Connection::sendable() const {
-    const Seq right = std::min(tcb_.snd.una + tcb_.snd.wnd + planted(Bug::window_exceeded),
-                               active_->send.end());
+std::uint64_t Connection::sendable(Seq end) const {
+    const Seq right =
+        std::min(tcb_.snd.una + tcb_.snd.wnd + planted(Bug::window_exceeded), end);
     return right > tcb_.snd.nxt ? distance(tcb_.snd.nxt, right) : 0;
 }
 
@@ -336,8 +343,9 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
                                              std::uint32_t payload_max) {
     Active& a = *active_;
     const Tcb::Send& snd = tcb_.snd;
-    const std::uint64_t queued = distance(snd.nxt, a.send.end());
-    const std::uint64_t sendable = this->sendable();
+    const Seq end = has_records_ ? record_end() : a.send.end();
+    const std::uint64_t queued = distance(snd.nxt, end);
+    const std::uint64_t sendable = this->sendable(end);
     if (sendable == 0) return 0;
     const std::uint64_t flight = in_flight();
     const std::uint64_t window = cwnd();
@@ -374,6 +382,7 @@ std::uint32_t Connection::new_data_allowance(Instant now, std::uint32_t mss,
 // RFC 896 (SHLD-7) and Minshall's refinement; cork; never what is urgent or the last before a FIN.
 bool Connection::holds_small(Instant now) const {
     if (fin_queued_ || tcb_.snd.up > tcb_.snd.nxt) return false;
+    if (has_records_ && extras_->records.first() < active_->send.end()) return false;
     if (cork_until_ > now) return true;
     if (planted(Bug::nagle_never)) return false;
     if (nodelay_ && !planted(Bug::nagle_always)) return false;  // MUST-17
@@ -466,8 +475,9 @@ bool Connection::make_reset(Environment& env, Instant now, Segment& out) {
     const auto timestamps = out.options.timestamps;  // RFC 7323 3.2: SHOULD
     out.options = {};
     if (stats_.segments_out != 0) out.options.timestamps = timestamps;
-    out.wnd = 0;
-    out.window_field = 0;
+    // It means nothing; but Linux says what any segment would, and FreeBSD, as we, 0.
+    out.wnd = config_->window_exact ? 0 : static_cast<std::uint32_t>(tcb_.rcv.wnd());
+    out.window_field = config_->window_exact ? std::uint16_t{0} : window_to_offer();
     ++stats_.segments_out;
     ++env.counters.Tcp_OutRsts;
     note(env, last_sent_, event::Kind::reset_sent, out.seq.wire().raw, out.flags.bits);

@@ -71,6 +71,13 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
             return Step::stop;
         }
     }
+    if (state_ == State::syn_received && active_open_ && seg.end() <= tcb_.rcv.nxt &&
+        seg.seq > tcb_.rcv.irs && !seg.payload.empty()) {
+        // The text of the SYN that crossed ours, once more: of it only the ACK is news.
+        seg.seq = tcb_.rcv.nxt;
+        seg.payload.clear();
+        owed_.ack = true;
+    }
     if (state_ == State::time_wait && !config_->time_wait_answers_syn && seg.has(Flags::syn) &&
         !seg.has(Flags::ack))
         return Step::stop;
@@ -100,20 +107,22 @@ Connection::Step Connection::first_check_sequence(Environment& env, Instant now,
         ++env.counters.TcpExt_TCPRcvQDrop;
     }
     // RFC 7323 4.3 (2): the timestamp of the segment that moves the left edge.
-    const bool moves_edge = seg.seq <= last_ack_sent_ || planted(Bug::ts_recent_any);
-    if (timestamps_ && seg.options.timestamps && moves_edge &&
-        !seg.has(Flags::rst)) {
-        const std::uint32_t val = seg.options.timestamps->val;
-        if (!ts_recent_valid_ || static_cast<std::int32_t>(val - ts_recent_) >= 0 ||
-            now - ts_recent_at_ > 24 * 24h) {
-            ts_recent_ = val;
-            ts_recent_at_ = now;
-            ts_recent_valid_ = true;
-        }
-    }
+    ts_due_ = seg.seq <= last_ack_sent_ || planted(Bug::ts_recent_any);
     // "Tailored" to the window: what lies outside is cut off.
     if (!seg.has(Flags::syn)) trim(seg);
     return Step::next;
+}
+
+// Not before the acknowledgment was found good: nobody who only guesses at sequence numbers may set
+// the clock that PAWS goes by.
+void Connection::take_timestamp(Instant now, const Segment& seg) {
+    const std::uint32_t val = seg.options.timestamps->val;
+    if (ts_recent_valid_ && static_cast<std::int32_t>(val - ts_recent_) < 0 &&
+        now - ts_recent_at_ <= 24 * 24h)
+        return;
+    ts_recent_ = val;
+    ts_recent_at_ = now;
+    ts_recent_valid_ = true;
 }
 
 // The answer to what cannot be accepted: an ACK that says where we are, and nothing else. `is_old`:
@@ -137,6 +146,10 @@ void Connection::refuse(Environment& env, Instant now, const Segment& seg, bool 
         ++env.counters.TcpExt_DelayedACKLost;  // or it was slow
         note(env, now, event::Kind::duplicate, seg.seq.wire().raw, seg.end().wire().raw);
         report_duplicate(env, seg.seq, seg.seq + seg.payload.size());
+        if (accecn_ && config_->accecn_everywhere) {  // Linux counts these, too
+            hear_needless(seg.seq.wire());
+            count_arrival(seg);
+        }
     } else {
         note(env, now, event::Kind::out_of_window, seg.seq.wire().raw, seg.end().wire().raw);
         // Two sides that each think the other wrong must not talk for ever.
@@ -256,6 +269,11 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
             rtt_.add(now, arrived - last_sent_);
         if (accecn_) hear_handshake_ack(env, now, seg);
         become_established(env, now);
+        if (active_open_ && unread() != 0) {  // of the SYN that crossed ours
+            notice_.readable = true;
+            ack_pending_ = 1;
+            ack_at_ = std::min(ack_at_, after(now, config_->delayed_ack));
+        }
         if (snd.una < snd.nxt) arm_retransmit(now);  // text went ahead of this
         // It may acknowledge more than the SYN only if we had sent more: go on as ESTABLISHED.
     }
@@ -264,12 +282,13 @@ Connection::Step Connection::fifth_check_ack(Environment& env, Instant now, Inst
     if (seg.ack > snd.nxt || (config_->rfc5961 && seg.ack + snd.wnd_max < snd.una)) {
         if (config_->rfc5961 && seg.ack < snd.una) {
             challenge(env, now, seg);
-        } else {
+        } else if (!config_->unsent_ack_silent || seg.ack <= snd.nxt) {
             owed_.ack = true;
         }
         return Step::stop;
     }
     last_received_ = now;
+    if (ts_due_ && timestamps_ && seg.options.timestamps) take_timestamp(now, seg);
     probes_ = 0;
     if (keepalive_at_ != never) rearm_keepalive(now);
     if (ecn_) take_ecn_echo(env, now, seg);
@@ -357,7 +376,7 @@ void Connection::eighth_check_fin(Environment& env, Instant now) {
         // The owner may close at once: its FIN can then carry this ACK (S1-18).
         if (config_->delay_fin_ack) owed_.dsack = false;  // the end of the stream says it all
         if (config_->delay_fin_ack && !owed_.ack &&
-            (stats_.data_in != 0 || !config_->dialogue_delays)) {
+            (has_had_text() || !config_->dialogue_delays)) {
             ack_at_ = std::min(ack_at_, after(now, config_->delayed_ack));
             ack_pending_ = std::max<std::uint8_t>(ack_pending_, 1);
         } else {

@@ -62,6 +62,8 @@ void Connection::store(Environment& env, Instant now, Segment& seg) {
         note(env, now, event::Kind::out_of_order, seg.seq.wire().raw, seg.end().wire().raw,
              tcb_.rcv.nxt.wire().raw);
         note_sack(what);
+    } else if (what.merged.size() != 0) {
+        note_sack(what);  // RFC 2883 4: the block that the duplicate is part of goes second
     }
     owe_ack_for_text(now, seg, what);
 }

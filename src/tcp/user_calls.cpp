@@ -95,8 +95,8 @@ Result<std::size_t> Connection::write_urgent(Environment& env, Instant now, Byte
 }
 
 Result<std::size_t> Connection::read(Environment& env, Instant now, MutableBytes into) {
-    const std::uint64_t there = unread();
-    if (there != 0) {
+    const bool opening = state_ == State::syn_received && !serves_early();
+    if (unread() != 0 && !opening) {
         const std::size_t octets = active_->recv.read(into);
         after_read(env, now, octets);
         return octets;

@@ -152,6 +152,11 @@ Result<IcmpMessage> parse_error(IcmpError error, Bytes message, bool is_v4) {
     if ((is_tcp || error.protocol == protocol_udp) && transport.size() >= 4) {
         error.ports = Ports{load_be16(transport.data()), load_be16(transport.data() + 2)};
         if (is_tcp && transport.size() >= 8) error.seq = SeqNum{load_be32(transport.data() + 4)};
+        if (!is_tcp && transport.size() >= 16) {
+            error.inner_ports =
+                Ports{load_be16(transport.data() + 8), load_be16(transport.data() + 10)};
+            error.inner_seq = SeqNum{load_be32(transport.data() + 12)};
+        }
     }
     return error;
 }

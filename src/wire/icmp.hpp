@@ -56,6 +56,9 @@ struct IcmpError {
     std::optional<Ports>
         ports;  // of TCP and UDP, if enough is quoted and it is not a later fragment
     std::optional<SeqNum> seq;  // of TCP
+    // Of UDP: the same of what it carries, if that should be TCP.
+    std::optional<Ports> inner_ports{};
+    SeqNum inner_seq{};
 };
 
 struct IcmpOther {  // redirects, source quench (RFC 6633), neighbour discovery, what nobody knows:

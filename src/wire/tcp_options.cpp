@@ -186,14 +186,15 @@ void put_linux(Writer& w, const TcpOptions& o) {
     if (o.timestamps) {
         put_sack_permitted(w, o);  // takes the place of the two NOPs
         put_timestamps(w, o);
-    } else if (o.sack_permitted) {
+    }
+    put_accecn(w, o);
+    if (o.sack_permitted && !o.timestamps) {
         w.pad_to(2, 4);
         put_sack_permitted(w, o);
     }
     put_window_scale(w, o);
     put_sack(w, o);
     put_fast_open(w, o);
-    put_accecn(w, o);
     w.pad_to(0, 4);
 }
 

@@ -259,6 +259,20 @@ TEST(AccEcn, BothOrders) {  // RFC 9768 3.2.3, figure 4
     EXPECT_EQ(parse_tcp_options(laid_out(o)).accecn, o.accecn);
 }
 
+TEST(AccEcn, StandsBetweenTimestampsAndSack) {  // as in Linux, whose NOPs it shares
+    TcpOptions o;
+    o.accecn = AccEcnOption{.fields = 2, .order1 = true, .ceb = 7, .e1b = 8};
+    o.sack_count = 1;
+    o.sack[0] = {{3}, {4}};
+    EXPECT_EQ(laid_out(o), (Octets{174, 8, 0, 0, 8, 0, 0, 7, 1, 1, 5, 10, 0, 0, 0, 3, 0, 0, 0, 4}));
+    TcpOptions syn = syn_options();
+    syn.accecn = AccEcnOption{.fields = 3};
+    const Octets bytes = laid_out(syn);
+    EXPECT_LE(bytes.size(), 40U);
+    EXPECT_EQ(bytes[16], 172);
+    EXPECT_EQ(parse_tcp_options(bytes).window_scale, syn.window_scale);
+}
+
 TEST(AccEcn, FieldsAtTheEndMayBeMissing) {  // table 5
     const auto parsed = [](Octets octets) { return *parse_tcp_options(octets).accecn; };
     EXPECT_EQ(parsed({172, 2}).fields, 0);

@@ -282,7 +282,7 @@ TEST(S2_9a, DataOnASynAckIsKept) {  // RFC 9293 3.10.7.3
     )");
 }
 
-TEST(S2_9a, DataOnACrossingSynIsSentAgainLater) {  // only the SYN is acknowledged
+TEST(S2_9a, DataOnACrossingSynMaySayThatItIsOpen) {  // it came with the SYN, and comes again
     Conversation{syn_sent({.mss = 1000})}.run(R"(
         +0  app open
         +0  -> S 0
