@@ -26,6 +26,10 @@ Duration fraction(LineCursor& at) {
     return Duration(value);
 }
 
+// So that two times added are still nanoseconds in 64 bits.
+constexpr std::uint64_t seconds_max = 4'600'000'000;
+constexpr std::uint64_t year_max = 2114;
+
 // "10:09:11.163215", "2026-01-31 10:09:11.163215", "1700000000.163215", or none.
 LineTime read_time(LineCursor& at) {
     const std::string_view word = at.word();
@@ -37,13 +41,15 @@ LineTime read_time(LineCursor& at) {
     LineTime time;
     if (digits(0, 4) && digits(5, 2) && digits(8, 2) && word.size() == 10 && word[4] == '-') {
         using namespace std::chrono;
-        const int year_number = static_cast<int>(at.number(9999, "a year"));
+        const int year_number = static_cast<int>(at.number(year_max, "a year"));
+        if (year_number < 1970) at.fail("this is before 1970");
         at.take('-');
         const auto month_number = static_cast<unsigned>(at.number(12, "a month"));
         at.take('-');
         const auto day_number = static_cast<unsigned>(at.number(31, "a day"));
         const year_month_day date{year{year_number}, month{month_number}, day{day_number}};
         if (!date.ok()) at.fail("this day does not exist");
+        if (!at.good()) return time;
         time.kind = LineTime::Kind::date;
         time.value = sys_days{date}.time_since_epoch();
         at.skip_spaces();
@@ -61,7 +67,7 @@ LineTime read_time(LineCursor& at) {
                std::ranges::count(clock, '.') == 1 &&
                std::ranges::all_of(clock, [](char c) { return is_digit(c) || c == '.'; })) {
         time.kind = LineTime::Kind::epoch;
-        time.value = std::chrono::seconds{at.number(9'000'000'000, "seconds since 1970")};
+        time.value = std::chrono::seconds{at.number(seconds_max, "seconds since 1970")};
     } else {
         return time;
     }

@@ -96,6 +96,13 @@ class Forms(unittest.TestCase):
         self.assertEqual([line[:15] for line in lines(run.stdout)],
                          ["00:00:00.000000", "00:00:00.250000", "00:00:00.500000"])
 
+    def test_years_that_nanoseconds_cannot_count_are_refused(self):
+        for time in ("1969-12-31 23:59:59.000000", "2115-01-01 00:00:00.000000", "2980-01-01 00:00:00.000000", "4600000001.000000"):
+            run = undump(f"{time} IP 10.0.0.1.1 > 10.0.0.2.2: Flags [S], seq 1, win 1, length 0\n")
+            self.assertEqual((run.returncode, run.stderr.count(b"\n")), (1, 1), time)
+        run = undump("2114-12-31 23:59:59.000000 IP 10.0.0.1.1 > 10.0.0.2.2: Flags [S], seq 1, win 1, length 0\n")
+        self.assertEqual(run.returncode, 0)
+
     def test_what_is_no_segment_is_left_out_and_said(self):
         run = undump("tcpdump: verbose output suppressed\n\n# a remark\n"
                      "1.5 ARP, Request who-has 10.0.0.1 tell 10.0.0.2, length 28\n"
