@@ -125,7 +125,7 @@ void Undump::set_time() {
     if (shown.kind == LineTime::Kind::none) {
         if (timed_) time_ += std::chrono::milliseconds(1);
     } else if (settings_.differences) {
-        time_ = std::min(time_, Duration::max() / 2) + shown.value;  // no later than there are times
+        time_ = std::min(time_, Duration::max() / 2) + shown.value;  // no later than can be told
     } else if (shown.kind == LineTime::Kind::clock) {
         // The clock has no date: a jump far back is midnight.
         Duration now = shown.value + time_ / day * day;
