@@ -16,7 +16,7 @@ std::uint8_t wanted_shift(const Config& config) {
     const std::uint32_t most = config.recv_autotune
                                    ? std::max(config.recv_buffer, config.recv_buffer_max)
                                    : config.recv_buffer;
-    const int bits = std::bit_width(most);
+    const auto bits = static_cast<int>(std::bit_width(most));
     return static_cast<std::uint8_t>(std::clamp(bits - 16, 0, 14));
 }
 
