@@ -24,6 +24,7 @@ public:
     void truncate(std::size_t size) { size_ = size < size_ ? size : size_; }
 
     void add(std::string_view text) {
+        if (text.empty()) return;  // its data() may be null, which memcpy() must not see
         std::memcpy(room(text.size()), text.data(), text.size());
         size_ += text.size();
     }
